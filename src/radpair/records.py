@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,4 +95,13 @@ class Source(Protocol):
 
         Raises ``ImageError``.
         """
+        ...
+
+
+@runtime_checkable
+class SizedSource(Source, Protocol):
+    """A source that can reduce an image while it decodes it, which is quicker for large files."""
+
+    def read_at(self, study: Study, view: int, size: int) -> NDArray[np.uint8]:
+        """Like ``read``, with the shorter side reduced to ``size`` pixels (never enlarged)."""
         ...

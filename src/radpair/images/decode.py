@@ -1,0 +1,128 @@
+"""From a file to grey pixels: JPEG, PNG, TIFF and DICOM, told apart by content.
+
+One pixel range for everything that follows: uint8 ``[height, width]``, 0 black (air) to 255
+white (dense).
+"""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from radpair.errors import ImageError
+
+MAX_PIXELS = 100_000_000
+"""A chest film has 4 to 25 million; more is refused before memory is given to it."""
+MAX_SIDE = 30_000
+MIN_SIDE = 32
+MAX_BYTES = 1 << 30
+HEAD = 256
+"""Bytes that tell the format."""
+
+
+def decode(path: Path | str, size: int | None = None) -> NDArray[np.uint8]:
+    """The grey picture in a file: uint8 ``[height, width]``, 0 black (air) to 255 white (dense).
+
+    With ``size`` the shorter side is reduced to that many pixels by area averaging, aspect ratio
+    kept; a smaller image keeps its own size. The format is told by content, not by extension.
+
+    8-bit pictures keep their values. 16-bit, 32-bit and float pictures are stretched so that
+    their darkest pixel is 0 and their brightest 255. Colour becomes ITU-R 601 luma; transparent
+    pixels are laid over black; EXIF rotation is applied. For DICOM see ``radpair.images.dicom``.
+
+    Raises ``ImageError`` for a file that is missing, empty, truncated, damaged, no image, with
+    several frames, smaller than 32 pixels, larger than 100 megapixels or 30,000 pixels a side
+    (refused from the header), or of a single grey level.
+    """
+    path = Path(path)
+    head = _head(path)
+    if _is_dicom(head):
+        from radpair.images.dicom import read_dicom
+
+        pixels = read_dicom(path)
+    else:
+        from radpair.images.raster import read_raster
+
+        pixels = read_raster(path, head, size)
+    check_picture(path, pixels)
+    return pixels if size is None else shrink(pixels, size)
+
+
+def shrink(pixels: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    """Reduces ``[height, width]`` so that the shorter side has ``size`` pixels; never enlarges."""
+    height, width = pixels.shape
+    shorter = min(height, width)
+    if shorter <= size:
+        return pixels
+    target = (round(width * size / shorter), round(height * size / shorter))
+    return np.asarray(cv2.resize(pixels, target, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+
+
+def check_shape(path: Path | str, height: int, width: int) -> None:
+    """Raises ``ImageError`` for a picture too small to use or too large to hold in memory."""
+    if min(height, width) < MIN_SIDE:
+        raise ImageError(
+            f"{path}: too small, {width} x {height} pixels where {MIN_SIDE} are the least; "
+            "put the original image in its place"
+        )
+    if height * width > MAX_PIXELS or max(height, width) > MAX_SIDE:
+        raise ImageError(
+            f"{path}: too large, {width:,} x {height:,} pixels where {MAX_PIXELS // 10**6} million "
+            f"and {MAX_SIDE:,} a side are the most; reduce it first"
+        )
+
+
+def check_picture(path: Path | str, pixels: NDArray[np.uint8]) -> None:
+    """Raises ``ImageError`` for a wrong size or a single grey level."""
+    check_shape(path, *pixels.shape)
+    if pixels.min() == pixels.max():
+        raise ImageError(
+            f"{path}: blank, every pixel has the grey level {int(pixels.flat[0])}; "
+            "put the original image in its place"
+        )
+
+
+def unreadable(path: Path | str, why: str) -> ImageError:
+    """The error for a file whose content cannot be used."""
+    return ImageError(f"{path}: {why}; fetch or export the file again")
+
+
+def stretch(values: NDArray[np.generic], low: float, high: float) -> NDArray[np.uint8]:
+    """Maps ``low``..``high`` linearly to 0..255, clipped. All black when they are equal."""
+    if high <= low:
+        return np.zeros(values.shape, dtype=np.uint8)
+    scaled = values.astype(np.float32)
+    scaled -= np.float32(low)
+    scaled *= np.float32(255.0 / (high - low))
+    np.clip(scaled, 0, 255, out=scaled)
+    return np.asarray(np.rint(scaled, out=scaled), dtype=np.uint8)
+
+
+def _head(path: Path) -> bytes:
+    """The first bytes of a regular, non-empty file."""
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise ImageError(f"{path}: is not a file; give the path of an image")
+        if status.st_size > MAX_BYTES:
+            raise ImageError(f"{path}: is larger than {MAX_BYTES >> 30} GiB; reduce it first")
+        with path.open("rb") as handle:
+            head = handle.read(HEAD)
+    except FileNotFoundError:
+        raise ImageError(f"{path}: there is no such file; check the root and the path") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ImageError(f"{path}: cannot be opened ({reason}); check the file") from error
+    if not head:
+        raise unreadable(path, "is empty (zero bytes)")
+    return head
+
+
+def _is_dicom(head: bytes) -> bool:
+    """A preamble with DICM, or a data set that begins at once with group 0002 or 0008."""
+    bare = head[:2] in (b"\x02\x00", b"\x08\x00") and head[3:4] == b"\x00"
+    return head[128:132] == b"DICM" or bare

@@ -1,0 +1,149 @@
+"""Files that are either whole or absent: written beside, hashed on the way, synced, renamed."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import io
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from radpair.errors import StudySetError
+
+CHUNK = 1 << 20
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+@dataclass(frozen=True, slots=True)
+class FileRecord:
+    """What a manifest says of one file."""
+
+    bytes: int
+    sha256: str
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+class _Target(io.RawIOBase):
+    """An open file that counts and hashes what goes through it."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+        self._digest = hashlib.sha256()
+        self.count = 0
+
+    def writable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self.count
+
+    def write(self, data: Any) -> int:
+        view = memoryview(data).cast("B")
+        done = 0
+        while done < len(view):
+            done += os.write(self._descriptor, view[done : done + 16 * CHUNK])
+        self._digest.update(view)
+        self.count += len(view)
+        return len(view)
+
+    def sync(self) -> None:
+        os.fsync(self._descriptor)
+
+    def close(self) -> None:
+        if not self.closed:
+            os.close(self._descriptor)
+        super().close()
+
+    def record(self) -> FileRecord:
+        return FileRecord(self.count, self._digest.hexdigest())
+
+
+class Draft:
+    """The file under way; ``record`` is set once it stands under its name."""
+
+    def __init__(self, target: _Target) -> None:
+        self.file = target
+        self.record = FileRecord(0, "")
+
+    def write(self, data: Any) -> int:
+        return self.file.write(data)
+
+
+@contextmanager
+def atomic(path: Path) -> Iterator[Draft]:
+    """Opens ``path`` for writing so that it appears only when the block ends well."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    target = _Target(beside)
+    draft = Draft(target)
+    try:
+        yield draft
+        target.sync()
+        target.close()
+        beside.replace(path)
+        sync_folder(path.parent)
+        draft.record = target.record()
+    finally:
+        target.close()
+        beside.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, data: bytes) -> FileRecord:
+    with atomic(path) as draft:
+        draft.write(data)
+    return draft.record
+
+
+def write_json(path: Path, value: Any) -> FileRecord:
+    text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
+    return write_bytes(path, (text + "\n").encode())
+
+
+def sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def measure(path: Path) -> FileRecord:
+    """Size and sha256 of a file, read in pieces."""
+    digest = hashlib.sha256()
+    count = 0
+    with path.open("rb") as handle:
+        while piece := handle.read(CHUNK):
+            digest.update(piece)
+            count += len(piece)
+    return FileRecord(count, digest.hexdigest())
+
+
+def remove_drafts(folder: Path) -> None:
+    """Removes what a killed process left half-written."""
+    for path in folder.glob(".*.tmp"):
+        path.unlink(missing_ok=True)
+
+
+@contextmanager
+def writing_to(out: Path) -> Iterator[None]:
+    """Turns a failure of the disk into a sentence that names it and the way on."""
+    try:
+        yield
+    except OSError as error:
+        where = error.filename or out
+        if error.errno in FULL:
+            raise StudySetError(
+                f"{out}: no space left ({os.strerror(error.errno or 0)}); what is finished is "
+                "kept: make space and run the same command again"
+            ) from error
+        raise StudySetError(
+            f"{where}: cannot be written ({error.strerror or error}); choose another --out, or "
+            "mend the permission or the disk, and run the same command again"
+        ) from error

@@ -1,0 +1,89 @@
+"""The manifest: what went into a study set, with which options, and the hash of every file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from radpair.errors import StudySetError
+
+FORMAT = 1
+"""Raised when the layout on disk changes."""
+
+MANIFEST = "manifest.json"
+STUDIES = "studies.parquet"
+IMAGES = "images.parquet"
+QUARANTINE = "quarantine.parquet"
+SOURCE_GRAPHS = "source_graphs.parquet"
+GRAPHS = "graphs.parquet"
+GRAPHS_RECORD = "graphs.json"
+PIXELS = "pixels"
+PARTS = ".parts"
+PLAN = "plan.json"
+LABEL_PREFIX = "label:"
+PIXEL_RANGE = (
+    "uint8 grey, 0 black (air) to 255 white (dense), aspect ratio kept, shorter side reduced to "
+    "size (never enlarged)"
+)
+
+
+def shard_name(index: int) -> str:
+    return f"{PIXELS}/{index:05d}.bin"
+
+
+def read_manifest(path: Path) -> dict[str, Any]:
+    """The manifest of the study set at ``path``. Raises ``StudySetError``."""
+    if not path.is_dir():
+        raise StudySetError(f"{path}: there is no study set here; make one with 'radpair ingest'")
+    if not (path / MANIFEST).is_file():
+        if (path / PARTS).is_dir():
+            raise StudySetError(
+                f"{path}: the study set was not finished; run the same ingest command again"
+            )
+        raise StudySetError(
+            f"{path}: is not a study set, {MANIFEST} is missing; give the folder that "
+            "'radpair ingest' wrote"
+        )
+    manifest = read_json(path / MANIFEST)
+    if manifest.get("format") != FORMAT:
+        raise StudySetError(
+            f"{path}: has format {manifest.get('format')} where this radpair reads {FORMAT}; "
+            "ingest it again, or use the radpair version that wrote it"
+        )
+    return manifest
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object. Raises ``StudySetError`` naming the file."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise StudySetError(
+            f"{path}: cannot be read ({type(error).__name__}); restore the file or ingest again"
+        ) from error
+    if not isinstance(value, dict):
+        raise StudySetError(f"{path}: is not a JSON object; restore the file or ingest again")
+    return value
+
+
+def first_difference(old: Mapping[str, Any], new: Mapping[str, Any], at: str = "") -> str:
+    """Names the first option that differs, as ``size was 320 and is now 224``, or is empty."""
+    for key in sorted({*old, *new}):
+        before, now = old.get(key), new.get(key)
+        name = f"{at}{key}"
+        if isinstance(before, Mapping) and isinstance(now, Mapping):
+            inner = first_difference(before, now, f"{name}.")
+            if inner:
+                return inner
+        elif before != now:
+            return f"{name} was {before!r} and is now {now!r}"
+    return ""
+
+
+def manifest_hash(manifest: Mapping[str, Any]) -> str:
+    """Sixteen hex digits that stand for the content of a study set."""
+    text = json.dumps(manifest, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

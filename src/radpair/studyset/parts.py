@@ -1,0 +1,179 @@
+"""One part of a study set, written by one process: a pixel shard and a record of its studies.
+
+A part is finished when its record stands in ``.parts``; the record carries the hash of the
+shard and of itself, so a later run can trust it or write the part again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from radpair.errors import ImageError, StudySetError
+from radpair.images.decode import check_picture, shrink
+from radpair.records import Graph, SizedSource, Source, Study
+from radpair.studyset.files import FileRecord, atomic, measure, write_bytes, writing_to
+from radpair.studyset.manifest import PARTS, shard_name
+
+IMAGE, REPORT = "image", "report"
+_MARKS = re.compile(r"\[\*\*.*?\*\*\]|\bX{2,}\b|_+|[\W\d]", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Some studies in a row, each with its split."""
+
+    index: int
+    studies: tuple[Study, ...]
+
+    def fingerprint(self, size: int) -> str:
+        """Changes when anything about the studies changes."""
+        return hashlib.sha256(repr((size, self.studies)).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What the writing process needs to know of a finished part."""
+
+    index: int
+    studies: int
+    bytes: int
+    quarantined: tuple[tuple[str, str, str], ...]
+    """Kind, path and reason of each entry."""
+
+
+def write_part(source: Source, part: Part, out: Path, size: int) -> Done:
+    """Writes one part, or finds it finished by an earlier run. Raises ``StudySetError``."""
+    fingerprint = part.fingerprint(size)
+    body = finished(out, part.index, fingerprint)
+    if body is None:
+        with writing_to(out):
+            body = _write(source, part, out, size, fingerprint)
+    entries = tuple((q["kind"], q["path"], q["reason"]) for q in body["quarantine"])
+    return Done(part.index, len(part.studies), body["shard"]["bytes"], entries)
+
+
+def record_path(out: Path, index: int) -> Path:
+    return out / PARTS / f"{index:05d}.json"
+
+
+def finished(out: Path, index: int, fingerprint: str) -> dict[str, Any] | None:
+    """The record of a part that is whole, unaltered and made from the same studies."""
+    body = read_record(out, index)
+    shard = out / shard_name(index)
+    if body is None or body["fingerprint"] != fingerprint or not shard.is_file():
+        return None
+    return body if measure(shard) == FileRecord(**body["shard"]) else None
+
+
+def read_record(out: Path, index: int) -> dict[str, Any] | None:
+    """The record of one part; None when it is missing or its own hash does not hold."""
+    path = record_path(out, index)
+    if not path.is_file():
+        return None
+    digest, _, text = path.read_bytes().partition(b"\n")
+    if hashlib.sha256(text).hexdigest().encode() != digest:
+        return None
+    body: dict[str, Any] = json.loads(text)
+    return body
+
+
+def _write(source: Source, part: Part, out: Path, size: int, fingerprint: str) -> dict[str, Any]:
+    studies: list[dict[str, Any]] = []
+    images: list[dict[str, Any]] = []
+    quarantine: list[dict[str, str]] = []
+    with atomic(out / shard_name(part.index)) as shard:
+        for study in part.studies:
+            kept = 0
+            for number, view in enumerate(study.views):
+                try:
+                    pixels = _pixels(source, study, number, size)
+                except ImageError as error:
+                    quarantine.append(_entry(IMAGE, view.path, study, str(error)))
+                    continue
+                place = {"study": len(studies), "path": view.path, "position": view.position}
+                height, width = pixels.shape
+                images.append(
+                    {**place, "offset": shard.file.count, "height": height, "width": width}
+                )
+                shard.write(np.ascontiguousarray(pixels))
+                kept += 1
+            if kept:
+                studies.append(_study_row(study, kept, quarantine))
+            elif not study.views:
+                quarantine.append(_entry(IMAGE, "", study, "the study has no image"))
+    body = {
+        "fingerprint": fingerprint,
+        "shard": shard.record.as_json(),
+        "studies": studies,
+        "images": images,
+        "quarantine": quarantine,
+        "left_out": len(part.studies) - len(studies),
+    }
+    text = json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
+    digest = hashlib.sha256(text).hexdigest().encode()
+    write_bytes(record_path(out, part.index), digest + b"\n" + text)
+    return body
+
+
+def _pixels(source: Source, study: Study, number: int, size: int) -> NDArray[np.uint8]:
+    if isinstance(source, SizedSource):
+        pixels = source.read_at(study, number, size)
+    else:
+        pixels = source.read(study, number)
+    if pixels.dtype != np.uint8 or pixels.ndim != 2:
+        raise StudySetError(
+            f"source '{source.name}' gave {pixels.dtype} {pixels.shape} for "
+            f"{study.views[number].path}, where uint8 [height, width] is agreed; mend the source"
+        )
+    check_picture(study.views[number].path, pixels)
+    return shrink(pixels, size)
+
+
+def _study_row(study: Study, images: int, quarantine: list[dict[str, str]]) -> dict[str, Any]:
+    report, reason = usable_report(study.report)
+    if reason:
+        path = study.views[0].path if study.views else ""
+        quarantine.append(_entry(REPORT, path, study, reason))
+    return {
+        "study_id": study.study_id,
+        "patient_id": study.patient_id,
+        "split": study.split,
+        "report": report,
+        "images": images,
+        "attributes": dict(sorted(study.attributes.items())),
+        "labels": _labels(study),
+        "graph": _graph_row(study.graph),
+    }
+
+
+def usable_report(report: str) -> tuple[str, str]:
+    """The report, or an empty text and the reason why it says nothing."""
+    if not report.strip():
+        return "", "the report is empty"
+    if not _MARKS.sub("", report):
+        return "", "the report holds nothing but de-identification marks, digits or punctuation"
+    return report, ""
+
+
+def _labels(study: Study) -> dict[str, float | None]:
+    return {
+        name: None if math.isnan(value) else float(value) for name, value in study.labels.items()
+    }
+
+
+def _graph_row(graph: Graph | None) -> Mapping[str, Any] | None:
+    return None if graph is None else asdict(graph)
+
+
+def _entry(kind: str, path: str, study: Study, reason: str) -> dict[str, str]:
+    return {"kind": kind, "path": path, "study_id": study.study_id, "reason": reason}

@@ -1,0 +1,292 @@
+"""Writes a study set: parts in parallel, resumable at any moment, the same bytes every time."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence, Sized
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import islice
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from radpair.errors import StudySetError
+from radpair.records import Source, Study
+from radpair.studyset import worker
+from radpair.studyset.files import remove_drafts, write_json, writing_to
+from radpair.studyset.manifest import (
+    FORMAT,
+    MANIFEST,
+    PARTS,
+    PIXELS,
+    PLAN,
+    first_difference,
+    read_json,
+    read_manifest,
+)
+from radpair.studyset.parts import IMAGE, Done, Part, write_part
+from radpair.studyset.splits import PatientSplits, check_fractions, split_of
+from radpair.studyset.tables import finish
+
+PART = 256
+"""Studies in one part, and so in one pixel shard."""
+
+AHEAD = 3
+"""Parts handed out for each process, so that none waits and memory stays flat."""
+
+Progress = Callable[[int, int | None], None]
+"""Called with the studies done and, where it is known, their number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a study set holds and what was left out, for the user to read."""
+
+    path: Path
+    studies: int
+    images: int
+    patients: int
+    splits: dict[str, int]
+    labels: tuple[str, ...]
+    quarantined_images: int
+    unusable_reports: int
+    studies_left_out: int
+    source_graphs: int
+    pixel_bytes: int
+    was_complete: bool
+    """True when the set was finished before and nothing was written."""
+
+    def __str__(self) -> str:
+        state = "was complete already" if self.was_complete else "is complete"
+        splits = ", ".join(f"{name} {count:,}" for name, count in self.splits.items())
+        lines = [
+            f"Study set {self.path} {state}: {self.studies:,} studies of {self.patients:,} "
+            f"patients, {self.images:,} images ({self.pixel_bytes / 1e6:,.1f} MB of pixels).",
+            f"Splits: {splits}.",
+        ]
+        if self.quarantined_images or self.unusable_reports or self.studies_left_out:
+            lines.append(
+                f"Quarantined: {self.quarantined_images:,} images and {self.unusable_reports:,} "
+                f"reports; {self.studies_left_out:,} studies left out for want of an image. "
+                f"The reasons are in {self.path / 'quarantine.parquet'}."
+            )
+        return "\n".join(lines)
+
+
+def write(
+    source: Source,
+    out: Path | str,
+    size: int = 320,
+    processes: int | None = None,
+    seed: int = 0,
+    fractions: Sequence[float] = (0.8, 0.1, 0.1),
+    strict: bool = False,
+    progress: Progress | None = None,
+) -> Summary:
+    """Writes the studies of ``source`` to the study set ``out``, or continues where it stopped.
+
+    Images become uint8 ``[height, width]``, 0 black (air) to 255 white (dense), shorter side at
+    most ``size`` pixels. A study keeps its source's split; otherwise ``seed`` and ``fractions``
+    (train, validate, test) decide by the patient's id. Unusable images and empty reports are
+    quarantined with a reason; with ``strict`` the first of them stops the work. When no study
+    has a report the set is one of images only, and no report is counted as missing.
+
+    ``processes`` (default: every CPU) start afresh and import the calling script, so a script
+    calls this under ``if __name__ == "__main__"``. The bytes do not depend on their number.
+
+    Raises ``StudySetError``, and ``SourceError`` from the source.
+    """
+    out = Path(out)
+    plan = _plan(source, size, seed, check_fractions(fractions))
+    with writing_to(out), _claimed(out):
+        if (out / MANIFEST).is_file():
+            summary = summary_of(out, _complete(out, plan), was_complete=True)
+        else:
+            _start(out, plan)
+            parts = _write_parts(source, out, plan, processes, strict, progress)
+            summary = summary_of(out, finish(out, parts, plan), was_complete=False)
+        shutil.rmtree(out / PARTS, ignore_errors=True)
+    if strict:
+        _refuse_quarantine(out, summary)
+    return summary
+
+
+def summary_of(out: Path, manifest: dict[str, Any], was_complete: bool = True) -> Summary:
+    """The summary that a manifest gives."""
+    return Summary(
+        path=out,
+        labels=tuple(manifest["labels"]),
+        was_complete=was_complete,
+        **manifest["counts"],
+    )
+
+
+def _plan(source: Source, size: int, seed: int, fractions: tuple[float, ...]) -> dict[str, Any]:
+    if size < 32:
+        raise StudySetError(f"size {size} is too small for a radiograph; give at least 32 pixels")
+    return {
+        "source": {"name": source.name, "options": source.options()},
+        "options": {"size": size, "seed": seed, "fractions": list(fractions), "part": PART},
+    }
+
+
+@contextmanager
+def _claimed(out: Path) -> Iterator[None]:
+    """Creates the folder and keeps other writers away from it."""
+    if out.exists() and not out.is_dir():
+        raise StudySetError(f"{out}: is a file; choose another --out")
+    out.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(out, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StudySetError(
+                f"{out}: another process is writing this study set; wait for it to end"
+            ) from None
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _complete(out: Path, plan: dict[str, Any]) -> dict[str, Any]:
+    manifest = read_manifest(out)
+    _refuse_other(out, {key: manifest.get(key) for key in plan}, plan)
+    return manifest
+
+
+def _start(out: Path, plan: dict[str, Any]) -> None:
+    """Prepares a fresh folder, or checks that the unfinished one has the same plan."""
+    full = {"format": FORMAT, **plan}
+    if (out / PARTS / PLAN).is_file():
+        _refuse_other(out, read_json(out / PARTS / PLAN), full)
+    else:
+        foreign = sorted(p.name for p in out.iterdir() if p.name not in (PARTS, PIXELS))
+        if foreign or (out / PIXELS).exists():
+            raise StudySetError(
+                f"{out}: is not empty (it holds {(foreign or [PIXELS])[0]}) and is no study set; "
+                "choose another --out"
+            )
+        (out / PARTS).mkdir(exist_ok=True)
+        write_json(out / PARTS / PLAN, full)
+        (out / PIXELS).mkdir()
+    (out / PIXELS).mkdir(exist_ok=True)
+    for folder in (out, out / PARTS, out / PIXELS):
+        remove_drafts(folder)
+
+
+def _refuse_other(out: Path, old: dict[str, Any], new: dict[str, Any]) -> None:
+    difference = first_difference(old, new)
+    if difference:
+        raise StudySetError(
+            f"{out}: holds a study set made otherwise: {difference}; give the same options, "
+            "choose another --out, or delete the folder"
+        )
+
+
+def _checked(source: Source, out: Path, plan: dict[str, Any]) -> Iterator[Study]:
+    """The studies with their splits; stops at a second study id or a patient in two splits."""
+    splits, known = PatientSplits(f"source '{source.name}'"), set()
+    options = plan["options"]
+    for study in source.studies():
+        if study.study_id in known:
+            raise StudySetError(
+                f"source '{source.name}' gives the study id '{study.study_id}' twice; make the "
+                "ids unique"
+            )
+        known.add(study.study_id)
+        split = study.split or split_of(study.patient_id, options["seed"], options["fractions"])
+        splits.add(study.patient_id, split, study.study_id)
+        yield replace(study, split=split)
+
+
+def _write_parts(
+    source: Source,
+    out: Path,
+    plan: dict[str, Any],
+    processes: int | None,
+    strict: bool,
+    progress: Progress | None,
+) -> int:
+    """Writes all parts in order of index; returns how many there are."""
+    size = plan["options"]["size"]
+    total = len(source) if isinstance(source, Sized) else None
+    parts = (
+        Part(index, studies) for index, studies in enumerate(_groups(_checked(source, out, plan)))
+    )
+    count = studies = size_so_far = 0
+    if progress:
+        progress(0, total)
+    try:
+        for done in _done_parts(source, parts, out, size, processes or worker.cpus()):
+            count, studies = count + 1, studies + done.studies
+            size_so_far += done.bytes
+            if strict:
+                _refuse_image(out, done)
+            if progress:
+                progress(studies, total)
+    except StudySetError as error:
+        raise _with_need(error, total, studies, size_so_far) from error
+    return count
+
+
+def _groups(studies: Iterator[Study]) -> Iterator[tuple[Study, ...]]:
+    while group := tuple(islice(studies, PART)):
+        yield group
+
+
+def _done_parts(
+    source: Source, parts: Iterator[Part], out: Path, size: int, processes: int
+) -> Iterator[Done]:
+    if processes == 1:
+        yield from (write_part(source, part, out, size) for part in parts)
+        return
+    pool = ProcessPoolExecutor(
+        processes, get_context("spawn"), initializer=worker.start, initargs=(source, out, size)
+    )
+    pending: deque[Future[Done]] = deque()
+    try:
+        for part in parts:
+            pending.append(pool.submit(worker.run, part))
+            if len(pending) >= AHEAD * processes:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+    except BrokenProcessPool as error:
+        raise StudySetError(
+            f"{out}: a worker process was killed, most often for want of memory; finished parts "
+            "are kept: run the same command again, with fewer processes"
+        ) from error
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _with_need(
+    error: StudySetError, total: int | None, studies: int, size_so_far: int
+) -> StudySetError:
+    """Adds how much space the rest needs, as far as the finished parts tell."""
+    if "no space left" not in str(error) or not studies or not total:
+        return error
+    need = size_so_far / studies * (total - studies)
+    return StudySetError(f"{error} (about {need / 1e6:,.0f} MB more are needed)")
+
+
+def _refuse_image(out: Path, done: Done) -> None:
+    for kind, _, reason in done.quarantined:
+        if kind == IMAGE:
+            raise StudySetError(f"{out}: stopped by --strict: {reason}")
+
+
+def _refuse_quarantine(out: Path, summary: Summary) -> None:
+    if summary.quarantined_images or summary.unusable_reports:
+        raise StudySetError(
+            f"{out}: is complete, but --strict allows no quarantine and "
+            f"{summary.quarantined_images:,} images and {summary.unusable_reports:,} reports are "
+            f"in {out / 'quarantine.parquet'}; mend the source or leave out --strict"
+        )
