@@ -1,0 +1,107 @@
+"""Label budgets: which training studies may be learned from, drawn by patient and by seed.
+
+A draw orders the patients at random and takes their studies in that order until the budget is
+met exactly, so a smaller budget of the same draw lies inside every larger one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from radpair.errors import EvaluationError
+
+Indices = NDArray[np.int64]
+
+
+def label_budget(patients: Sequence[str], fraction: float, seed: int = 0, draw: int = 0) -> Indices:
+    """Sorted positions of ``round(fraction * studies)`` studies (at least one), by patient.
+
+    ``patients`` holds the patient of every training study. Raises ``EvaluationError`` for a
+    fraction outside (0, 1].
+    """
+    if not 0 < fraction <= 1:
+        raise EvaluationError(f"a label fraction must lie above 0 and at most 1, not {fraction:g}")
+    if len(patients) == 0:
+        raise EvaluationError("the split 'train' holds no studies: nothing can be learned from it")
+    size = max(1, round(fraction * len(patients)))
+    return np.sort(_by_patient(patients, seed, draw)[:size])
+
+
+def few_shot(
+    labels: NDArray[Any],
+    patients: Sequence[str],
+    names: Sequence[str],
+    shots: int,
+    seed: int = 0,
+    draw: int = 0,
+) -> NDArray[np.float64]:
+    """Labels ``[studies, labels]`` with all but ``shots`` positives and negatives set to NaN.
+
+    Every label gets one study each of ``shots`` patients with the finding and ``shots`` others
+    without. Raises ``EvaluationError`` naming a label with too few patients.
+    """
+    if shots < 1:
+        raise EvaluationError(f"few-shot needs at least 1 study a class, not {shots}")
+    order = _by_patient(patients, seed, draw)
+    people = np.asarray(patients, dtype=str)
+    kept = np.full(labels.shape, np.nan)
+    for label, name in enumerate(names):
+        taken: set[str] = set()
+        for value in (1.0, 0.0):
+            rows = _one_each(order[labels[order, label] == value], people, taken)[:shots]
+            if len(rows) < shots:
+                raise EvaluationError(
+                    f"label '{name}' has {len(rows)} training patients of class {value:g}, "
+                    f"fewer than the {shots} asked for: lower the shots or leave the label out"
+                )
+            taken.update(people[rows])
+            kept[rows, label] = value
+    return kept
+
+
+def assert_disjoint(
+    learned: Sequence[str], evaluated: Sequence[str], what: str = "the training studies"
+) -> None:
+    """Raises ``EvaluationError`` naming a patient who stands on both sides."""
+    shared = sorted(set(map(str, learned)) & set(map(str, evaluated)))
+    if shared:
+        raise EvaluationError(
+            f"patient '{shared[0]}' is among both {what} and the evaluated ones "
+            f"({len(shared)} such patients): split the studies again by patient"
+        )
+
+
+def patient_folds(truth: NDArray[Any], patients: Sequence[str], folds: int, seed: int) -> Indices:
+    """The fold of each study ``[studies]``, whole patients, the positives dealt out evenly.
+
+    ``truth [studies]`` holds 1, 0 or NaN for one label.
+    """
+    names, member = np.unique(np.asarray(patients, dtype=str), return_inverse=True)
+    order = np.random.default_rng([seed, 1]).permutation(len(names))
+    has = np.zeros(len(names), dtype=np.int64)
+    np.maximum.at(has, member, np.nan_to_num(truth + 1.0).astype(np.int64))
+    dealt = order[np.argsort(-has[order], kind="stable")]
+    fold = np.empty(len(names), dtype=np.int64)
+    fold[dealt] = np.arange(len(names)) % folds
+    return fold[member]
+
+
+def _by_patient(patients: Sequence[str], seed: int, draw: int) -> Indices:
+    """All positions, patients in random order, each patient's studies together."""
+    names, member = np.unique(np.asarray(patients, dtype=str), return_inverse=True)
+    rng = np.random.default_rng([seed, draw])
+    place = np.empty(len(names), dtype=np.int64)
+    place[rng.permutation(len(names))] = np.arange(len(names))
+    within = rng.random(len(member))
+    return np.lexsort((within, place[member])).astype(np.int64)
+
+
+def _one_each(rows: Indices, people: NDArray[Any], taken: set[str]) -> Indices:
+    """The first row of each patient who is not taken yet."""
+    _, first = np.unique(people[rows], return_index=True)
+    firsts = rows[np.sort(first)]
+    return np.array([row for row in firsts if people[row] not in taken], dtype=np.int64)

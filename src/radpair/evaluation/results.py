@@ -1,0 +1,98 @@
+"""What an evaluation returns, and its JSON (NaN becomes null).
+
+``Results.to_json`` of the linear probe, schema ``radpair.linear/1``::
+
+    {"schema": "radpair.linear/1",
+     "labels": ["Edema", ...],
+     "reference": "random",              the encoder that differences are taken against
+     "settings": {"fractions", "draws", "seed", "penalties", "folds", "resamples", "level",
+                  "uncertain", "evaluated"},
+     "counts": {"train": {"studies", "patients", "positives": {label: n}}, "test": {...}},
+     "rows": [{"model", "fraction", "studies", "draws",
+               "metrics": {"auroc": METRIC, "average_precision": ..., "mcc": ..., "f1": ...},
+               "differences": {"auroc": METRIC, ...},        empty for the reference
+               "penalties": {label: [one a draw, null where constant]},
+               "constant": [{"draw", "label", "reason"}]}]}
+
+    METRIC = {"macro": INTERVAL, "labels": {label: INTERVAL}, "draws": [macro of each draw]}
+    INTERVAL = {"value", "low", "high", "p", "undefined"}
+
+``value`` is the mean over draws; ``low`` and ``high`` come from resampling patients of the
+evaluated split, the mean over draws taken inside each resample. ``p`` belongs to differences (value
+minus the reference's). ``undefined`` counts resamples without one of the label's classes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from radpair.evaluation.bootstrap import Estimate, Interval
+
+
+@dataclass(frozen=True, slots=True)
+class MetricResult:
+    """One metric of one model: the mean over labels, each label, and each draw's mean."""
+
+    macro: Interval
+    labels: dict[str, Interval]
+    draws: list[float] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One model at one label fraction."""
+
+    model: str
+    fraction: float
+    studies: int
+    draws: int
+    metrics: dict[str, MetricResult]
+    differences: dict[str, MetricResult]
+    penalties: dict[str, list[float]]
+    constant: list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """Every model at every fraction, and what the numbers rest on."""
+
+    schema: str
+    labels: list[str]
+    reference: str
+    settings: dict[str, Any]
+    counts: dict[str, Any]
+    rows: list[Row]
+
+    def row(self, model: str, fraction: float) -> Row:
+        """The row of one model and fraction; raises ``KeyError`` when there is none."""
+        for row in self.rows:
+            if row.model == model and math.isclose(row.fraction, fraction):
+                return row
+        raise KeyError((model, fraction))
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON values only; NaN and infinities become None."""
+        found: dict[str, Any] = jsonable(asdict(self))
+        return found
+
+
+def metric_result(
+    estimate: Estimate, names: Sequence[str], draws: Sequence[float] = ()
+) -> MetricResult:
+    """An estimate with its labels named."""
+    labels = dict(zip(names, estimate.labels, strict=True))
+    return MetricResult(estimate.macro, labels, [float(value) for value in draws])
+
+
+def jsonable(value: Any) -> Any:
+    """The same structure with plain JSON values, NaN and infinities as None."""
+    if isinstance(value, dict):
+        return {str(key): jsonable(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [jsonable(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,242 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
+
+from radpair.errors import EvaluationError
+from radpair.evaluation.linear import linear_probe
+from radpair.evaluation.probe import PENALTIES, fit_probe
+from radpair.evaluation.solver import principal_axes, solve
+
+NAMES = ["Edema", "Mass", "Nodule"]
+
+
+def problem(studies: int, dim: int, labels: int = 3, seed: int = 0):
+    rng = np.random.default_rng(seed)
+    hidden = rng.normal(size=(studies, 8))
+    features = hidden @ rng.normal(size=(8, dim)) + rng.normal(size=(studies, dim))
+    features = features * np.exp(rng.normal(size=dim)) + rng.normal(size=dim)
+    truth = (hidden @ rng.normal(size=(8, labels)) + rng.normal(size=(studies, labels)) > 1) * 1.0
+    return features, truth
+
+
+@pytest.mark.parametrize(("studies", "dim"), [(24, 300), (90, 40), (60, 60)])
+def test_the_solver_agrees_with_scikit_learn(studies: int, dim: int) -> None:
+    features, truth = problem(studies, dim)
+    axes = principal_axes(torch.from_numpy(features))
+    penalties = torch.tensor([0.1, 10.0, 1e4], dtype=torch.float64)
+    mask = torch.ones(studies, 9, dtype=torch.float64)
+    mask[::5, ::2] = 0
+    targets = torch.from_numpy(truth).repeat_interleave(3, dim=1)
+    weights, intercepts = solve(axes.values, targets, mask, penalties.repeat(3))
+    scaled = StandardScaler().fit_transform(features)
+    for column in range(9):
+        rows = mask[:, column].bool().numpy()
+        oracle = LogisticRegression(
+            C=1 / float(penalties[column % 3]), tol=1e-10, max_iter=20_000
+        ).fit(scaled[rows], truth[rows, column // 3])
+        ours = torch.sigmoid(axes.values @ weights[:, column] + intercepts[column]).numpy()
+        np.testing.assert_allclose(ours, oracle.predict_proba(scaled)[:, 1], atol=1e-4)
+        turned = (axes.directions @ weights[:, column]).numpy()
+        np.testing.assert_allclose(turned, oracle.coef_[0], atol=1e-4)
+
+
+def test_one_class_gets_a_constant_not_an_infinity() -> None:
+    axes = principal_axes(torch.randn(6, 4))
+    ones = torch.ones(6, 1, dtype=torch.float64)
+    weights, intercepts = solve(axes.values, ones, ones, torch.ones(1, dtype=torch.float64))
+    assert not weights.any()
+    assert intercepts.isfinite().all()
+
+
+def test_flat_and_duplicate_features_are_harmless() -> None:
+    features, truth = problem(50, 10)
+    padded = np.concatenate([features, np.full((50, 2), 1e6), features], axis=1)
+    probe = fit_probe(padded, truth, [str(i) for i in range(50)])
+    assert np.isfinite(probe.score(padded)).all()
+    assert probe.axes.values.shape[1] == 10
+
+
+def test_new_studies_are_standardised_by_the_training_studies() -> None:
+    features, truth = problem(80, 12)
+    patients = [str(i) for i in range(80)]
+    probe = fit_probe(features, truth, patients, penalties=[1.0])
+    scaler = StandardScaler().fit(features)
+    other = problem(30, 12, seed=1)[0] * 3
+    for label in range(3):
+        oracle = LogisticRegression(C=1.0, tol=1e-10, max_iter=20_000)
+        oracle.fit(scaler.transform(features), truth[:, label])
+        expected = oracle.decision_function(scaler.transform(other))
+        np.testing.assert_allclose(probe.score(other)[:, label], expected, atol=1e-3)
+
+
+def test_a_label_not_given_is_left_out_of_its_label_only() -> None:
+    features, truth = problem(80, 12)
+    gaps = truth.copy()
+    gaps[:30, 1] = np.nan
+    patients = [str(i) for i in range(80)]
+    probe = fit_probe(features, gaps, patients, penalties=[1.0])
+    whole = fit_probe(features, truth, patients, penalties=[1.0])
+    np.testing.assert_allclose(probe.weights[:, 0], whole.weights[:, 0], atol=1e-5)
+    assert np.isnan(probe.cross_fitted[:30, 1]).all()
+    flipped = np.where(np.isnan(gaps), 1 - truth, truth)
+    assert not np.allclose(
+        fit_probe(features, flipped, patients, penalties=[1.0]).weights[:, 1], probe.weights[:, 1]
+    )
+
+
+def test_the_penalty_is_that_of_a_slow_cross_validation() -> None:
+    features, truth = problem(60, 30, labels=1)
+    patients = [f"p{i // 2}" for i in range(60)]
+    from radpair.evaluation.budgets import patient_folds
+
+    fold = patient_folds(truth[:, 0], patients, 4, 9)
+    scaled = StandardScaler().fit_transform(features)
+    losses = []
+    for penalty in PENALTIES:
+        total = 0.0
+        for held in range(4):
+            inside, outside = fold != held, fold == held
+            oracle = LogisticRegression(C=1 / penalty, tol=1e-10, max_iter=20_000)
+            oracle.fit(scaled[inside], truth[inside, 0])
+            p = oracle.predict_proba(scaled[outside])[:, 1]
+            total -= np.log(np.where(truth[outside, 0] == 1, p, 1 - p)).sum()
+        losses.append(total)
+    probe = fit_probe(features, truth, patients, folds=4, seed=9)
+    assert probe.penalties[0] == PENALTIES[int(np.argmin(losses))]
+
+
+def cohort(seed: int = 0):
+    """180 studies of 90 patients; the encoder 'good' sees the findings, 'random' does not."""
+    features, truth = problem(180, 16, seed=seed)
+    patients = [f"p{i // 2}" for i in range(180)]
+    splits = np.where(np.arange(180) < 100, "train", "test")
+    noise = np.random.default_rng(9).normal(size=(180, 16))
+    return {"random": noise, "good": features}, truth, patients, splits
+
+
+def test_a_good_encoder_is_told_from_a_random_one() -> None:
+    results = linear_probe(*cohort(), NAMES, fractions=(0.2, 1.0), draws=3, resamples=200)
+    for fraction in (0.2, 1.0):
+        good, random = (results.row(name, fraction) for name in ("good", "random"))
+        assert good.metrics["auroc"].macro.low > random.metrics["auroc"].macro.high
+        assert good.differences["auroc"].macro.low > 0
+        assert not random.differences
+    assert [row.studies for row in results.rows] == [20, 20, 100, 100]
+    assert [row.draws for row in results.rows] == [3, 3, 1, 1]
+    assert len(results.row("good", 0.2).metrics["auroc"].draws) == 3
+    assert np.mean(results.row("good", 0.2).metrics["auroc"].draws) == pytest.approx(
+        results.row("good", 0.2).metrics["auroc"].macro.value
+    )
+
+
+def test_results_are_json_and_repeat_by_seed() -> None:
+    first, again, other = (
+        json.dumps(
+            linear_probe(*cohort(), NAMES, (0.1,), draws=2, seed=seed, resamples=50).to_json(),
+            allow_nan=False,
+        )
+        for seed in (1, 1, 2)
+    )
+    assert first == again != other
+
+
+def test_labels_outside_the_budget_change_nothing() -> None:
+    """Neither the sweep, the fit nor the thresholds may see more labels than the budget says."""
+    features, truth, patients, splits = cohort()
+    from radpair.evaluation.budgets import label_budget
+
+    inside = label_budget(patients[:100], 0.2, 0, 0)
+    spoiled = truth.copy()
+    hidden = np.setdiff1d(np.arange(100), inside)
+    spoiled[hidden] = 1 - spoiled[hidden]
+    plain, altered = (
+        linear_probe(features, labels, patients, splits, NAMES, (0.2,), draws=1, resamples=20)
+        for labels in (truth, spoiled)
+    )
+    assert plain.rows == altered.rows
+
+
+def test_test_labels_change_no_score() -> None:
+    features, truth, patients, splits = cohort()
+    spoiled = truth.copy()
+    spoiled[100:] = 1 - spoiled[100:]
+    plain, altered = (
+        linear_probe(features, labels, patients, splits, NAMES, (0.2,), draws=2, resamples=20)
+        for labels in (truth, spoiled)
+    )
+    for one, two in zip(plain.rows, altered.rows, strict=True):
+        assert one.penalties == two.penalties
+        assert one.metrics["auroc"].macro.value == pytest.approx(
+            1 - two.metrics["auroc"].macro.value
+        )
+        assert one.metrics["mcc"].macro.value == pytest.approx(-two.metrics["mcc"].macro.value)
+
+
+def test_a_label_without_positives_is_a_coin_and_is_named() -> None:
+    features, truth, patients, splits = cohort()
+    truth[:100, 1] = 0
+    truth[:100, 2] = np.nan
+    results = linear_probe(features, truth, patients, splits, NAMES, (0.5,), 2, resamples=50)
+    row = results.row("good", 0.5)
+    for name in ("Mass", "Nodule"):
+        found = row.metrics["auroc"].labels[name]
+        assert (found.value, found.low, found.high) == (0.5, 0.5, 0.5)
+    assert {(c["draw"], c["label"], c["reason"]) for c in row.constant} == {
+        (draw, label, reason)
+        for draw in (0, 1)
+        for label, reason in (("Mass", "no positive"), ("Nodule", "no label given"))
+    }
+
+
+def test_a_label_with_one_class_in_the_test_split_is_undefined() -> None:
+    features, truth, patients, splits = cohort()
+    truth[100:, 0] = 0
+    results = linear_probe(features, truth, patients, splits, NAMES, (1.0,), resamples=50)
+    found = results.row("good", 1.0).metrics["auroc"]
+    assert np.isnan(found.labels["Edema"].value)
+    assert found.macro.value > 0.7
+    assert results.to_json()["rows"][0]["metrics"]["auroc"]["labels"]["Edema"]["value"] is None
+
+
+def test_an_all_negative_study_still_teaches() -> None:
+    """Softmax cross-entropy over labels gives such a study no gradient; BCE does."""
+    features, truth = problem(60, 6)
+    patients = [str(i) for i in range(60)]
+    negative = np.flatnonzero(truth.sum(axis=1) == 0)[:10]
+    full = fit_probe(features, truth, patients, penalties=[1.0])
+    kept = np.setdiff1d(np.arange(60), negative)
+    fewer = fit_probe(features[kept], truth[kept], np.array(patients)[kept].tolist(), [1.0])
+    assert np.abs(full.score(features) - fewer.score(features)).max() > 0.05
+
+
+def test_a_single_training_study_is_answered_plainly() -> None:
+    features, truth, patients, splits = cohort()
+    results = linear_probe(features, truth, patients, splits, NAMES, (0.01,), 1, resamples=20)
+    row = results.row("good", 0.01)
+    assert row.studies == 1
+    assert len(row.constant) == 3
+    assert row.metrics["auroc"].macro.value == 0.5
+
+
+def test_planted_leaks_and_misfits_are_refused() -> None:
+    features, truth, patients, splits = cohort()
+    leaked = [*patients[:-1], "p3"]
+    with pytest.raises(EvaluationError, match="patient 'p3' is among both the training studies"):
+        linear_probe(features, truth, leaked, splits, NAMES)
+    with pytest.raises(EvaluationError, match="the features of 'short' have shape"):
+        linear_probe({"short": features["good"][:-1]}, truth, patients, splits, NAMES)
+    with pytest.raises(EvaluationError, match="split 'validate' holds no studies"):
+        linear_probe(features, truth, patients, splits, NAMES, evaluated="validate")
+    broken = {"good": np.where(np.arange(180)[:, None] == 4, np.inf, features["good"])}
+    with pytest.raises(EvaluationError, match="not finite numbers"):
+        linear_probe(broken, truth, patients, splits, NAMES, (1.0,))
+    with pytest.raises(EvaluationError, match="labels are 1, 0, -1"):
+        linear_probe(features, truth * 3, patients, splits, NAMES)
+    with pytest.raises(EvaluationError, match="penalties to sweep"):
+        linear_probe(features, truth, patients, splits, NAMES, penalties=[0.0])
