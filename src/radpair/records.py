@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -99,9 +100,20 @@ class Source(Protocol):
 
 
 @runtime_checkable
-class SizedSource(Source, Protocol):
-    """A source that can reduce an image while it decodes it, which is quicker for large files."""
+class FileSource(Protocol):
+    """A dataset of image files: it knows where they lie, and leaves decoding to the reader."""
 
-    def read_at(self, study: Study, view: int, size: int) -> NDArray[np.uint8]:
-        """Like ``read``, with the shorter side reduced to ``size`` pixels (never enlarged)."""
+    @property
+    def name(self) -> str: ...
+
+    def options(self) -> dict[str, Any]:
+        """As in ``Source``."""
+        ...
+
+    def studies(self) -> Iterator[Study]:
+        """As in ``Source``."""
+        ...
+
+    def path_of(self, study: Study, view: int) -> Path:
+        """The file of one view."""
         ...

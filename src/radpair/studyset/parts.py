@@ -19,11 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from radpair.errors import ImageError, StudySetError
-from radpair.images.decode import check_picture, shrink
-from radpair.records import Graph, SizedSource, Source, Study
+from radpair.images.decode import check_picture, decode, shrink
+from radpair.records import FileSource, Graph, Source, Study
 from radpair.studyset.files import FileRecord, atomic, measure, write_bytes, writing_to
 from radpair.studyset.manifest import PARTS, shard_name
 
+AnySource = Source | FileSource
 IMAGE, REPORT = "image", "report"
 _MARKS = re.compile(r"\[\*\*.*?\*\*\]|\bX{2,}\b|_+|[\W\d]", re.IGNORECASE)
 
@@ -51,7 +52,7 @@ class Done:
     """Kind, path and reason of each entry."""
 
 
-def write_part(source: Source, part: Part, out: Path, size: int) -> Done:
+def write_part(source: AnySource, part: Part, out: Path, size: int) -> Done:
     """Writes one part, or finds it finished by an earlier run. Raises ``StudySetError``."""
     fingerprint = part.fingerprint(size)
     body = finished(out, part.index, fingerprint)
@@ -87,7 +88,7 @@ def read_record(out: Path, index: int) -> dict[str, Any] | None:
     return body
 
 
-def _write(source: Source, part: Part, out: Path, size: int, fingerprint: str) -> dict[str, Any]:
+def _write(source: AnySource, part: Part, out: Path, size: int, fingerprint: str) -> dict[str, Any]:
     studies: list[dict[str, Any]] = []
     images: list[dict[str, Any]] = []
     quarantine: list[dict[str, str]] = []
@@ -125,17 +126,21 @@ def _write(source: Source, part: Part, out: Path, size: int, fingerprint: str) -
     return body
 
 
-def _pixels(source: Source, study: Study, number: int, size: int) -> NDArray[np.uint8]:
-    if isinstance(source, SizedSource):
-        pixels = source.read_at(study, number, size)
-    else:
-        pixels = source.read(study, number)
+def _pixels(source: AnySource, study: Study, number: int, size: int) -> NDArray[np.uint8]:
+    name = study.views[number].path
+    if isinstance(source, FileSource):
+        path = source.path_of(study, number)
+        try:
+            return decode(path, size)
+        except ImageError as error:  # a study set names images by their relative path
+            raise ImageError(str(error).replace(str(path), name)) from error
+    pixels = source.read(study, number)
     if pixels.dtype != np.uint8 or pixels.ndim != 2:
         raise StudySetError(
-            f"source '{source.name}' gave {pixels.dtype} {pixels.shape} for "
-            f"{study.views[number].path}, where uint8 [height, width] is agreed; mend the source"
+            f"source '{source.name}' gave {pixels.dtype} {pixels.shape} for {name}, where uint8 "
+            "[height, width] is agreed; mend the source"
         )
-    check_picture(study.views[number].path, pixels)
+    check_picture(name, pixels)
     return shrink(pixels, size)
 
 

@@ -188,7 +188,7 @@ def content_hash(study_set: StudySet) -> str:
 
 
 def _numbers(table: pa.Table, name: str) -> NDArray[np.int64]:
-    return table[name].to_numpy().astype(np.int64)
+    return np.asarray(table[name].to_numpy(), dtype=np.int64)
 
 
 def _labels(studies: pa.Table, names: tuple[str, ...]) -> NDArray[np.float32]:

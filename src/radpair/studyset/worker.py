@@ -10,10 +10,9 @@ from pathlib import Path
 
 import cv2
 
-from radpair.records import Source
-from radpair.studyset.parts import Done, Part, write_part
+from radpair.studyset.parts import AnySource, Done, Part, write_part
 
-_JOB: tuple[Source, Path, int] | None = None
+_JOB: tuple[AnySource, Path, int] | None = None
 
 
 def cpus() -> int:
@@ -21,7 +20,7 @@ def cpus() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def start(source: Source, out: Path, size: int) -> None:
+def start(source: AnySource, out: Path, size: int) -> None:
     """Sets up one worker; an interrupt is left to the parent."""
     global _JOB
     _JOB = (source, out, size)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from radpair.errors import StudySetError
-from radpair.records import Source, Study
+from radpair.records import Study
 from radpair.studyset import worker
 from radpair.studyset.files import remove_drafts, write_json, writing_to
 from radpair.studyset.manifest import (
@@ -30,7 +30,7 @@ from radpair.studyset.manifest import (
     read_json,
     read_manifest,
 )
-from radpair.studyset.parts import IMAGE, Done, Part, write_part
+from radpair.studyset.parts import IMAGE, AnySource, Done, Part, write_part
 from radpair.studyset.splits import PatientSplits, check_fractions, split_of
 from radpair.studyset.tables import finish
 
@@ -80,7 +80,7 @@ class Summary:
 
 
 def write(
-    source: Source,
+    source: AnySource,
     out: Path | str,
     size: int = 320,
     processes: int | None = None,
@@ -127,7 +127,7 @@ def summary_of(out: Path, manifest: dict[str, Any], was_complete: bool = True) -
     )
 
 
-def _plan(source: Source, size: int, seed: int, fractions: tuple[float, ...]) -> dict[str, Any]:
+def _plan(source: AnySource, size: int, seed: int, fractions: tuple[float, ...]) -> dict[str, Any]:
     if size < 32:
         raise StudySetError(f"size {size} is too small for a radiograph; give at least 32 pixels")
     return {
@@ -190,7 +190,7 @@ def _refuse_other(out: Path, old: dict[str, Any], new: dict[str, Any]) -> None:
         )
 
 
-def _checked(source: Source, out: Path, plan: dict[str, Any]) -> Iterator[Study]:
+def _checked(source: AnySource, out: Path, plan: dict[str, Any]) -> Iterator[Study]:
     """The studies with their splits; stops at a second study id or a patient in two splits."""
     splits, known = PatientSplits(f"source '{source.name}'"), set()
     options = plan["options"]
@@ -207,7 +207,7 @@ def _checked(source: Source, out: Path, plan: dict[str, Any]) -> Iterator[Study]
 
 
 def _write_parts(
-    source: Source,
+    source: AnySource,
     out: Path,
     plan: dict[str, Any],
     processes: int | None,
@@ -242,7 +242,7 @@ def _groups(studies: Iterator[Study]) -> Iterator[tuple[Study, ...]]:
 
 
 def _done_parts(
-    source: Source, parts: Iterator[Part], out: Path, size: int, processes: int
+    source: AnySource, parts: Iterator[Part], out: Path, size: int, processes: int
 ) -> Iterator[Done]:
     if processes == 1:
         yield from (write_part(source, part, out, size) for part in parts)

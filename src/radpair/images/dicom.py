@@ -1,0 +1,247 @@
+"""DICOM files: from stored values to the grey picture that a reader sees.
+
+Stored values go through the modality LUT or rescale, then the first VOI LUT or window, and
+MONOCHROME1 is turned over (PS3.3 C.7.6.3, C.11.1, C.11.2). Without a usable window, 8-bit values
+are kept and deeper ones are stretched so that the darkest pixel is 0 and the brightest 255.
+Padding pixels become 0. No message holds the value of a tag that could identify a patient.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom import Dataset, dcmread
+from pydicom.filereader import read_file_meta_info
+from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_voi, pixel_array
+from pydicom.uid import (
+    UID,
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+)
+
+from radpair.errors import ImageError
+from radpair.images.decode import MAX_BYTES, check_shape, stretch, unreadable
+
+LUMA = np.array([0.299, 0.587, 0.114])
+"""ITU-R 601, as for colour in other formats."""
+GROUP_LENGTH_END = 144
+"""Where the file meta information begins that its group length counts."""
+
+
+def read_dicom(path: Path) -> NDArray[np.uint8]:
+    """The picture in a DICOM file: uint8 ``[height, width]``, 0 black (air) to 255 white.
+
+    Raises ``ImageError`` for a file without pixels, with several frames, damaged, truncated, too
+    small or too large, or of a transfer syntax that no installed decoder reads.
+    """
+    with _quiet():
+        header = _parse(path, pixels=False)
+        _check_header(path, header)
+        data = _parse(path, pixels=True)
+        values = _stored(path, data)
+        try:
+            return _picture(path, data, values)
+        except (ImageError, MemoryError):
+            raise
+        except Exception as error:  # malformed tables make pydicom raise anything at all
+            raise unreadable(
+                path, f"its grey scale tables cannot be used ({type(error).__name__})"
+            ) from error
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps pydicom from printing tag values, which may name a patient."""
+    logger = logging.getLogger("pydicom")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
+
+
+def _parse(path: Path, pixels: bool) -> Dataset:
+    try:
+        _refuse_inflation(path)
+        return dcmread(path, stop_before_pixels=not pixels, force=True)
+    except (ImageError, MemoryError):
+        raise
+    except Exception as error:  # a damaged file makes the parser raise anything at all
+        raise unreadable(
+            path, f"is a damaged or truncated DICOM file ({type(error).__name__})"
+        ) from error
+
+
+def _refuse_inflation(path: Path) -> None:
+    """A deflated data set that would fill the memory is refused before it is parsed."""
+    with path.open("rb") as handle:
+        head = handle.read(GROUP_LENGTH_END)
+        if head[128:132] != b"DICM" or head[132:136] != b"\x02\x00\x00\x00":
+            return
+        meta = read_file_meta_info(path)
+        if meta.get("TransferSyntaxUID") != DeflatedExplicitVRLittleEndian:
+            return
+        handle.seek(GROUP_LENGTH_END + int.from_bytes(head[140:144], "little"))
+        inflater, total = zlib.decompressobj(-zlib.MAX_WBITS), 0
+        piece = handle.read(1 << 16)
+        while piece and not inflater.eof:
+            total += len(inflater.decompress(piece, 1 << 20))
+            if total > MAX_BYTES:
+                raise ImageError(f"{path}: inflates to more than 1 GiB; export it uncompressed")
+            piece = inflater.unconsumed_tail or handle.read(1 << 16)
+
+
+def _check_header(path: Path, header: Dataset) -> None:
+    """Raises ``ImageError`` for what can be refused before pixels are read."""
+    rows, columns = (_number(path, header, name) for name in ("Rows", "Columns"))
+    if rows is None or columns is None:
+        kind = str(header.get("Modality", "") or "unknown")[:16]
+        raise unreadable(path, f"is a DICOM file without an image (modality {kind})")
+    frames = _number(path, header, "NumberOfFrames")
+    if frames is not None and frames != 1:
+        raise ImageError(
+            f"{path}: holds {frames} frames where a radiograph has one; export the frame that is "
+            "meant as its own file"
+        )
+    check_shape(path, rows, columns)
+
+
+def _number(path: Path, data: Dataset, keyword: str) -> int | None:
+    if keyword not in data:
+        return None
+    try:
+        value = data[keyword].value
+        return None if value is None else int(value)
+    except Exception as error:
+        raise unreadable(path, f"its DICOM tag {keyword} is not a number") from error
+
+
+def _stored(path: Path, data: Dataset) -> NDArray[Any]:
+    """Stored values ``[height, width]``, or RGB ``[height, width, 3]``."""
+    syntax = _syntax(data)
+    if not any(name in data for name in ("PixelData", "FloatPixelData", "DoubleFloatPixelData")):
+        raise unreadable(path, "is a truncated DICOM file: its pixel data is missing")
+    try:
+        values = np.asarray(pixel_array(data))
+    except MemoryError:
+        raise
+    except Exception as error:  # each decoder raises its own errors
+        reason = (str(error).strip().splitlines() or [""])[-1].strip()[:160]
+        raise unreadable(
+            path, f"its pixel data ({syntax.name}) cannot be decoded: {reason or 'damaged'}"
+        ) from error
+    if values.shape[:2] != (data.Rows, data.Columns):
+        raise unreadable(path, f"its pixel data has the shape {values.shape}, not the header's")
+    return values
+
+
+def _syntax(data: Dataset) -> UID:
+    """The transfer syntax; a file without meta information gets that of its data set."""
+    if data.file_meta.get("TransferSyntaxUID") is None:
+        implicit = data.original_encoding[0]
+        data.file_meta.TransferSyntaxUID = (
+            ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
+        )
+    return UID(data.file_meta.TransferSyntaxUID)
+
+
+def _picture(path: Path, data: Dataset, stored: NDArray[Any]) -> NDArray[np.uint8]:
+    photometric = str(data.get("PhotometricInterpretation", ""))
+    if photometric == "PALETTE COLOR":
+        colours = apply_color_lut(stored, data)
+        return stretch(colours[..., :3] @ LUMA, 0, np.iinfo(colours.dtype).max)
+    if stored.ndim == 3:
+        return stretch(stored[..., :3] @ LUMA, 0, 2.0 ** int(data.BitsStored) - 1)
+    if photometric not in ("MONOCHROME1", "MONOCHROME2"):
+        raise unreadable(path, f"has the photometric interpretation '{photometric[:24]}'")
+    if not np.isfinite(stored).all():
+        raise unreadable(path, "has pixels that are not numbers")
+    padding = _padding(data, stored)
+    grey = _grey(data, stored, padding)
+    if photometric == "MONOCHROME1":
+        grey = 255 - grey
+    if padding is not None:
+        grey[padding] = 0
+    return grey
+
+
+def _grey(data: Dataset, stored: NDArray[Any], padding: NDArray[np.bool_] | None) -> NDArray[Any]:
+    """0 to 255 after rescale and window, still as stored for MONOCHROME1."""
+    values: NDArray[Any] = apply_modality_lut(stored, data)
+    if data.get("VOILUTSequence"):
+        return _looked_up(data, values)
+    window = _window(data)
+    if window is not None:
+        return apply_window(values, *window)
+    if values is stored and stored.dtype == np.uint8 and int(data.BitsStored) == 8:
+        return np.array(stored)
+    inside = values if padding is None or padding.all() else values[~padding]
+    return stretch(values, float(inside.min()), float(inside.max()))
+
+
+def apply_window(
+    values: NDArray[Any], centre: float, width: float, function: str = "LINEAR"
+) -> NDArray[np.uint8]:
+    """Maps a DICOM window to 0..255 (PS3.3 C.11.2.1.2): LINEAR, LINEAR_EXACT or SIGMOID."""
+    if function == "SIGMOID":
+        share = 1 / (1 + np.exp(-4 * (values.astype(np.float32) - centre) / width))
+        return np.asarray(np.rint(share * 255), dtype=np.uint8)
+    if function == "LINEAR_EXACT":
+        return stretch(values, centre - width / 2, centre + width / 2)
+    low, high = centre - 0.5 - (width - 1) / 2, centre - 0.5 + (width - 1) / 2
+    if high <= low:
+        return np.where(values > low, 255, 0).astype(np.uint8)
+    return stretch(values, low, high)
+
+
+def _looked_up(data: Dataset, values: NDArray[Any]) -> NDArray[np.uint8]:
+    """The first VOI LUT, whose lowest and highest output become 0 and 255."""
+    entries, first = (int(number) for number in data.VOILUTSequence[0].LUTDescriptor[:2])
+    domain = np.arange(first, first + (entries or 65536), dtype=np.int64)
+    table = apply_voi(domain, data, index=0)
+    looked_up = apply_voi(np.rint(values).astype(np.int64), data, index=0)
+    return stretch(looked_up, float(table.min()), float(table.max()))
+
+
+def _window(data: Dataset) -> tuple[float, float, str] | None:
+    """Centre, width and function of the first window; None where there is no usable one."""
+    centre, width = _first(data, "WindowCenter"), _first(data, "WindowWidth")
+    if centre is None or width is None or not np.isfinite([centre, width]).all():
+        return None
+    function = str(data.get("VOILUTFunction", "") or "LINEAR").upper()
+    least = 1.0 if function == "LINEAR" else 1e-9
+    known = function in ("LINEAR", "LINEAR_EXACT", "SIGMOID")
+    return (centre, width, function) if known and width >= least else None
+
+
+def _first(data: Dataset, keyword: str) -> float | None:
+    try:
+        value = data[keyword].value if keyword in data else None
+        if value is None or value == "":
+            return None
+        return float(value) if np.ndim(value) == 0 else float(value[0])
+    except (ValueError, TypeError, IndexError):
+        return None
+
+
+def _padding(data: Dataset, stored: NDArray[Any]) -> NDArray[np.bool_] | None:
+    """Where the stored value is padding, outside the picture; None where nothing is."""
+    value = data.get("PixelPaddingValue")
+    if not isinstance(value, int):
+        return None
+    limit = data.get("PixelPaddingRangeLimit")
+    other = limit if isinstance(limit, int) else value
+    mask: NDArray[np.bool_] = (stored >= min(value, other)) & (stored <= max(value, other))
+    return mask if mask.any() else None
