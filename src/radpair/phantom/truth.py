@@ -139,7 +139,7 @@ def exams(count: int, seed: int) -> list[Exam]:
     found: list[Exam] = []
     patient = 0
     while len(found) < count:
-        found.extend(_patient(patient, seed))
+        found.extend(patient_exams(patient, seed))
         patient += 1
     return found[:count]
 
@@ -150,7 +150,8 @@ def truth_labels(findings: tuple[Finding, ...]) -> dict[str, float]:
     return {kind.label: float(key in shown) for key, kind in KINDS.items()}
 
 
-def _patient(patient: int, seed: int) -> list[Exam]:
+def patient_exams(patient: int, seed: int) -> list[Exam]:
+    """Every exam of one patient, in order of time; ``patient`` counts from 0."""
     rng = np.random.default_rng([seed, patient])
     body = _body(rng)
     chain: list[Exam] = []
