@@ -1,0 +1,9 @@
+"""Report text: sections, sentences, tokens."""
+
+from __future__ import annotations
+
+from radpair.reports.sections import Sections, body, sections
+from radpair.reports.sentences import sentences
+from radpair.reports.tokens import is_empty, is_mark, tokens
+
+__all__ = ["Sections", "body", "is_empty", "is_mark", "sections", "sentences", "tokens"]

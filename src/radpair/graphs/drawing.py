@@ -1,0 +1,220 @@
+"""One graph as a drawing: its text with entities highlighted, and its relations beneath."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from html import escape
+
+from radpair.graphs import schema
+from radpair.records import Entity, Graph
+
+_COLOURS = {
+    schema.ANATOMY: ("#dbe7f6", "#2b5c9e"),
+    schema.MEASURED_ANATOMY: ("#dbe7f6", "#2b5c9e"),
+    schema.PRESENT: ("#fbdcd0", "#b3401a"),
+    schema.MEASURED_OBSERVATION: ("#fbdcd0", "#b3401a"),
+    schema.UNCERTAIN: ("#fbeec2", "#8a6400"),
+    schema.ABSENT: ("#dcefe0", "#2c7048"),
+}
+_LEGEND = (
+    (schema.ANATOMY, "anatomy"),
+    (schema.PRESENT, "observation present"),
+    (schema.UNCERTAIN, "uncertain"),
+    (schema.ABSENT, "absent"),
+)
+_EDGES = {schema.MODIFY: "#7a7f87", schema.LOCATED_AT: "#2b5c9e", schema.SUGGESTIVE_OF: "#8a6400"}
+_MARGIN, _LINE, _CHAR, _LONGEST = 14, 25, 7.3, 48
+_FONT = "font-family='Helvetica, Arial, sans-serif'"
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """Words set together: one entity, or the text between two."""
+
+    words: str
+    label: str
+    entity: int = -1
+
+
+def svg(graph: Graph, width: int = 660, limit: int = 400) -> str:
+    """A self-contained SVG drawing of one graph, ``width`` pixels wide.
+
+    Above, the report's text (at most ``limit`` tokens) with entities coloured by their label;
+    below, one box an entity, in columns: qualifiers, observations, anatomy, joined by arrows
+    for their relations. All text is escaped.
+    """
+    text, top = _text(graph, width, limit)
+    shown = [index for index, entity in enumerate(graph.entities) if entity.end < limit]
+    rows, bottom = _network(graph, shown, width, top + 16)
+    height = round(bottom + _MARGIN)
+    head = (
+        f"<svg xmlns='http://www.w3.org/2000/svg' width='{width}' height='{height}' "
+        f"viewBox='0 0 {width} {height}' {_FONT} font-size='13'>"
+        f"<rect width='{width}' height='{height}' fill='#ffffff'/>{_arrowheads()}"
+    )
+    return "".join([head, *text, *rows, "</svg>"])
+
+
+def _arrowheads() -> str:
+    return (
+        "<defs>"
+        + "".join(
+            f"<marker id='tip-{kind}' viewBox='0 0 8 8' refX='7' refY='4' markerWidth='7' "
+            f"markerHeight='7' orient='auto'><path d='M0 0L8 4L0 8z' fill='{colour}'/></marker>"
+            for kind, colour in _EDGES.items()
+        )
+        + "</defs>"
+    )
+
+
+def _text(graph: Graph, width: int, limit: int) -> tuple[list[str], float]:
+    drawn = _legend()
+    x, y = float(_MARGIN), 58.0
+    for piece in _pieces(graph, limit):
+        wide = _width(piece.words) + (6 if piece.label else 0)
+        if x + wide > width - _MARGIN and x > _MARGIN:
+            x, y = float(_MARGIN), y + _LINE
+        fill, ink = _COLOURS.get(piece.label, ("", "#24292f"))
+        if fill:
+            drawn.append(_box(x, y - 14, wide, 19, fill, ""))
+        drawn.append(_words(x + (3 if fill else 0), y, piece.words, ink))
+        x += wide + 4
+    return drawn, y
+
+
+def _legend() -> list[str]:
+    drawn, x = [], float(_MARGIN)
+    for label, name in _LEGEND:
+        fill, ink = _COLOURS[label]
+        drawn.append(_box(x, 12, 12, 12, fill, ink))
+        drawn.append(_words(x + 17, 22.5, name, "#57606a", 11.5))
+        x += 30 + 6.4 * len(name)
+    return drawn
+
+
+def _pieces(graph: Graph, limit: int) -> Iterator[_Piece]:
+    """The tokens in order; each entity in one piece, other tokens singly."""
+    words = graph.text.split(" ") if graph.text else []
+    owners: dict[int, int] = {}
+    for index, entity in enumerate(graph.entities):
+        for at in range(entity.start, entity.end + 1):
+            owners.setdefault(at, index)
+    at = 0
+    while at < min(len(words), limit):
+        owner = owners.get(at, -1)
+        stop = at + 1
+        while owner >= 0 and owners.get(stop) == owner:
+            stop += 1
+        label = graph.entities[owner].label if owner >= 0 else ""
+        yield _Piece(_shorten(" ".join(words[at:stop])), label, owner)
+        at = stop
+    if len(words) > limit:
+        yield _Piece(f"... and {len(words) - limit} more words", "")
+
+
+def _network(graph: Graph, shown: list[int], width: int, top: float) -> tuple[list[str], float]:
+    """Boxes in three columns, row by row as they appear in the text, and arrows between them."""
+    linked = {r.source for r in graph.relations} | {r.target for r in graph.relations}
+    columns: list[list[int]] = [[], [], []]
+    for index in shown:
+        if index in linked:
+            columns[_column(graph, index)].append(index)
+    if not any(columns):
+        return [], top
+    longest = max(len(column) for column in columns)
+    height = longest * 27.0
+    boxes: dict[int, tuple[float, float, float]] = {}
+    step = (width - 2 * _MARGIN) / 3
+    for number, column in enumerate(columns):
+        for row, index in enumerate(column):
+            wide = min(_width(graph.entities[index].text) + 14, step - 44)
+            slack = (height - len(column) * 27.0) * (row + 0.5) / max(len(column), 1)
+            x = _MARGIN + number * step + (step - wide) * number / 2
+            boxes[index] = (x, top + row * 27.0 + slack + 13, wide)
+    rule = f"<line x1='{_MARGIN}' x2='{width - _MARGIN}' y1='{top}' y2='{top}' stroke='#d0d7de'/>"
+    edges = [
+        _edge(boxes[r.source], boxes[r.target], r.type)
+        for r in graph.relations
+        if r.source in boxes and r.target in boxes
+    ]
+    nodes = [_node(graph.entities[index], boxes[index]) for index in boxes]
+    return [rule, *edges, *nodes, *_edge_legend(top + height + 28)], top + height + 34
+
+
+def _column(graph: Graph, index: int) -> int:
+    """0 what qualifies an observation, 1 observations, 2 anatomy."""
+    if graph.entities[index].label in {schema.ANATOMY, schema.MEASURED_ANATOMY}:
+        return 2
+    qualifies = any(r.source == index and r.type == schema.MODIFY for r in graph.relations)
+    return 0 if qualifies else 1
+
+
+def _edge(source: tuple[float, float, float], target: tuple[float, float, float], kind: str) -> str:
+    (x1, y1, w1), (x2, y2, w2) = source, target
+    if x1 + w1 < x2:
+        start, stop, bend = x1 + w1, x2, (x2 - x1 - w1) / 2
+    elif x2 + w2 < x1:
+        start, stop, bend = x1, x2 + w2, -(x1 - x2 - w2) / 2
+    else:
+        start, stop, bend = x1 + w1, x2 + w2, 26.0
+        return _curve(start, y1, start + bend, stop + bend, stop, y2, kind)
+    return _curve(start, y1, start + bend, stop - bend, stop, y2, kind)
+
+
+def _curve(x1: float, y1: float, c1: float, c2: float, x2: float, y2: float, kind: str) -> str:
+    return (
+        f"<path d='M{x1:.1f} {y1:.1f}C{c1:.1f} {y1:.1f} {c2:.1f} {y2:.1f} {x2:.1f} {y2:.1f}' "
+        f"fill='none' stroke='{_EDGES[kind]}' stroke-width='1.3' marker-end='url(#tip-{kind})'>"
+        f"<title>{kind}</title></path>"
+    )
+
+
+def _node(entity: Entity, box: tuple[float, float, float]) -> str:
+    x, y, wide = box
+    fill, ink = _COLOURS[entity.label]
+    words = _shorten(entity.text, max(4, int((wide - 12) / _CHAR) + 1))
+    title = f"<title>{escape(entity.text)} ({escape(entity.label)})</title>"
+    return (
+        f"<g>{title}{_box(x, y - 10, wide, 20, fill, ink)}{_words(x + 7, y + 4.5, words, ink)}</g>"
+    )
+
+
+def _edge_legend(y: float) -> list[str]:
+    drawn, x = [], float(_MARGIN)
+    for kind, colour in _EDGES.items():
+        drawn.append(
+            f"<line x1='{x}' x2='{x + 24}' y1='{y - 4}' y2='{y - 4}' stroke='{colour}' "
+            f"stroke-width='1.3' marker-end='url(#tip-{kind})'/>"
+        )
+        drawn.append(_words(x + 31, y, kind.replace("_", " "), "#57606a", 11.5))
+        x += 56 + 6.4 * len(kind)
+    return drawn
+
+
+def _box(x: float, y: float, wide: float, high: float, fill: str, ink: str) -> str:
+    edge = f" stroke='{ink}' stroke-width='0.9'" if ink else ""
+    return (
+        f"<rect x='{x:.1f}' y='{y:.1f}' width='{wide:.1f}' height='{high:.1f}' rx='4' "
+        f"fill='{fill}'{edge}/>"
+    )
+
+
+def _words(x: float, y: float, words: str, ink: str, size: float = 13) -> str:
+    return f"<text x='{x:.1f}' y='{y:.1f}' fill='{ink}' font-size='{size}'>{escape(words)}</text>"
+
+
+def _width(words: str) -> float:
+    """About how wide text of 13 px runs, letter by letter."""
+    return sum(_letter(letter) for letter in words)
+
+
+def _letter(letter: str) -> float:
+    if letter in "iljtfrI.,:;'|()[]!- ":
+        return 4.1
+    return 9.8 if letter in "mwMW" or letter.isupper() else 7.2
+
+
+def _shorten(words: str, longest: int = _LONGEST) -> str:
+    clean = "".join(letter if letter.isprintable() else " " for letter in words)
+    return clean if len(clean) <= longest else clean[: longest - 1] + "\u2026"

@@ -1,0 +1,87 @@
+"""Report text to a RadGraph-schema graph by rules: no model, no download, linear in length."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from functools import lru_cache
+from itertools import islice
+
+from radpair.graphs.match import match
+from radpair.graphs.relations import relate
+from radpair.graphs.scopes import assign
+from radpair.graphs.terms import Lexicon, shipped_lexicon
+from radpair.records import Entity, Graph, Relation
+from radpair.reports import tokens
+from radpair.reports.sections import joined_body
+from radpair.reports.sentences import split
+from radpair.reports.tokens import clean
+
+_CHUNK = 256
+_REMEMBERED = 16384
+_LONG = 2000
+"""Characters; a longer sentence is not remembered."""
+
+SentenceGraph = tuple[tuple[str, ...], tuple[Entity, ...], tuple[Relation, ...]]
+
+
+def extract(report: str, lexicon: Lexicon | None = None) -> Graph:
+    """The graph of a report's findings and impression (the whole text where it has neither).
+
+    ``Graph.text`` is the tokens joined by single spaces. A sentence's entities and relations
+    depend on that sentence alone, so relations never cross sentences. Entities and labels follow
+    RadGraph (Jain et al., 2021); a size such as ``4.5 cm`` has RadGraph-XL's measurement label.
+    A report without a word gives a graph without entities; ``radpair.reports.is_empty`` says why.
+    """
+    lexicon = lexicon or shipped_lexicon()
+    words: list[str] = []
+    entities: list[Entity] = []
+    relations: list[Relation] = []
+    for sentence in split(joined_body(clean(report))):
+        read = _remembered if len(sentence) < _LONG else _read
+        spoken, found, related = read(sentence, lexicon)
+        first, at = len(entities), len(words)
+        words.extend(spoken)
+        entities.extend(Entity(e.text, e.label, e.start + at, e.end + at) for e in found)
+        relations.extend(Relation(r.source + first, r.type, r.target + first) for r in related)
+    return Graph(" ".join(words), tuple(entities), tuple(relations))
+
+
+def extract_many(
+    reports: Iterable[str], processes: int = 1, lexicon: Lexicon | None = None
+) -> Iterator[Graph]:
+    """The graphs of many reports, in their order; the same for any number of processes."""
+    if processes <= 1:
+        for report in reports:
+            yield extract(report, lexicon)
+        return
+    feed = iter(reports)
+    with ProcessPoolExecutor(processes) as pool:
+        while wave := [list(islice(feed, _CHUNK)) for _ in range(2 * processes)]:
+            chunks = [chunk for chunk in wave if chunk]
+            if not chunks:
+                return
+            for graphs in pool.map(_extract_chunk, chunks, [lexicon] * len(chunks)):
+                yield from graphs
+
+
+def _extract_chunk(reports: list[str], lexicon: Lexicon | None) -> list[Graph]:
+    return [extract(report, lexicon) for report in reports]
+
+
+def _read(sentence: str, lexicon: Lexicon) -> SentenceGraph:
+    spoken = tokens(sentence)
+    items = match([word.lower() for word in spoken], lexicon)
+    assign(items)
+    links = relate(items)
+    entities: list[Entity] = []
+    for item in items:
+        if item.status:
+            item.entity = len(entities)
+            text = " ".join(spoken[item.start : item.end + 1])
+            entities.append(Entity(text, item.status, item.start, item.end))
+    related = sorted((source.entity, type_, target.entity) for source, type_, target in links)
+    return tuple(spoken), tuple(entities), tuple(Relation(*link) for link in related)
+
+
+_remembered = lru_cache(maxsize=_REMEMBERED)(_read)

@@ -1,0 +1,103 @@
+"""Noun phrases: runs of entities between triggers, with the relations inside them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from radpair.graphs.match import MEASURE, Item
+from radpair.graphs.schema import LOCATED_AT, MODIFY
+from radpair.graphs.terms import DEVICE, FINDING, MODIFIER, PART, SIDE, STATE, STRUCTURE
+
+Link = tuple[Item, str, Item]
+
+MAX_GAP = 4
+"""Unknown words that may stand between two entities of one phrase."""
+
+
+@dataclass(slots=True)
+class Phrase:
+    """A noun phrase and its heads."""
+
+    heads: list[Item] = field(default_factory=list)
+    """Findings and devices that head it."""
+    places: list[Item] = field(default_factory=list)
+    """The anatomy that it names, by the head of the anatomy."""
+    parts: list[Item] = field(default_factory=list)
+    """Parts and attributes of an anatomy (``size``, ``contours``) in it."""
+    loose: list[Item] = field(default_factory=list)
+    """Modifiers and states, where no finding heads the phrase."""
+
+
+def read_phrase(items: list[Item], links: list[Link]) -> Phrase:
+    """Finds the heads of a run of entities and adds the relations within it to ``links``."""
+    phrase = Phrase()
+    phrase.heads = [item for item in items if item.role in {FINDING, DEVICE}]
+    _read_anatomy([item for item in items if item.is_anatomy], phrase, links)
+    qualifiers = [item for item in items if item.role in {MODIFIER, STATE, MEASURE}]
+    if phrase.heads:
+        _attach_qualifiers(items, phrase.heads, links)
+        for head in phrase.heads:
+            links.extend((head, LOCATED_AT, place) for place in phrase.places)
+    else:
+        phrase.loose = _chain_states(qualifiers, links)
+        for item in phrase.loose:
+            links.extend((item, LOCATED_AT, place) for place in phrase.places)
+    return phrase
+
+
+def _attach_qualifiers(items: list[Item], heads: list[Item], links: list[Link]) -> None:
+    """Each modifier belongs to the next finding of its phrase, or to the last one."""
+    following: Item | None = None
+    for item in reversed(items):
+        if item.role in {FINDING, DEVICE}:
+            following = item
+        elif item.role in {MODIFIER, STATE, MEASURE}:
+            links.append((item, MODIFY, following or heads[-1]))
+
+
+def _chain_states(qualifiers: list[Item], links: list[Link]) -> list[Item]:
+    """``Mildly enlarged``: the modifier qualifies the state; what is left stands alone."""
+    alone = []
+    for index, item in enumerate(qualifiers):
+        after = qualifiers[index + 1] if index + 1 < len(qualifiers) else None
+        if after is not None and after.role == STATE and item.role == MODIFIER:
+            links.append((item, MODIFY, after))
+        else:
+            alone.append(item)
+    return alone
+
+
+def _read_anatomy(anatomy: list[Item], phrase: Phrase, links: list[Link]) -> None:
+    """``Right lower lobe``: right and lower modify lobe; ``heart size``: size modifies heart."""
+    head: Item | None = None
+    waiting: list[Item] = []
+    for item in anatomy:
+        if item.role == SIDE:
+            waiting.append(item)
+        elif item.role == PART and head is not None and head.role == STRUCTURE:
+            links.append((item, MODIFY, head))
+            phrase.parts.append(item)
+            links.extend((side, MODIFY, head) for side in waiting)
+            waiting = []
+        else:
+            if head is not None:
+                links.append((head, MODIFY, item))
+            links.extend((side, MODIFY, item) for side in waiting)
+            waiting = []
+            head = item
+            if item.role == PART:
+                phrase.parts.append(item)
+    if head is None:
+        head = _head_of_sides(waiting, links)
+    else:
+        links.extend((side, MODIFY, head) for side in waiting)
+    if head is not None:
+        phrase.places = [head]
+
+
+def _head_of_sides(sides: list[Item], links: list[Link]) -> Item | None:
+    """Of ``right basilar`` alone, the last is the place and the others modify it."""
+    if not sides:
+        return None
+    links.extend((side, MODIFY, sides[-1]) for side in sides[:-1])
+    return sides[-1]

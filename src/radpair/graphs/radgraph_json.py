@@ -1,0 +1,183 @@
+"""Graphs in RadGraph's JSON: read with every entity checked against its text, and written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from radpair.errors import GraphError, nearest
+from radpair.graphs.schema import ENTITY_LABELS, RELATION_TYPES, SHORT_LABELS
+from radpair.records import Entity, Graph, Relation
+
+_SPLITS = frozenset({"train", "dev", "valid", "validate", "val", "test", "inference"})
+_ID_KEYS = ("id", "report_id", "study_id", "doc_key", "path_to_image")
+
+
+def read(path: Path) -> dict[str, Graph]:
+    """The graphs of a RadGraph JSON file by report id, in the file's order.
+
+    Takes the form of RadGraph 1.0 (an object of reports, also one level down under ``train`` and
+    the like) and a list of records, each with an id and either ``text`` and ``entities`` or one
+    such graph under its section's name (``findings``, ``impression``: keyed ``ID/section``).
+    Labels may be long or short (``OBS-DP``). Raises ``GraphError`` naming file, report, entity
+    and field.
+    """
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise GraphError(f"Cannot read '{path}': {error.strerror}; check the path.") from error
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise GraphError(f"'{path}' is no JSON ({error}); give a RadGraph JSON file.") from error
+    graphs: dict[str, Graph] = {}
+    for report_id, report in _reports(data, path):
+        if report_id in graphs:
+            raise GraphError(f"'{path}': report '{report_id}' appears twice; keep one of them.")
+        graphs[report_id] = _Reader(path, report_id).graph(report)
+    return graphs
+
+
+def write(path: Path, graphs: Mapping[str, Graph]) -> None:
+    """Writes graphs as RadGraph 1.0 JSON; a file already there is replaced as a whole.
+
+    Raises ``GraphError`` for a graph that does not fit its own text, or where the file cannot be
+    written.
+    """
+    data = {report_id: to_json(graph) for report_id, graph in graphs.items()}
+    for report_id, report in data.items():
+        _Reader(path, report_id).graph(report)
+    partial = path.with_name(path.name + ".partial")
+    try:
+        partial.write_text(json.dumps(data, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+        partial.replace(path)
+    except OSError as error:
+        raise GraphError(f"Cannot write '{path}': {error.strerror}.") from error
+
+
+def to_json(graph: Graph) -> dict[str, Any]:
+    """One graph as RadGraph's JSON value; entities are numbered from ``"1"``."""
+    outgoing: dict[int, list[list[str]]] = {}
+    for link in graph.relations:
+        outgoing.setdefault(link.source, []).append([link.type, str(link.target + 1)])
+    entities = {
+        str(index + 1): {
+            "tokens": entity.text,
+            "label": entity.label,
+            "start_ix": entity.start,
+            "end_ix": entity.end,
+            "relations": outgoing.get(index, []),
+        }
+        for index, entity in enumerate(graph.entities)
+    }
+    return {"text": graph.text, "entities": entities}
+
+
+def _reports(data: Any, path: Path) -> Iterator[tuple[str, Any]]:
+    if isinstance(data, list):
+        for index, record in enumerate(data):
+            yield from _records(record, index, path)
+        return
+    if not isinstance(data, dict):
+        raise GraphError(f"'{path}' holds neither an object of reports nor a list of records.")
+    for key, value in data.items():
+        if key in _SPLITS and isinstance(value, dict) and "entities" not in value:
+            yield from value.items()
+        else:
+            yield key, value
+
+
+def _records(record: Any, index: int, path: Path) -> Iterator[tuple[str, Any]]:
+    if not isinstance(record, dict):
+        raise GraphError(f"'{path}': record {index} is no object; each needs 'text', 'entities'.")
+    given = next((record[key] for key in _ID_KEYS if key in record), index)
+    if "entities" in record:
+        yield str(given), record
+        return
+    parts = {k: v for k, v in record.items() if isinstance(v, dict) and "entities" in v}
+    if not parts:
+        raise GraphError(f"'{path}': record {index} has no 'entities'; is it RadGraph's output?")
+    for name, part in parts.items():
+        yield f"{given}/{name}", part
+
+
+class _Reader:
+    """Checks one report; its messages name where the fault lies."""
+
+    def __init__(self, path: Path, report_id: str) -> None:
+        self.place = f"'{path}', report '{report_id}'"
+
+    def graph(self, report: Any) -> Graph:
+        if not isinstance(report, dict):
+            raise GraphError(f"{self.place}: must be an object with 'text' and 'entities'.")
+        text, entities = report.get("text"), report.get("entities")
+        if not isinstance(text, str):
+            raise GraphError(f"{self.place}: 'text' is missing or no string; add the report text.")
+        if not isinstance(entities, dict):
+            raise GraphError(f"{self.place}: 'entities' is missing or no object; add it.")
+        words = text.split(" ")
+        places = {key: index for index, key in enumerate(entities)}
+        found = tuple(self._entity(key, value, words) for key, value in entities.items())
+        related = tuple(
+            relation
+            for key, value in entities.items()
+            for relation in self._relations(key, value, places)
+        )
+        return Graph(text, found, related)
+
+    def _fault(self, key: str, field: str, problem: str) -> GraphError:
+        return GraphError(f"{self.place}, entity '{key}', field '{field}': {problem}.")
+
+    def _entity(self, key: str, value: Any, words: list[str]) -> Entity:
+        if not isinstance(value, dict):
+            raise self._fault(
+                key, "(all)", "must be an object with tokens, label, start_ix, end_ix"
+            )
+        start = self._index(key, value, "start_ix", len(words))
+        end = self._index(key, value, "end_ix", len(words))
+        if end < start:
+            raise self._fault(key, "end_ix", f"{end} is before start_ix {start}; swap them")
+        span = " ".join(words[start : end + 1])
+        if value.get("tokens") != span:
+            given = value.get("tokens")
+            raise self._fault(
+                key,
+                "tokens",
+                f"says {given!r} but the text has {span!r} at {start}-{end}; tokens are the text "
+                f"split at single spaces, counted from 0",
+            )
+        return Entity(span, self._label(key, value.get("label")), start, end)
+
+    def _index(self, key: str, value: Mapping[str, Any], field: str, count: int) -> int:
+        index = value.get(field)
+        if not isinstance(index, int) or isinstance(index, bool):
+            raise self._fault(key, field, f"must be a whole number, not {index!r}")
+        if not 0 <= index < count:
+            raise self._fault(key, field, f"{index} lies outside the text's {count} tokens")
+        return index
+
+    def _label(self, key: str, label: Any) -> str:
+        known = SHORT_LABELS.get(label, label) if isinstance(label, str) else None
+        if known not in ENTITY_LABELS:
+            hint = nearest(str(label), [*ENTITY_LABELS, *SHORT_LABELS])
+            raise self._fault(key, "label", f"unknown label {label!r}{hint}")
+        return str(known)
+
+    def _relations(
+        self, key: str, value: Mapping[str, Any], places: Mapping[str, int]
+    ) -> Iterator[Relation]:
+        listed = value.get("relations")
+        if not isinstance(listed, list):
+            raise self._fault(key, "relations", "must be a list of [type, entity id]; [] for none")
+        for link in listed:
+            if not (isinstance(link, list) and len(link) == 2):
+                raise self._fault(key, "relations", f"{link!r} is no [type, entity id]")
+            kind, target = link
+            if kind not in RELATION_TYPES:
+                hint = nearest(str(kind), RELATION_TYPES)
+                raise self._fault(key, "relations", f"unknown type {kind!r}{hint}")
+            if not isinstance(target, str) or target not in places:
+                raise self._fault(
+                    key, "relations", f"points at entity {target!r}, not in 'entities'"
+                )
+            yield Relation(places[key], kind, places[target])

@@ -1,0 +1,232 @@
+"""Relations of one sentence: ``modify``, ``located_at`` and ``suggestive_of`` by its grammar.
+
+Noun phrases are read first (``phrases``); then what stands between them (prepositions, verbs,
+lists, ``may represent``) says how they belong together.
+"""
+
+from __future__ import annotations
+
+from radpair.graphs.match import ENTITY_ROLES, Item
+from radpair.graphs.phrases import MAX_GAP, Link, Phrase, read_phrase
+from radpair.graphs.schema import LOCATED_AT, MODIFY, SUGGESTIVE_OF
+from radpair.graphs.terms import STRUCTURE
+
+_TRANSPARENT = frozenset({"pseudo", "uncertainty"})
+_ABSTRACT = frozenset({"change", "pattern", "finding", "process", "improvement", "worsening"})
+_LIST_LIMIT = 24
+"""At most this many members of a list share one location, so that work stays linear."""
+
+
+def relate(items: list[Item]) -> list[Link]:
+    """All relations between the items that are entities, each once, in a fixed order."""
+    links: list[Link] = []
+    start = 0
+    sources: list[Item] = []
+    for index in range(1, len(items) + 1):
+        if index == len(items) or items[index].clause != items[start].clause:
+            clause = _Clause(links, sources)
+            clause.read(items[start:index])
+            sources = clause.group or clause.subjects or sources
+            start = index
+    return _unique(links)
+
+
+def _unique(links: list[Link]) -> list[Link]:
+    seen: set[tuple[int, int]] = set()
+    kept = []
+    for link in links:
+        source, _, target = link
+        key = (source.start, target.start)
+        if source is not target and source.status and target.status and key not in seen:
+            seen.add(key)
+            kept.append(link)
+    return kept
+
+
+class _Clause:
+    """Reads phrases from left to right and joins each to what stands before it."""
+
+    def __init__(self, links: list[Link], sources: list[Item]) -> None:
+        self.links = links
+        self.group: list[Item] = []
+        """Observations that the sentence is speaking of."""
+        self.places: list[Item] = []
+        """Anatomy that it is speaking of."""
+        self.subjects: list[Item] = []
+        """Observations before the verb."""
+        self.subject_places: list[Item] = []
+        """Anatomy before the verb."""
+        self.pending: list[Item] = []
+        """Modifiers and states that wait for what they qualify."""
+        self.suggesting: list[Item] = []
+        self.earlier = sources
+        self.joint = ""
+        self.located = False
+        """Whether the last anatomy is a place of the group."""
+        self.whole: list[Item] = []
+        """Listed anatomy that still lacks a part (``cardiac and mediastinal contours``)."""
+
+    def read(self, items: list[Item]) -> None:
+        run: list[Item] = []
+        for item in items:
+            if item.role in ENTITY_ROLES:
+                if not item.status:
+                    continue
+                if run and item.start - run[-1].end > MAX_GAP:
+                    self._close(run)
+                    run = []
+                run.append(item)
+            elif item.role not in _TRANSPARENT:
+                self._close(run)
+                run = []
+                self._join(item.role)
+        self._close(run)
+
+    def _close(self, run: list[Item]) -> None:
+        if not run:
+            return
+        phrase = read_phrase(run, self.links)
+        joint, self.joint = self.joint, ""
+        if phrase.heads:
+            self._take_finding(phrase, joint)
+        elif phrase.loose:
+            self._take_state(phrase, joint)
+        else:
+            self._take_anatomy(phrase, joint)
+
+    def _join(self, role: str) -> None:
+        """Remembers what stands between two phrases."""
+        if role in {"verb", "seen"}:
+            if role == "verb":
+                self.subjects, self.subject_places = self.group, self.places
+                self.group, self.places = [], []
+            self.joint = role
+        elif role in {"suggest_uncertain", "suggest_present"}:
+            self.suggesting = self.group or self.subjects or self.pending or self.earlier
+            self.group, self.places, self.pending = [], [], []
+            self.joint = "suggest"
+        elif role == "negation":
+            self._negate()
+        elif role == "break":
+            self.group, self.places, self.pending, self.joint = [], [], [], ""
+        else:
+            self.joint = role
+
+    def _negate(self) -> None:
+        if self.joint != "verb":
+            self.group, self.places, self.pending = [], [], []
+            self.subjects, self.subject_places = [], []
+            self.joint = "negation"
+
+    def _take_finding(self, phrase: Phrase, joint: str) -> None:
+        heads = phrase.heads
+        if self.pending:
+            waiting, self.pending = self.pending, []
+            self.links.extend((item, MODIFY, heads[0]) for item in waiting)
+        if self.suggesting:
+            for source in self.suggesting[-4:]:
+                self.links.extend((source, SUGGESTIVE_OF, head) for head in heads)
+        if not phrase.places:
+            self._inherit_place(heads, joint)
+        if joint == "preposition":
+            self._qualify_from(heads)
+        listed = joint in {"comma", "and", "or", "versus"} and len(self.group) < _LIST_LIMIT
+        self.group = [*self.group, *heads] if listed else heads
+        self.places, self.located = phrase.places, bool(phrase.places)
+
+    def _inherit_place(self, heads: list[Item], joint: str) -> None:
+        """The lungs show opacities: what the verb or ``with`` tells of the anatomy before it."""
+        places: list[Item] = []
+        if joint == "verb" or (joint in {"comma", "and", "or"} and self.subject_places):
+            places = self.subject_places
+        elif joint in {"with", "negation"} and not self.group:
+            places = self.places
+        for head in heads:
+            self.links.extend((head, LOCATED_AT, place) for place in places[-_LIST_LIMIT:])
+
+    def _qualify_from(self, heads: list[Item]) -> None:
+        """``Worsening of the effusion``: the abstract noun qualifies the finding."""
+        for item in self.group[-1:]:
+            if item.concept in _ABSTRACT:
+                self.links.append((item, MODIFY, heads[0]))
+
+    def _take_state(self, phrase: Phrase, joint: str) -> None:
+        """States and modifiers without a finding: they speak of the subject or wait."""
+        loose = phrase.loose
+        if phrase.places:
+            listed = joint in {"comma", "and", "or"}
+            self.places = [*self.places, *phrase.places] if listed else phrase.places
+            self.group = [*self.group[-_LIST_LIMIT:], *loose] if listed else loose
+            self.located = True
+            self._await_part(phrase, listed=listed)
+            return
+        if self.subjects or self.subject_places:
+            self._say_of_subject(loose)
+        elif joint in {"", "negation", "suggest"} or not (self.group or self.places):
+            self.pending = [*self.pending[-_LIST_LIMIT:], *loose]
+            return
+        else:
+            self._say_of(loose, self.group, self.places)
+        if not self.group:
+            self.group = loose
+
+    def _say_of_subject(self, loose: list[Item]) -> None:
+        self._say_of(loose, self.subjects, self.subject_places)
+
+    def _say_of(self, loose: list[Item], group: list[Item], places: list[Item]) -> None:
+        for item in loose:
+            if group:
+                self.links.extend((item, MODIFY, head) for head in group[-_LIST_LIMIT:])
+            else:
+                self.links.extend((item, LOCATED_AT, place) for place in places[-_LIST_LIMIT:])
+
+    def _take_anatomy(self, phrase: Phrase, joint: str) -> None:
+        places = phrase.places
+        if joint == "preposition":
+            self._locate(phrase)
+            return
+        listed = joint in {"comma", "and", "or"} and bool(self.places)
+        if listed:
+            self._share(phrase)
+            self.places = [*self.places[-_LIST_LIMIT:], *places]
+        else:
+            self.links.extend(
+                (item, LOCATED_AT, place) for item in self.pending for place in places
+            )
+            if self.pending:
+                self.group, self.pending = self.pending, []
+            self.places = places
+            self._await_part(phrase, listed=False)
+
+    def _share(self, phrase: Phrase) -> None:
+        """Lists of anatomy: a location, a state before the list, and a last part are shared."""
+        if self.located:
+            for item in self.group[-_LIST_LIMIT:]:
+                self.links.extend((item, LOCATED_AT, place) for place in phrase.places)
+        if phrase.parts and phrase.parts[-1] not in phrase.places:
+            self.links.extend((phrase.parts[-1], MODIFY, place) for place in self.whole)
+            self.whole = []
+        else:
+            self._await_part(phrase, listed=True)
+
+    def _await_part(self, phrase: Phrase, *, listed: bool) -> None:
+        whole = [] if phrase.parts else [p for p in phrase.places if p.role == STRUCTURE]
+        self.whole = [*self.whole[-_LIST_LIMIT:], *whole] if listed else whole
+
+    def _locate(self, phrase: Phrase) -> None:
+        """``Opacity in the left base``; ``size of the heart``; ``normal in size``."""
+        places = phrase.places
+        group = self.group or self.pending or self.subjects
+        attribute = bool(phrase.parts) and phrase.parts[0] in places
+        if attribute and self.subject_places and not self.subjects:
+            self.links.extend((places[0], MODIFY, p) for p in self.subject_places[-_LIST_LIMIT:])
+            return
+        if group:
+            for item in group[-_LIST_LIMIT:]:
+                self.links.extend((item, LOCATED_AT, place) for place in places)
+            if self.pending and not self.group:
+                self.group, self.pending = self.pending, []
+            self.located = True
+        elif self.places:
+            self.links.extend((item, MODIFY, places[0]) for item in self.places[-1:])
+        self.places = places

@@ -1,0 +1,188 @@
+"""Which observations of a sentence are present, absent or uncertain.
+
+Triggers before an observation (``no``, ``possible``), after it (``is not seen``, ``cannot be
+excluded``) and look-alikes that mean neither (``no change``), within clauses.
+"""
+
+from __future__ import annotations
+
+from radpair.graphs.match import ENTITY_ROLES, Item
+from radpair.graphs.schema import ABSENT, ANATOMY, MEASURED_OBSERVATION, PRESENT, UNCERTAIN
+from radpair.graphs.terms import DEVICE, FINDING, STATE
+
+_NOTHING = ""
+_JOINS = frozenset({"comma", "and", "or", "break", "versus"})
+_WALLS = frozenset(
+    {"negation", "uncertainty", "suggest_uncertain", "suggest_present", "break", "unstated"}
+    | {"negation_after", "uncertainty_after"}
+)
+_COMPARING = frozenset({"change", "progression", "worsening", "improvement"})
+_COMPARING_WORDS = frozenset({"increased", "decreased"})
+
+
+def assign(items: list[Item]) -> None:
+    """Sets ``clause`` and ``status`` of every item, in place; linear in their number."""
+    _split_clauses(items)
+    start = 0
+    for index in range(1, len(items) + 1):
+        if index == len(items) or items[index].clause != items[start].clause:
+            _Clause(items[start:index]).assign()
+            start = index
+
+
+def _split_clauses(items: list[Item]) -> None:
+    opens = _openings(items)
+    clause = 0
+    complete = observed = False
+    for index, item in enumerate(items):
+        opening = opens[index]
+        if item.role == "break" or (opening and complete) or (opening == "anatomy" and observed):
+            clause += 1
+            complete = observed = False
+        complete = complete or item.role in {"verb", "seen", "negation"}
+        observed = observed or item.role in {FINDING, STATE, DEVICE}
+        item.clause = clause
+
+
+def _openings(items: list[Item]) -> list[str]:
+    """For every comma and ``and``: what kind of new statement follows it, if one does."""
+    opens = [""] * len(items)
+    subject = following = ""
+    has_verb = has_observation = perceived = False
+    for index in range(len(items) - 1, -1, -1):
+        item = items[index]
+        if item.role in _JOINS:
+            states = has_verb and subject
+            carried = following and subject == "anatomy" and not has_observation
+            empty = not subject and not has_verb
+            opening = subject if states or carried else (following if empty else "")
+            if item.role in {"comma", "and"}:
+                opens[index] = opening
+            following = opening if item.role in {"comma", "and"} else ""
+            subject, has_verb, has_observation, perceived = "", False, False, False
+        elif item.role == "seen":
+            perceived = True
+        elif item.role == "verb":
+            has_verb = has_verb or not perceived
+            subject, has_observation = "", False
+        elif item.role in {"negation", "uncertainty"}:
+            following = ""
+            has_verb = False
+        elif item.is_anatomy:
+            perceived = False
+            subject = "anatomy" if subject != "observation" else subject
+        elif item.role in ENTITY_ROLES:
+            subject = "observation"
+            has_observation, perceived = True, False
+    return opens
+
+
+class _Clause:
+    """One pass from left to right with the status that the last trigger gave."""
+
+    def __init__(self, items: list[Item]) -> None:
+        self.items = items
+        self.mode = PRESENT
+        self.sticky = False
+        self.negated = False
+        self.wall = 0
+        self.lists = _or_lists(items)
+
+    def assign(self) -> None:
+        for index, item in enumerate(self.items):
+            if item.role in ENTITY_ROLES:
+                self._enter(index, item)
+            else:
+                self._turn(index, item)
+
+    def _enter(self, index: int, item: Item) -> None:
+        if self.mode == _NOTHING:
+            return
+        if item.is_anatomy:
+            item.status = ANATOMY
+            return
+        item.status = self.mode
+        if item.role == "measure" and self.mode == PRESENT:
+            item.status = MEASURED_OBSERVATION
+        if self.mode == ABSENT:
+            self.negated = self.negated or item.role != "modifier"
+            if self._compares(index, item):
+                self.mode = PRESENT
+
+    def _compares(self, index: int, item: Item) -> bool:
+        """``No change in the small effusion``: the negation ends with the comparing word."""
+        if item.concept not in _COMPARING and item.concept not in _COMPARING_WORDS:
+            return False
+        after = self.items[index + 1 : index + 2]
+        return bool(after) and after[0].role == "preposition"
+
+    def _turn(self, index: int, item: Item) -> None:
+        role = item.role
+        if role == "negation":
+            self._set(ABSENT, index)
+        elif role == "uncertainty":
+            self._doubt(index, sticky=False)
+        elif role == "suggest_uncertain":
+            self._doubt(index, sticky=True)
+        elif role == "suggest_present":
+            self.wall = index
+        elif role == "unstated":
+            self._set(_NOTHING, index)
+        elif role == "negation_after":
+            self._look_back(index, ABSENT)
+        elif role == "uncertainty_after":
+            self._look_back(index, UNCERTAIN)
+        elif role == "versus":
+            self._doubt_before(index)
+            self._doubt(index, sticky=False)
+        elif role in {"comma", "and", "with"}:
+            self._loosen(index, role)
+
+    def _set(self, mode: str, index: int) -> None:
+        self.mode, self.sticky, self.negated, self.wall = mode, False, False, index
+
+    def _doubt(self, index: int, *, sticky: bool) -> None:
+        if self.mode in {PRESENT, UNCERTAIN}:
+            self._set(UNCERTAIN, index)
+            self.sticky = sticky
+
+    def _loosen(self, index: int, role: str) -> None:
+        ends_doubt = self.mode == UNCERTAIN and not self.sticky and not self.lists[index]
+        ends_negation = role == "with" and self.mode == ABSENT and self.negated
+        if ends_doubt or ends_negation or (self.mode == _NOTHING and role == "comma"):
+            self._set(PRESENT, index)
+
+    def _look_back(self, index: int, status: str) -> None:
+        """Applies a trigger to what stands before it, or, with nothing there, to what follows."""
+        found = False
+        for item in self.items[self.wall : index]:
+            if item.status and not item.is_anatomy:
+                item.status = status
+                found = True
+        if not found:
+            self._set(status, index)
+        self.wall = index
+
+    def _doubt_before(self, index: int) -> None:
+        """``Atelectasis versus pneumonia``: the first is as uncertain as the second."""
+        for at in range(index - 1, self.wall - 1, -1):
+            item = self.items[at]
+            if item.role in {"comma", "and", "verb", "preposition"} or item.role in _WALLS:
+                break
+            if item.status == PRESENT:
+                item.status = UNCERTAIN
+        self.wall = index
+
+
+def _or_lists(items: list[Item]) -> list[bool]:
+    """For every item: whether the list that goes on here ends in ``or`` or ``versus``."""
+    lists = [False] * len(items)
+    inside = False
+    for index in range(len(items) - 1, -1, -1):
+        role = items[index].role
+        if role in {"or", "versus"}:
+            inside = True
+        elif role in {"verb", "and"} or role in _WALLS:
+            inside = False
+        lists[index] = inside
+    return lists

@@ -1,0 +1,186 @@
+"""Report text to its named sections."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from radpair.reports.tokens import clean
+
+_NAMES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "findings": (
+            "findings and impression",
+            "findings/impression",
+            "report findings",
+            "chest findings",
+            "findings",
+            "finding",
+            "imaging notes",
+            "imaging findings",
+            "radiographic findings",
+            "observations",
+            "report text",
+            "narrative",
+            "description",
+        ),
+        "impression": (
+            "impression and plan",
+            "final impression",
+            "impressions",
+            "impression",
+            "imp",
+            "conclusions",
+            "conclusion",
+            "opinion",
+            "summary",
+            "assessment",
+            "interpretation",
+        ),
+        "indication": (
+            "clinical indication",
+            "indications",
+            "indication",
+            "reason for examination",
+            "reason for exam",
+            "reason for study",
+            "reason for the study",
+            "reason",
+        ),
+        "history": (
+            "clinical history",
+            "clinical information",
+            "clinical data",
+            "clinical details",
+            "clinical statement",
+            "patient history",
+            "history of present illness",
+            "history",
+            "presentation",
+            "presenting complaint",
+        ),
+        "comparison": ("comparisons", "comparison study", "comparison", "compared to", "priors"),
+        "technique": ("techniques", "technique", "procedure comments", "procedure", "views"),
+        "examination": (
+            "examination",
+            "exam type",
+            "exam",
+            "type of examination",
+            "study",
+            "study type",
+        ),
+        "wet read": ("wet reading", "wet read", "preliminary report", "preliminary read"),
+        "addendum": ("addendum", "addenda"),
+        "final report": ("final report", "final addendum", "report"),
+        "recommendation": ("recommendations", "recommendation", "plan", "follow up"),
+        "notification": ("notifications", "notification", "communication", "attestation"),
+        "discussion": ("discussion", "comments", "comment", "note"),
+        "signature": (
+            "electronically signed by",
+            "signed by",
+            "dictated by",
+            "end of impression",
+        ),
+    }
+)
+_SECTION = {name: section for section, names in _NAMES.items() for name in names}
+
+
+def _pattern(names: Iterable[str]) -> str:
+    """An alternation of names, longest first, any blanks between their words."""
+    longest = sorted(names, key=lambda name: (-len(name), name))
+    return "|".join(re.escape(name).replace(r"\ ", r"[ \t]+") for name in longest)
+
+
+_HEADING = re.compile(
+    rf"(?:^|(?<=\n))[ \t*#_>-]{{0,20}}(?P<line>(?i:{_pattern(_SECTION)}))[ \t]*"
+    rf"(?:\([^()\n]{{0,60}}\))?[*_]*"
+    rf"(?:[ \t]*:|[ \t]+-[ \t]|[ \t]*(?=\n|\Z))"
+    rf"|(?<![^\s.;,>])(?P<inline>{_pattern(name.upper() for name in _SECTION)}"
+    rf"|(?i:imaging notes|findings|impression|conclusion|discussion|presentation))[ \t]*:"
+)
+_PARAGRAPH = re.compile(r"\n[ \t]*\n")
+_RULE = re.compile(r"^[ \t]*[_=*-]{4,}[ \t]*$", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Sections:
+    """A report's parts; each text is stripped, and empty where the report has no such part."""
+
+    findings: str = ""
+    impression: str = ""
+    other: Mapping[str, str] = field(default_factory=dict)
+    """The remaining sections by name: ``indication``, ``history``, ``comparison``,
+    ``technique``, ``examination``, ``wet read``, ``addendum``, ``final report``,
+    ``recommendation``, ``notification``, ``discussion``, ``signature``, and ``preamble`` for
+    what stands before the first heading."""
+
+
+def sections(text: str) -> Sections:
+    """Splits a report at its headings.
+
+    Knows headings on their own line or inline, upper or mixed case, with the layout of
+    MIMIC-CXR (``FINAL REPORT``, ``WET READ``, ``ADDENDUM``; findings that follow another
+    section as a paragraph without a heading). A text without any heading is all findings.
+    """
+    return split(clean(text))
+
+
+def split(text: str) -> Sections:
+    """As ``sections``, of text that is clean already."""
+    if ":" not in text and "\n" not in text:
+        return Sections(findings=text.strip())
+    parts = _parts(_RULE.sub("", text) if "____" in text else text)
+    if not any(name != "preamble" for name, _ in parts):
+        return Sections(findings=text.strip())
+    loose = _move_loose_findings(parts)
+    named: dict[str, str] = {}
+    for name, piece in loose:
+        piece = piece.strip()
+        if piece:
+            named[name] = f"{named[name]}\n{piece}" if name in named else piece
+    findings, impression = named.pop("findings", ""), named.pop("impression", "")
+    return Sections(findings, impression, named)
+
+
+def body(text: str) -> str:
+    """Findings and impression, or the whole text where neither has a word."""
+    return joined_body(clean(text))
+
+
+def joined_body(text: str) -> str:
+    """As ``body``, of text that is clean already."""
+    parts = split(text)
+    found = "\n\n".join(part for part in (parts.findings, parts.impression) if part)
+    return found if any(letter.isalpha() for letter in found) else text.strip()
+
+
+def _parts(text: str) -> list[tuple[str, str]]:
+    """(section, text) in reading order; what precedes the first heading is ``preamble``."""
+    parts = []
+    name, start = "preamble", 0
+    for match in _HEADING.finditer(text):
+        parts.append((name, text[start : match.start()]))
+        heading = match.group("line") or match.group("inline")
+        name, start = _SECTION[" ".join(heading.lower().split())], match.end()
+    parts.append((name, text[start:]))
+    return parts
+
+
+def _move_loose_findings(parts: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Gives paragraphs without a heading to the findings where no findings are named."""
+    if any(name == "findings" and piece.strip() for name, piece in parts):
+        return parts
+    moved: list[tuple[str, str]] = []
+    for name, piece in parts:
+        if name in {"impression", "wet read", "addendum", "signature", "preamble"}:
+            moved.append((name, piece))
+            continue
+        first, *rest = _PARAGRAPH.split(piece.strip("\n"))
+        if name == "final report":
+            first, rest = ("", [first, *rest]) if first.upper() != first else (first, rest)
+        moved.append((name, first))
+        moved.append(("findings", "\n\n".join(rest)))
+    return moved

@@ -1,0 +1,61 @@
+"""Text to tokens: the unit that a graph's spans count in (RadGraph's splitting of punctuation)."""
+
+from __future__ import annotations
+
+import html
+import re
+
+DEIDENTIFIED = "___"
+"""The token that stands for every de-identification mark written in brackets."""
+
+_BRACKETS = re.compile(r"\[\*\*[^\[\]]{0,200}\*\*\]")
+_TAGS = re.compile(r"</?[A-Za-z][^<>]{0,200}>")
+_CONTROL = re.compile(
+    r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202f\ufeff\ufffe]"
+)
+_TOKEN = re.compile(r"\d+(?:\.\d+)+|_+|[^\W_]+(?:['\u2019][^\W_]+)?|[^\w\s]")
+_MARKS = re.compile(r"(?:x{2,}|_{2,})\Z", re.IGNORECASE)
+
+
+def clean(text: str) -> str:
+    """The text without control characters, HTML tags and entities; bracket marks become ``___``.
+
+    Line ends stay: sections and sentences need them.
+    """
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if "<" in text:
+        text = _TAGS.sub(" ", text)
+    if "&" in text:
+        text = html.unescape(text)
+    if "[**" in text:
+        text = _BRACKETS.sub(DEIDENTIFIED, text)
+    return text if text.isprintable() else _CONTROL.sub(" ", text)
+
+
+def tokens(text: str) -> list[str]:
+    """Words, numbers (``4.5`` stays whole) and single punctuation marks, in reading order."""
+    return _TOKEN.findall(text)
+
+
+def is_mark(token: str) -> bool:
+    """Whether a token stands for something that was de-identified (``XXXX``, ``___``)."""
+    return _MARKS.match(token) is not None
+
+
+def is_empty(text: str) -> str | None:
+    """Why a report has nothing to read, or None where it has words.
+
+    Returns ``"empty report"``, ``"only de-identification marks"`` or ``"no words"`` (numbers and
+    punctuation alone).
+    """
+    found = tokens(clean(text))
+    if not found:
+        return "empty report"
+    marked = False
+    for token in found:
+        if is_mark(token):
+            marked = True
+        elif any(letter.isalpha() for letter in token):
+            return None
+    return "only de-identification marks" if marked else "no words"
