@@ -1,0 +1,159 @@
+"""Retrieval between images and their reports (or graphs) in the shared space, both ways.
+
+A query's candidates are all studies evaluated. A candidate is a hit when its partner is the query's
+own or identical to it (normal reports recur word for word, and no image can tell them apart).
+Candidates that tie with the best hit (to 1e-6, the rounding of codes) without being one count as
+ranked before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from radpair.errors import EvaluationError
+from radpair.evaluation.bootstrap import Interval, patient_weights
+from radpair.evaluation.features import Codes
+from radpair.evaluation.results import jsonable
+from radpair.evaluation.statistics import Floats
+from radpair.records import Graph
+
+SCHEMA = "radpair.retrieval/1"
+_CHUNK = 1024
+_TIE = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Ranks:
+    """Where each query's first hit stands among its candidates."""
+
+    ranks: NDArray[np.int64]
+    """``[queries]``, 1 is best."""
+    hits: NDArray[np.int64]
+    """``[queries]``: how many candidates are hits."""
+
+
+def report_key(report: str) -> str:
+    """Reports with the same words in the same order are identical, whatever case and spacing."""
+    return " ".join(report.lower().split())
+
+
+def graph_key(graph: Graph) -> str:
+    """Graphs with the same entities and relations are identical, wherever they stood."""
+    entities = [(entity.text.lower(), entity.label) for entity in graph.entities]
+    links = sorted((entities[r.source], r.type, entities[r.target]) for r in graph.relations)
+    return repr((sorted(entities), links))
+
+
+def rank_hits(queries: Codes, candidates: Codes, keys: Sequence[str]) -> Ranks:
+    """The rank of each query's first hit by cosine similarity.
+
+    ``queries, candidates [studies, dim]`` are unit vectors of the same studies, ``keys [studies]``
+    the identity of each study's partner.
+    """
+    if not len(queries) == len(candidates) == len(keys):
+        raise EvaluationError(
+            f"{len(queries)} queries, {len(candidates)} candidates and {len(keys)} partners are "
+            "not the same studies"
+        )
+    _, group = np.unique(np.asarray(keys, dtype=object).astype(str), return_inverse=True)
+    ranks = np.empty(len(queries), dtype=np.int64)
+    for start in range(0, len(queries), _CHUNK):
+        rows = slice(start, start + _CHUNK)
+        near = queries[rows].astype(np.float64) @ candidates.astype(np.float64).T
+        hit = group[rows][:, None] == group[None, :]
+        best = np.where(hit, near, -np.inf).max(axis=1)
+        ranks[rows] = 1 + ((near >= best[:, None] - _TIE) & ~hit).sum(axis=1)
+    return Ranks(ranks, np.bincount(group)[group])
+
+
+def retrieval(
+    model_name: str,
+    images: Codes,
+    partners: Codes,
+    keys: Sequence[str],
+    patients: Sequence[str],
+    *,
+    kind: str = "report",
+    at: Sequence[int] = (1, 5, 10),
+    resamples: int = 1000,
+    seed: int = 0,
+    level: float = 0.95,
+) -> dict[str, Any]:
+    """Recall at k and median rank, image→partner and partner→image, with intervals over patients.
+
+    ``images [studies, dim]`` are unit vectors of one image a study (or the mean of several, which
+    is normalised here), ``partners [studies, dim]`` those of its report or graph. Resampling draws
+    the query patients; the candidates stay whole. Returns schema ``radpair.retrieval/1``::
+
+        {"schema", "model", "kind", "studies", "patients", "distinct": different partners, "rule",
+         "directions": {"image_to_report": {"recall": {k: INTERVAL + "chance"},
+                                            "median_rank": INTERVAL}, "report_to_image": ...}}
+
+    ``chance`` is the expected recall of a random order. Raises ``EvaluationError`` without studies.
+    """
+    if len(keys) == 0:
+        raise EvaluationError(f"no evaluated study has a {kind}: retrieval has nothing to look for")
+    found = {
+        f"image_to_{kind}": rank_hits(_unit(images), _unit(partners), keys),
+        f"{kind}_to_image": rank_hits(_unit(partners), _unit(images), keys),
+    }
+    weights = np.concatenate(list(patient_weights(patients, resamples, seed)), axis=1)
+    report: dict[str, Any] = jsonable(
+        {
+            "schema": SCHEMA,
+            "model": model_name,
+            "kind": kind,
+            "studies": len(keys),
+            "patients": len(set(map(str, patients))),
+            "distinct": len(set(keys)),
+            "rule": f"a candidate with an identical {kind} counts as a hit; ties count against",
+            "directions": {
+                name: {
+                    "recall": {k: _recall(ranks, k, weights, level) for k in at},
+                    "median_rank": asdict(_median_rank(ranks, weights, level)),
+                }
+                for name, ranks in found.items()
+            },
+        }
+    )
+    return report
+
+
+def _recall(found: Ranks, k: int, weights: Floats, level: float) -> dict[str, Any]:
+    hit = (found.ranks <= k).astype(np.float64)
+    draws = hit @ weights / weights.sum(axis=0)
+    return {**asdict(_around(float(hit.mean()), draws, level)), "chance": _chance(found, k)}
+
+
+def _median_rank(found: Ranks, weights: Floats, level: float) -> Interval:
+    """The lower weighted median of the ranks, per resample."""
+    order = np.argsort(found.ranks, kind="stable")
+    ordered = found.ranks[order].astype(np.float64)
+    reached = np.cumsum(weights[order], axis=0)
+    draws = ordered[(reached >= 0.5 * reached[-1]).argmax(axis=0)]
+    value = float(ordered[(len(ordered) - 1) // 2])
+    return _around(value, draws, level)
+
+
+def _around(value: float, draws: Floats, level: float) -> Interval:
+    low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(value, float(low), float(high))
+
+
+def _chance(found: Ranks, k: int) -> float:
+    """Mean over queries of 1 - C(n - hits, k) / C(n, k), as a product of k factors."""
+    total = len(found.ranks)
+    missed = np.ones(total)
+    for drawn in range(min(k, total)):
+        missed *= np.clip((total - found.hits - drawn) / (total - drawn), 0, 1)
+    return float(1 - missed.mean())
+
+
+def _unit(vectors: Codes) -> Codes:
+    norms = np.linalg.norm(vectors.astype(np.float64), axis=1, keepdims=True)
+    return np.asarray(vectors / np.maximum(norms, 1e-12), dtype=np.float32)

@@ -1,0 +1,183 @@
+"""Zero-shot classification: is an image nearer to the finding present, or to the finding absent?
+
+Prompts are texts or knowledge graphs; the embeddings of an ensemble are averaged and normalised
+again. A score is the difference of two cosine similarities and depends on that image alone: nothing
+is standardised over the images being scored.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from radpair.errors import EvaluationError
+from radpair.evaluation.bootstrap import bootstrap
+from radpair.evaluation.features import Codes, study_means
+from radpair.evaluation.prompts import Prompts
+from radpair.evaluation.results import jsonable, metric_result
+from radpair.evaluation.statistics import Metric, auroc, average_precision, given_labels
+from radpair.records import Graph
+
+SCHEMA = "radpair.zero-shot/1"
+KINDS = ("text", "graph")
+_METRICS: Mapping[str, Metric] = {"auroc": auroc, "average_precision": average_precision}
+
+
+class PromptEncoder(Protocol):
+    """The part of ``radpair.models.Model`` that encodes prompts."""
+
+    name: str
+    hash: str
+
+    @property
+    def has_text(self) -> bool: ...
+    @property
+    def has_graph(self) -> bool: ...
+    def encode_texts(self, texts: Sequence[str]) -> Codes: ...
+    def encode_graphs(self, graphs: Sequence[Graph]) -> Codes: ...
+
+
+@dataclass(frozen=True, slots=True)
+class PromptCodes:
+    """Both sides of each label's question, as unit vectors."""
+
+    kind: str
+    """``text`` or ``graph``."""
+    labels: tuple[str, ...]
+    present: Codes
+    """``[labels, dim]``."""
+    absent: Codes
+    """``[labels, dim]``."""
+    counts: Mapping[str, tuple[int, int]]
+    """Prompts present and absent, by label."""
+    hash: str
+    """Of the prompts' content."""
+
+
+def encode_prompts(
+    model: PromptEncoder, prompts: Mapping[str, Prompts], kind: str = "text"
+) -> PromptCodes:
+    """Encodes the prompts of every label that has some of this kind.
+
+    Raises ``EvaluationError`` for an unknown kind, a model without that tower, or no such prompts.
+    """
+    if kind not in KINDS:
+        raise EvaluationError(f"unknown kind of prompt '{kind}': use 'text' or 'graph'")
+    if not (model.has_text if kind == "text" else model.has_graph):
+        raise EvaluationError(
+            f"model '{model.name}' has no {kind} tower: it cannot be asked by {kind} prompts"
+        )
+    sides = {
+        label: (entry.present, entry.absent)
+        if kind == "text"
+        else (entry.present_graphs, entry.absent_graphs)
+        for label, entry in prompts.items()
+    }
+    asked = {label: pair for label, pair in sides.items() if pair[0] and pair[1]}
+    if not asked:
+        raise EvaluationError(f"the prompts hold no {kind} prompts for any label")
+    flat = [prompt for pair in asked.values() for side in pair for prompt in side]
+    encode: Any = model.encode_texts if kind == "text" else model.encode_graphs
+    codes = iter(encode(flat))
+    means = [
+        [_mean(np.stack([next(codes) for _ in side])) for side in pair] for pair in asked.values()
+    ]
+    table = np.array(means, dtype=np.float32)
+    return PromptCodes(
+        kind,
+        tuple(asked),
+        table[:, 0],
+        table[:, 1],
+        {label: (len(pair[0]), len(pair[1])) for label, pair in asked.items()},
+        _hash(asked),
+    )
+
+
+def score_images(
+    projections: Codes, codes: PromptCodes, temperature: float | None = None
+) -> NDArray[np.float64]:
+    """Scores ``[images, labels]`` of unit vectors ``projections [images, dim]``.
+
+    Cosine with present minus cosine with absent, in -2 to 2. With the temperature that the model
+    was trained at, the probability of present under a softmax over the two, in 0 to 1.
+    """
+    images = projections.astype(np.float64)
+    contrast = (codes.present.astype(np.float64) - codes.absent.astype(np.float64)).T
+    gap = np.asarray(images @ contrast)
+    if temperature is None:
+        return gap
+    if temperature <= 0:
+        raise EvaluationError(f"a temperature must be above 0, not {temperature:g}")
+    return np.asarray(1 / (1 + np.exp(-gap / temperature)))
+
+
+def zero_shot(
+    model_name: str,
+    projections: Codes,
+    image_study: NDArray[np.int64],
+    codes: PromptCodes,
+    labels: NDArray[Any],
+    patients: Sequence[str],
+    label_names: Sequence[str],
+    studies: NDArray[np.int64],
+    *,
+    resamples: int = 1000,
+    seed: int = 0,
+    level: float = 0.95,
+    uncertain: str = "ignore",
+) -> dict[str, Any]:
+    """AUROC and average precision with intervals over the patients of ``studies`` (indices).
+
+    ``projections [images, dim]`` and ``image_study [images]`` describe all images, ``labels
+    [studies, labels]`` and ``patients`` all studies. A study's score is the mean of its images'.
+    Returns schema ``radpair.zero-shot/1``: ``model, kind, prompts (label: counts), prompts_hash,
+    unprompted (labels without a prompt of this kind), studies, patients, metrics`` with each metric
+    as in ``radpair.evaluation.results``. Raises ``EvaluationError`` when prompts and labels share
+    no name.
+    """
+    columns = [name for name in label_names if name in codes.labels]
+    if not columns:
+        raise EvaluationError(
+            f"no label has prompts: labels are {', '.join(label_names)}; prompts are for "
+            f"{', '.join(codes.labels)}"
+        )
+    places = [list(label_names).index(name) for name in columns]
+    ids = [f"row {index}" for index in range(len(labels))]
+    truth = given_labels(labels, ids, label_names, uncertain)[studies][:, places]
+    images = score_images(projections, codes)[:, [codes.labels.index(name) for name in columns]]
+    scores = study_means(images.astype(np.float32), image_study, len(labels))[studies]
+    people = [str(patients[index]) for index in studies]
+    metrics = {
+        name: metric_result(
+            bootstrap(metric, scores, truth, people, resamples, seed, level), columns
+        )
+        for name, metric in _METRICS.items()
+    }
+    found: dict[str, Any] = jsonable(
+        {
+            "schema": SCHEMA,
+            "model": model_name,
+            "kind": codes.kind,
+            "prompts": {name: codes.counts[name] for name in columns},
+            "prompts_hash": codes.hash,
+            "unprompted": [name for name in label_names if name not in codes.labels],
+            "studies": len(studies),
+            "patients": len(set(people)),
+            "metrics": {name: asdict(result) for name, result in metrics.items()},
+        }
+    )
+    return found
+
+
+def _mean(vectors: Codes) -> Codes:
+    mean = vectors.astype(np.float64).mean(axis=0)
+    return np.asarray(mean / max(float(np.linalg.norm(mean)), 1e-12), dtype=np.float32)
+
+
+def _hash(asked: Mapping[str, Any]) -> str:
+    return hashlib.sha256(repr(sorted(asked.items())).encode()).hexdigest()[:16]

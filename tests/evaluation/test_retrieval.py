@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import json
+from math import comb
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from radpair.errors import EvaluationError
+from radpair.evaluation.retrieval import graph_key, rank_hits, report_key, retrieval
+from radpair.graphs.schema import ANATOMY, PRESENT
+from radpair.records import Entity, Graph, Relation
+
+
+def unit(rng: np.random.Generator, rows: int, dim: int = 5) -> np.ndarray:
+    codes = rng.normal(size=(rows, dim))
+    return (codes / np.linalg.norm(codes, axis=1, keepdims=True)).astype(np.float32)
+
+
+def slow_rank(query, candidates, keys, own) -> int:
+    """Walks down the sorted list; among equals the misses come first."""
+    near = [float(np.dot(query.astype(float), c.astype(float))) for c in candidates]
+    order = sorted(range(len(keys)), key=lambda i: (-near[i], keys[i] == keys[own]))
+    return 1 + next(place for place, i in enumerate(order) if keys[i] == keys[own])
+
+
+@given(seed=st.integers(0, 10_000), kinds=st.integers(1, 12))
+@settings(max_examples=40, deadline=None)
+def test_ranks_equal_a_walk_down_the_list(seed: int, kinds: int) -> None:
+    rng = np.random.default_rng(seed)
+    keys = [f"r{i}" for i in rng.integers(0, kinds, size=15)]
+    queries, table = unit(rng, 15), {key: unit(rng, 1)[0] for key in sorted(set(keys))}
+    candidates = np.stack([table[key] for key in keys])
+    found = rank_hits(queries, candidates, keys)
+    assert found.ranks.tolist() == [slow_rank(queries[i], candidates, keys, i) for i in range(15)]
+    assert found.hits.tolist() == [keys.count(key) for key in keys]
+
+
+def test_identical_codes_are_no_success() -> None:
+    same = np.ones((10, 4), dtype=np.float32) / 2
+    found = rank_hits(same, same, [str(i) for i in range(10)])
+    assert (found.ranks == 10).all()
+
+
+def test_an_identical_report_is_a_hit() -> None:
+    images, texts = np.eye(3, dtype=np.float32), np.eye(3, dtype=np.float32)[[1, 0, 2]]
+    assert rank_hits(images, texts, ["a", "a", "c"]).ranks.tolist() == [1, 1, 1]
+
+
+def test_perfect_and_random_codes() -> None:
+    rng = np.random.default_rng(0)
+    codes, keys = unit(rng, 200, 16), [str(i) for i in range(200)]
+    patients = [f"p{i // 2}" for i in range(200)]
+    perfect = retrieval("m", codes, codes, keys, patients, resamples=100)
+    for direction in ("image_to_report", "report_to_image"):
+        found = perfect["directions"][direction]
+        assert found["recall"]["1"]["value"] == found["recall"]["1"]["low"] == 1
+        assert found["median_rank"]["value"] == 1
+    blind = retrieval("m", codes, unit(rng, 200, 16), keys, patients, resamples=200)
+    found = blind["directions"]["image_to_report"]
+    assert found["recall"]["10"]["low"] <= 0.05 <= found["recall"]["10"]["high"]
+    assert found["recall"]["10"]["chance"] == pytest.approx(0.05)
+    assert found["median_rank"]["low"] <= 100 <= found["median_rank"]["high"]
+    assert "identical report counts as a hit" in blind["rule"]
+    json.dumps(blind, allow_nan=False)
+
+
+def test_chance_allows_for_duplicates() -> None:
+    keys = ["normal"] * 6 + [f"r{i}" for i in range(6)]
+    codes = unit(np.random.default_rng(1), 12)
+    found = retrieval("m", codes, codes, keys, keys, at=[5], resamples=10)
+    expected = 1 - 0.5 * (comb(6, 5) / comb(12, 5) + comb(11, 5) / comb(12, 5))
+    recall = found["directions"]["image_to_report"]["recall"]["5"]
+    assert recall["chance"] == pytest.approx(expected)
+    assert found["distinct"] == 7
+
+
+def test_a_patient_with_many_studies_is_one_patient() -> None:
+    """All studies of one patient hit or miss together: the interval must be wide."""
+    rng = np.random.default_rng(2)
+    images = unit(rng, 100, 64)
+    texts = images.copy()
+    texts[50:] = unit(rng, 50, 64)
+    keys = [str(i) for i in range(100)]
+    clustered = retrieval("m", images, texts, keys, [f"p{i // 25}" for i in range(100)])
+    single = retrieval("m", images, texts, keys, keys)
+    width = [
+        r["directions"]["image_to_report"]["recall"]["1"]["high"]
+        - r["directions"]["image_to_report"]["recall"]["1"]["low"]
+        for r in (clustered, single)
+    ]
+    assert width[0] > 3 * width[1]
+
+
+def test_keys_tell_content_from_wording() -> None:
+    assert report_key("No  acute\nfinding.") == report_key("no acute finding.")
+    one = Graph(
+        "edema in lung",
+        (Entity("edema", PRESENT, 0, 0), Entity("lung", ANATOMY, 2, 2)),
+        (Relation(0, "located_at", 1),),
+    )
+    two = Graph(
+        "lung with edema",
+        (Entity("lung", ANATOMY, 0, 0), Entity("edema", PRESENT, 2, 2)),
+        (Relation(1, "located_at", 0),),
+    )
+    assert graph_key(one) == graph_key(two)
+    assert graph_key(one) != graph_key(Graph(one.text, one.entities))
+
+
+def test_unequal_sides_are_refused() -> None:
+    codes = unit(np.random.default_rng(0), 3)
+    with pytest.raises(EvaluationError, match="not the same studies"):
+        rank_hits(codes, codes[:2], ["a", "b", "c"])
+    with pytest.raises(EvaluationError, match="no evaluated study has a report"):
+        retrieval("m", codes[:0], codes[:0], [], [])

@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from radpair.errors import EvaluationError
+from radpair.evaluation.prompts import Prompts
+from radpair.evaluation.zero_shot import encode_prompts, score_images, zero_shot
+from radpair.graphs.schema import ABSENT, PRESENT
+from radpair.records import Entity, Graph
+
+NAMES = ["Edema", "Mass"]
+DIM = 6
+
+
+def finding(word: str, label: str) -> Graph:
+    return Graph(word, (Entity(word, label, 0, 0),))
+
+
+class Axes:
+    """Encodes words by a fixed table: Edema lies on axis 0, Mass on 1, absence is opposite."""
+
+    name, hash, has_text, has_graph = "axes", "0", True, True
+
+    def encode_texts(self, texts):
+        rows = []
+        for text in texts:
+            row = np.zeros(DIM)
+            row[0 if "edema" in text else 1] = -1 if text.startswith("no ") else 1
+            row[5] = len(text) / 20
+            rows.append(row / np.linalg.norm(row))
+        return np.array(rows, dtype=np.float32)
+
+    def encode_graphs(self, graphs):
+        return self.encode_texts(
+            [("no " if g.entities[0].label == ABSENT else "") + g.text for g in graphs]
+        )
+
+
+PROMPTS = {
+    "Edema": Prompts(
+        ("pulmonary edema", "edema"),
+        ("no edema",),
+        (finding("edema", PRESENT),),
+        (finding("edema", ABSENT),),
+    ),
+    "Mass": Prompts(("a mass",), ("no mass",)),
+}
+
+
+def cohort():
+    rng = np.random.default_rng(0)
+    truth = (rng.random((60, 2)) < 0.4).astype(np.float32)
+    image_study = np.sort(np.concatenate([np.arange(60), rng.integers(0, 60, size=20)]))
+    images = rng.normal(size=(80, DIM)) * 0.4
+    images[:, :2] += truth[image_study] - 0.5
+    images /= np.linalg.norm(images, axis=1, keepdims=True)
+    patients = [f"p{i // 2}" for i in range(60)]
+    return images.astype(np.float32), image_study, truth, patients
+
+
+@pytest.mark.parametrize("kind", ["text", "graph"])
+def test_a_score_depends_on_one_image(kind: str) -> None:
+    images = cohort()[0]
+    codes = encode_prompts(Axes(), PROMPTS, kind)
+    every = score_images(images, codes)
+    alone = np.concatenate([score_images(image[None], codes) for image in images])
+    np.testing.assert_allclose(every, alone, atol=1e-12)
+    np.testing.assert_allclose(score_images(images[::-1], codes), every[::-1], atol=1e-12)
+
+
+def test_the_score_is_the_difference_of_cosines() -> None:
+    images = cohort()[0]
+    codes = encode_prompts(Axes(), PROMPTS)
+    for row, image in enumerate(images[:5]):
+        for column in range(2):
+            expected = image @ codes.present[column] - image @ codes.absent[column]
+            assert score_images(images, codes)[row, column] == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_temperature_gives_the_softmax_of_both_sides() -> None:
+    images = cohort()[0]
+    codes = encode_prompts(Axes(), PROMPTS)
+    pair = np.exp(np.stack([images @ codes.present.T, images @ codes.absent.T]) / 0.1)
+    np.testing.assert_allclose(score_images(images, codes, 0.1), pair[0] / pair.sum(0), atol=1e-5)
+    with pytest.raises(EvaluationError, match="above 0"):
+        score_images(images, codes, 0.0)
+
+
+def test_an_ensemble_is_averaged_and_normalised() -> None:
+    codes = encode_prompts(Axes(), PROMPTS)
+    mean = Axes().encode_texts(PROMPTS["Edema"].present).mean(axis=0)
+    np.testing.assert_allclose(codes.present[0], mean / np.linalg.norm(mean), atol=1e-6)
+    np.testing.assert_allclose(np.linalg.norm(codes.present, axis=1), 1, atol=1e-6)
+
+
+def test_results_hold_the_auroc_of_study_means() -> None:
+    images, image_study, truth, patients = cohort()
+    studies = np.arange(20, 60)
+    codes = encode_prompts(Axes(), PROMPTS)
+    found = zero_shot(
+        "axes", images, image_study, codes, truth, patients, NAMES, studies, resamples=100
+    )
+    scores = score_images(images, codes)
+    for column, name in enumerate(NAMES):
+        means = [scores[image_study == study, column].mean() for study in studies]
+        label = found["metrics"]["auroc"]["labels"][name]
+        assert label["value"] == pytest.approx(roc_auc_score(truth[studies, column], means))
+        assert label["low"] <= label["value"] <= label["high"]
+    assert (found["studies"], found["patients"], found["unprompted"]) == (40, 20, [])
+    json.dumps(found, allow_nan=False)
+
+
+def test_labels_without_prompts_of_the_kind_are_named() -> None:
+    images, image_study, truth, patients = cohort()
+    codes = encode_prompts(Axes(), PROMPTS, "graph")
+    found = zero_shot(
+        "axes", images, image_study, codes, truth, patients, NAMES, np.arange(60), resamples=20
+    )
+    assert found["unprompted"] == ["Mass"]
+    assert list(found["metrics"]["auroc"]["labels"]) == ["Edema"]
+    with pytest.raises(EvaluationError, match="no label has prompts: labels are Nodule"):
+        zero_shot("m", images, image_study, codes, truth[:, :1], patients, ["Nodule"], np.arange(9))
+
+
+def test_impossible_questions_are_refused() -> None:
+    model = Axes()
+    with pytest.raises(EvaluationError, match="unknown kind of prompt 'speech'"):
+        encode_prompts(model, PROMPTS, "speech")
+    with pytest.raises(EvaluationError, match="no graph prompts for any label"):
+        encode_prompts(model, {"Mass": PROMPTS["Mass"]}, "graph")
+    model.has_graph = False
+    with pytest.raises(EvaluationError, match="model 'axes' has no graph tower"):
+        encode_prompts(model, PROMPTS, "graph")
