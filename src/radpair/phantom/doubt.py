@@ -82,10 +82,10 @@ HEDGES: Mapping[str, tuple[Phrase, ...]] = {
     "nodule": (
         _one(
             "{a} <[small|p>b]/[faint|p>b]/[subtle|p>b]/[vague|p>b]> [density|pb>l] <over/"
-            "projecting over> the {loc} may represent {a} [nodule|ke=b]"
+            "projecting over> the {place} may represent {a} [nodule|ke=b]"
         ),
         _one(
-            "[Nodular|p>b] [density|pb>l] over the {loc} could be {a} [nodule|ke=b] versus "
+            "[Nodular|p>b] [density|pb>l] over the {place} could be {a} [nodule|ke=b] versus "
             "[<nipple shadow/overlapping vessels/summation>|u=b]"
         ),
     ),
@@ -143,14 +143,14 @@ HEDGES: Mapping[str, tuple[Phrase, ...]] = {
 
 NEGATIVES: Mapping[str, tuple[str, ...]] = {
     "pleural_effusion": (
-        "[pleural|al] [<effusion/effusions/effusion/fluid>|ke>l]",
+        "[pleural|al] [<{effusion}/fluid>|ke>l]",
         "[pleural|al] [effusion|ke>l]",
-        "[<effusion/effusions>|ke]",
+        "[{effusion}|ke]",
     ),
     "pneumothorax": (
         "[pneumothorax|ke]",
         "[pneumothorax|ke]",
-        "[<pneumothoraces/pneumothorax>|ke]",
+        "[{pneumothorax}|ke]",
     ),
     "consolidation": (
         "[focal|o>e] [consolidation|ke]",
@@ -159,7 +159,7 @@ NEGATIVES: Mapping[str, tuple[str, ...]] = {
         "[<lobar/confluent>|o>e] [consolidation|ke]",
         "[focal|o>e] [airspace|al] [<disease/consolidation/opacity>|ke>l]",
         "[pneumonia|ke]",
-        "[<focal/>|o^e] [<infiltrate/infiltrates>|ke]",
+        "[<focal/>|o^e] [{infiltrate}|ke]",
         "[airspace|al] [consolidation|ke>l]",
     ),
     "edema": (
@@ -172,15 +172,15 @@ NEGATIVES: Mapping[str, tuple[str, ...]] = {
     "lobar_collapse": ("[lobar|o>e] [collapse|ke]", "[collapse|ke]"),
     "cardiomegaly": ("[cardiomegaly|ke]", "[cardiac|al] [enlargement|ke>l]"),
     "nodule": (
-        "[<suspicious/discrete/>|o^e] [<pulmonary/lung>|al] [<nodule/nodules>|ke>l]",
+        "[<suspicious/discrete/>|o^e] [<pulmonary/lung>|al] [{nodule}|ke>l]",
         "[<suspicious/discrete>|o>e] [nodule|ke]",
     ),
     "mass": ("[mass|ke]", "[<pulmonary/lung>|al] [mass|ke>l]", "[<dominant/focal>|o>e] [mass|ke]"),
-    "granuloma": ("[calcified|o>e] [<granuloma/granulomas>|ke]",),
+    "granuloma": ("[calcified|o>e] [{granuloma}|ke]",),
     "hyperinflation": ("[hyperinflation|ke]", "[pulmonary|al] [hyperinflation|ke>l]"),
     "elevated_hemidiaphragm": ("[hemidiaphragm|al] [elevation|ke>l]",),
     "rib_fracture": (
-        "[<displaced/acute/>|o^e] [rib|al] [<fracture/fractures>|ke>l]",
+        "[<displaced/acute/>|o^e] [rib|al] [{fracture}|ke>l]",
         "[<acute/displaced>|o>e] [fracture|ke]",
     ),
     "endotracheal_tube": ("[endotracheal tube|ke]",),
@@ -219,14 +219,24 @@ DENIAL_RATE: Mapping[str, float] = {
 }
 """How often a reader troubles to deny a finding that is not there."""
 
+PLURALS: Mapping[str, str] = {
+    "effusion": "effusions",
+    "pneumothorax": "pneumothoraces",
+    "infiltrate": "infiltrates",
+    "nodule": "nodules",
+    "granuloma": "granulomas",
+    "fracture": "fractures",
+}
+"""What may stand in the plural when it is denied without a verb."""
+
 GONE: Mapping[str, tuple[str, ...]] = {
     "image": (
-        "Previously <seen/noted/described> {np} <has/is> [resolved|o>e]",
-        "{def} previously <seen/noted/described> {np} has [resolved|o>e]",
-        "{def} {np} seen <previously/on the prior study> is no longer <seen/visualized/present>",
+        "Previously <seen/noted/described> {np} {has} [resolved|o>e]",
+        "{def} previously <seen/noted/described> {np} {has} [resolved|o>e]",
+        "{def} {np} seen <previously/on the prior study> {is} no longer <seen/visualized/present>",
         "[Resolved|o>e] {np}",
         "Interval [resolution|o>e] of {np}",
-        "{def} prior {np} has [cleared|o>e]",
+        "{def} prior {np} {has} [cleared|o>e]",
     ),
     "device": (
         "{def} {np} has been [removed|o>e]",

@@ -17,7 +17,6 @@ _REASONS = (
     "leukocytosis",
     "trauma",
     "fall",
-    "preoperative evaluation",
     "weakness",
     "productive cough",
     "history of malignancy",
@@ -82,8 +81,8 @@ def preamble(exam: Exam, rng: random.Random) -> list[tuple[str, str]]:
     ):
         if rng.random() < rate:
             sections.append((header, body(exam, rng)))
-    if len(sections) > 1 and rng.random() < 0.25:
-        sections[-2:] = sections[:-3:-1]
+    if [header for header, _ in sections[-2:]] == ["TECHNIQUE", "COMPARISON"]:
+        sections[-2:] = rng.sample(sections[-2:], 2)
     return sections
 
 

@@ -119,6 +119,7 @@ def slots(finding: Finding, rng: random.Random, severity_rate: float = 0.6) -> d
     if finding.zone:
         filled["in_loc"] = _in_place(side, finding.zone)
         filled["loc"] = _place(side, finding.zone)
+        filled["place"] = _place_noun(side, finding.zone)
         filled["lobe"] = f"[{side}|a>l] [{finding.zone}|a>l] [lobe|al]"
     if finding.size_mm:
         filled["mm"] = f"[{size(finding.size_mm, finding.seed)}|o>e]"
@@ -157,8 +158,8 @@ def _kind_slots(finding: Finding, kind: str) -> dict[str, str]:
         return {"line": _line(finding), **_tips(_line_tip(finding))}
     if kind == "pacemaker":
         return {
-            "leads": "<in expected position/in standard position/intact/in the expected location"
-            "/without visible discontinuity>"
+            "leads": "<in expected position/in standard position/in the expected location/in "
+            "appropriate position>"
         }
     return {}
 
@@ -182,6 +183,14 @@ def _place(side: str, zone: str) -> str:
             "lower": "<[bibasilar|al]/[bibasilar|al]/[bilateral|a>l] [basilar|al]/[bilateral|a>l] "
             "[lower|a>l] [lobe|al]>",
         }[zone]
+    if zone == "lower":
+        place = f"[{side}|a>l]"
+        basilar = f"{place} [basilar|al]/{place} [base|al]"
+        return f"<{place} [lower|a>l] [lobe|al]/{place} [lower|a>l] [lung|al]/{basilar}/" + (
+            f"[{_LOBES[side, zone]}|al]>"
+        )
+    if (side, zone) == ("left", "middle"):
+        return "<[left|a>l] [<mid lung/midlung>|al]/[left|a>l] [mid|a>l] [zone|al]/[lingular|al]>"
     return _place_noun(side, zone)
 
 

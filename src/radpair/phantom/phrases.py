@@ -88,6 +88,9 @@ TOGETHER = (
 
 DENIALS_ONE = (
     "No {n1}",
+    "No {n1}",
+    "There is no {n1}",
+    "No evidence of {n1}",
     "There is no {n1}",
     "No {n1} is <seen/identified/present/appreciated/evident>",
     "No evidence of {n1}",
@@ -103,6 +106,8 @@ DENIALS_TWO = (
     "No {n1} or {n2} is <seen/identified/appreciated>",
     "No evidence of {n1} or {n2}",
     "Negative for {n1} or {n2}",
+    "No {n1} or {n2}",
+    "There is no {n1} or {n2}",
     "There is no {n1}, and no {n2}",
     "Neither {n1} nor {n2} is <seen/identified>",
     "The study is without {n1} or {n2}",
@@ -182,7 +187,7 @@ NORMALS: tuple[Normal, ...] = (
         "<{def} [mediastinal|a>l] <and [hilar|a>l]/> [contours|al] are [<normal/unremarkable/"
         "within normal limits>|p>l]/{def} [mediastinum|al] is [<unremarkable/normal>|p>l]/"
         "{def} [hila|al] are [<unremarkable/normal>|p>l]/{def} [trachea|al] is [midline|p>l]/"
-        "[Mediastinal|a>l] [contours|al] are [stable|p>l]>",
+        "[Mediastinal|a>l] [contours|al] are within [normal|p>l] limits>",
         "heart",
         frozenset({"mass", "lobar_collapse"}),
         rate=0.32,

@@ -145,10 +145,15 @@ class _Findings:
                 self._say(self.rng.choice(phrases.REMAINDER))
 
     def _rest_is_clear(self) -> bool:
-        """Whether one shown lung finding stands alone, and the reader troubles to say so."""
+        """Whether one focal lung finding stands alone, and the reader troubles to say so."""
         lungs = phrases.LUNG_KINDS
-        alone = len(lungs & self.reading.shown) == 1 and not lungs & self.reading.silent
-        return alone and self.rng.random() < 0.3
+        focal = [
+            one
+            for one in self.reading.seen
+            if one.status and one.finding.kind in lungs and one.finding.side in {"left", "right"}
+        ]
+        alone = len(focal) == len(lungs & self.reading.closed) == 1
+        return alone and self.rng.random() < 0.35
 
     def _technique(self) -> None:
         film = self.exam.acquisitions[0]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
+import re
 
-from radpair.phantom.doubt import GONE, HEDGES, NEGATIVES
+from radpair.phantom.doubt import GONE, HEDGES, NEGATIVES, PLURALS
 from radpair.phantom.markup import Clause
 from radpair.phantom.naming import severity_word, slots
 from radpair.phantom.phrases import (
@@ -25,6 +26,12 @@ from radpair.phantom.reading import DEVICES, Seen
 from radpair.phantom.truth import KINDS
 from radpair.phantom.wording import NAMES, SENTENCES, Phrase
 
+_SINGULAR = {one: one for one in PLURALS}
+_EITHER = {one: f"<{one}/{many}>" for one, many in PLURALS.items()}
+_SIGNS = re.compile("opaci|blunting|rominence|markings|deformity|change|{tip_|{leads}|{mm}")
+"""What is seen rather than supposed: not to be hedged."""
+_GRADED = frozenset({"pleural_effusion", "pneumothorax", "edema", "atelectasis"})
+"""What keeps its severity in a hedge: a possible small effusion."""
 _ARTICLES = {"a": ("{a}", ""), "the": ("the", "the"), "": ("", "")}
 
 
@@ -63,8 +70,9 @@ def noun(seen: Seen, rng: random.Random, article: str) -> tuple[Clause, bool]:
 def denial(kinds: list[str], rng: random.Random) -> Clause:
     """One sentence that denies one, two or three kinds."""
     frame = rng.choice((DENIALS_ONE, DENIALS_TWO, DENIALS_THREE)[len(kinds) - 1])
+    forms = _SINGULAR if " is " in f" {frame.lower()} " else _EITHER
     items = {
-        f"n{number}": Clause(rng.choice(NEGATIVES[kind]), {}, 0, KINDS[kind].label)
+        f"n{number}": Clause(rng.choice(NEGATIVES[kind]), forms, 0, KINDS[kind].label)
         for number, kind in enumerate(kinds, 1)
     }
     return Clause(frame, items, 0)
@@ -81,12 +89,16 @@ def _open(seen: Seen, rng: random.Random, terse: bool) -> Clause:
         return _clause(seen, rng.choice(hedges).text, rng, "a", terse)
     phrase = rng.choice(_nouns(seen))
     article, frame = rng.choice(OPEN_MANY if phrase.plural else OPEN)
-    return _framed(seen, rng, frame, article, terse, phrase=phrase)
+    rate = 0.4 if seen.finding.kind in _GRADED else 0.0
+    return _framed(seen, rng, frame, article, terse, severity_rate=rate, phrase=phrase)
 
 
 def _changed(seen: Seen, rng: random.Random, terse: bool) -> Clause:
     placed = seen.change == "new" and seen.finding.kind in DEVICES
-    article, frame = rng.choice(PLACED if placed else CHANGED[seen.change])
+    frames = PLACED if placed else CHANGED[seen.change]
+    if seen.change == "new" and seen.finding.kind == "rib_fracture":
+        frames = frames[-1:]
+    article, frame = rng.choice(frames)
     moving = seen.change in {"worse", "better"}
     return _framed(seen, rng, frame, article, terse, severity_rate=0.0 if moving else 0.5)
 
@@ -134,6 +146,7 @@ def _clause(
         "a": a,
         "the": the,
         "def": "" if terse else "the",
+        "be": "<is/remains>" if seen.change == "same" else "is",
         "there": "" if terse else "there is {a}",
         "there_is": "" if terse else "there is",
         "there_are": "" if terse else "there are",
@@ -155,9 +168,7 @@ def _nouns(seen: Seen) -> list[Phrase]:
     fitting = _fitting(NAMES[seen.finding.kind], seen)
     if seen.status == 1:
         return fitting
-    return [
-        phrase for phrase in fitting if "{tip_" not in phrase.text and "{leads}" not in phrase.text
-    ]
+    return [phrase for phrase in fitting if not _SIGNS.search(phrase.text)]
 
 
 def _fitting(phrases: tuple[Phrase, ...], seen: Seen) -> list[Phrase]:

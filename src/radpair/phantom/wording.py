@@ -117,7 +117,7 @@ NAMES: Mapping[str, tuple[Phrase, ...]] = {
     "nodule": (
         _one("{a} {chg} {mm} [nodule|ke>l] {in_loc}"),
         _one("{a} {chg} {mm} {loc} [nodule|ke>l]"),
-        _one("{a} {chg} {sev} {loc} [<nodule/lung nodule/pulmonary nodule>|ke>l]"),
+        _one("{a} {chg} {sev} {loc} [nodule|ke>l]"),
         _one("{a} {chg} {sev} [nodular opacity|ke>l] {in_loc}"),
         _one("{a} {chg} {sev} [pulmonary|a^l] [nodule|ke>l] {in_loc} measuring {mm}"),
         _one("{a} {chg} {mm} [rounded|o>e] [opacity|ke>l] {in_loc}"),
@@ -125,7 +125,7 @@ NAMES: Mapping[str, tuple[Phrase, ...]] = {
     "mass": (
         _one("{a} {chg} {mm} [mass|ke>l] {in_loc}"),
         _one("{a} {chg} {mm} {loc} [mass|ke>l]"),
-        _one("{a} {chg} {sev} {loc} [<mass/lung mass>|ke>l]"),
+        _one("{a} {chg} {sev} {loc} [mass|ke>l]"),
         _one("{a} {chg} {sev} [mass|ke>l] {in_loc} measuring <approximately/up to/> {mm}"),
         _one("{a} {chg} {sev} [mass-like|o>e] [opacity|ke>l] {in_loc}", 0.0, 0.6),
     ),
@@ -207,7 +207,7 @@ SENTENCES: Mapping[str, tuple[Phrase, ...]] = {
     "edema": (
         _any(
             "[Interstitial|al] [markings|pm>l] are {sevly} [increased|p>m] <bilaterally/diffusely/>"
-            " <compatible/consistent> with [edema|ke=m]"
+            ", <compatible/consistent> with [edema|ke=m]"
         ),
         _any(
             "[Indistinct|p>v] [pulmonary|a>l] [<vasculature/vessels>|al] and [Kerley B lines|pv]"
@@ -217,17 +217,18 @@ SENTENCES: Mapping[str, tuple[Phrase, ...]] = {
         _any("{there_is} {chg} {sev} [interstitial|o>e] [edema|ke] {ddx}"),
     ),
     "cardiomegaly": (
-        _any("{def} [<cardiac silhouette/heart>|al] is {sevly} [enlarged|ke>l]"),
-        _any("{def} [heart|a>l] [size|al] is {sevly} [enlarged|ke>l]"),
-        _any("{def} [<cardiac silhouette/heart>|al] remains {sevly} [enlarged|ke>l]", 0.3),
-        _any("{def} [cardiomediastinal silhouette|al] is {sevly} [enlarged|ke>l]"),
+        _any("{def} [<cardiac silhouette/heart>|al] {be} {sevly} [enlarged|ke>l]"),
+        _any("{def} [heart|a>l] [size|al] {be} {sevly} [enlarged|ke>l]"),
+        _any("{def} [cardiomediastinal silhouette|al] {be} {sevly} [enlarged|ke>l]"),
     ),
     "nodule": (
-        _one("{a} {chg} {mm} [<opacity/nodule>|ke>l] <projects/is seen projecting> over the {loc}"),
+        _one(
+            "{a} {chg} {mm} [<opacity/nodule>|ke>l] <projects/is seen projecting> over the {place}"
+        ),
         _one("{there} {mm} {loc} [nodule|ke>l] {ddx}"),
     ),
     "mass": (
-        _one("{a} {chg} {mm} [mass|ke>l] <projects over/occupies part of> the {loc}"),
+        _one("{a} {chg} {mm} [mass|ke>l] <projects over/occupies part of> the {place}"),
         _one("{there} {mm} {loc} [mass|ke>l] {ddx}"),
     ),
     "granuloma": (
