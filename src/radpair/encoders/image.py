@@ -1,0 +1,126 @@
+"""Image encoders: any timm backbone over grey radiographs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from radpair.compat import mend_torchvision
+from radpair.errors import RecipeError, nearest
+
+
+@dataclass(frozen=True)
+class ImageConfig:
+    """The image tower."""
+
+    name: str = "resnet50"
+    """A timm model name."""
+    weights: str = "none"
+    """``none``, ``pretrained`` (timm's own, downloaded by that name), or a local file."""
+    channels: int = 3
+    """3 repeats the grey image for weights made on colour; 1 for training from scratch."""
+    size: int = 224
+    """Input height and width, pixels."""
+    mean: tuple[float, ...] = (0.485, 0.456, 0.406)
+    """Subtracted per channel after scaling pixels to 0..1."""
+    std: tuple[float, ...] = (0.229, 0.224, 0.225)
+    """Divided by per channel."""
+
+    def __post_init__(self) -> None:
+        if self.channels not in (1, 3):
+            raise RecipeError(f"image.channels is {self.channels}; it must be 1 or 3")
+        if self.size < 32:
+            raise RecipeError(f"image.size is {self.size}; it must be at least 32 pixels")
+        for key, values in (("mean", self.mean), ("std", self.std)):
+            if len(values) != self.channels:
+                raise RecipeError(
+                    f"image.{key} has {len(values)} values for {self.channels} channels; "
+                    "give one value a channel"
+                )
+
+
+class ImageEncoder(nn.Module):
+    """Grey pixels to features; normalisation is part of the encoder and travels with it."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, config: ImageConfig, *, load_weights: bool = True) -> None:
+        super().__init__()
+        self.config = config
+        self.backbone = _backbone(config, load_weights=load_weights)
+        self.backbone.to(memory_format=torch.channels_last)
+        self.dim = int(self.backbone.num_features)
+        shape = (1, config.channels, 1, 1)
+        self.register_buffer("mean", torch.tensor(config.mean).view(shape), persistent=False)
+        self.register_buffer("std", torch.tensor(config.std).view(shape), persistent=False)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Features ``[images, dim]`` of ``pixels [images, size, size]``, 0 black to 255 white."""
+        grey = pixels.float().div(255).unsqueeze(1)
+        images = grey.expand(-1, self.config.channels, -1, -1)
+        images = (images - self.mean) / self.std
+        features: Tensor = self.backbone(images.contiguous(memory_format=torch.channels_last))
+        return features
+
+
+def _backbone(config: ImageConfig, *, load_weights: bool) -> Any:
+    mend_torchvision()
+    import timm
+
+    known = timm.list_models()
+    if config.name.split(".")[0] not in known:
+        raise RecipeError(
+            f"image.name '{config.name}' is not a timm model{_near(config.name, known)}"
+        )
+    wanted = config.weights if load_weights else "none"
+    options = {"in_chans": config.channels, "num_classes": 0, "global_pool": None}
+    if "vit" in config.name or "swin" in config.name:
+        options["img_size"] = config.size
+    options = {key: value for key, value in options.items() if value is not None}
+    try:
+        return timm.create_model(
+            config.name,
+            pretrained=wanted != "none",
+            pretrained_cfg_overlay=_local_file(wanted),
+            **options,
+        )
+    except (OSError, RuntimeError) as problem:
+        raise RecipeError(_weights_message(config, problem)) from problem
+
+
+def _local_file(weights: str) -> dict[str, str] | None:
+    if weights in ("none", "pretrained"):
+        return None
+    path = Path(weights)
+    if not path.is_file():
+        raise RecipeError(
+            f"image.weights '{weights}' is not a file; give a local .safetensors file, "
+            "'pretrained' to download timm's weights by name, or 'none'"
+        )
+    if path.suffix != ".safetensors":
+        raise RecipeError(
+            f"image.weights '{weights}' is not a .safetensors file; other formats can run code "
+            "when they are opened, so convert it first"
+        )
+    return {"file": str(path)}
+
+
+def _near(name: str, known: list[str]) -> str:
+    hint = nearest(name, known)
+    return hint if "did you mean" in hint else ""
+
+
+def _weights_message(config: ImageConfig, problem: Exception) -> str:
+    reason = (str(problem).strip().splitlines() or ["no reason given"])[0]
+    if config.weights == "pretrained":
+        return (
+            f"the weights of timm model '{config.name}' could not be fetched ({reason[:160]}); "
+            "where there is no network, download its model.safetensors elsewhere and give it as "
+            "--set image.weights=FILE, or start from random weights with --set image.weights=none"
+        )
+    return f"the weights in '{config.weights}' do not fit timm model '{config.name}': {reason}"

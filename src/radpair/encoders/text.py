@@ -1,0 +1,124 @@
+"""The text encoder: a BERT whose token outputs are pooled into one vector a text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from radpair.compat import mend_torchvision
+from radpair.errors import RecipeError, nearest
+
+POOLINGS = ("max", "mean", "cls")
+
+
+@dataclass(frozen=True)
+class TextConfig:
+    """The text tower, and the language model behind contextual graph nodes."""
+
+    weights: str = "none"
+    """A local Hugging Face folder, a hub name (downloaded by that name), or ``none``."""
+    vocabulary: int = 8000
+    """Size of the WordPiece vocabulary trained on the corpus when there are no weights."""
+    layers: int = 12
+    width: int = 768
+    heads: int = 12
+    dropout: float = 0.1
+    max_tokens: int = 80
+    """Longer sentences are cut here, special tokens included."""
+    pooling: str = "max"
+    """``max`` over the tokens (ConVIRT, section 4.2), ``mean``, or ``cls``."""
+    frozen_layers: int = 0
+    """With weights: the embeddings and this many lower layers stay as they are."""
+
+    def __post_init__(self) -> None:
+        if self.pooling not in POOLINGS:
+            raise RecipeError(
+                f"text.pooling '{self.pooling}' is not known{nearest(self.pooling, POOLINGS)}"
+            )
+        if self.width % self.heads:
+            raise RecipeError(
+                f"text.width {self.width} is not a multiple of text.heads {self.heads}"
+            )
+        if not 8 <= self.max_tokens <= 512:
+            raise RecipeError(f"text.max_tokens is {self.max_tokens}; it must be 8 to 512")
+
+
+class TextEncoder(nn.Module):
+    """Token ids to one vector a text."""
+
+    def __init__(self, config: TextConfig, bert: Any) -> None:
+        super().__init__()
+        self.config = config
+        self.bert = bert
+        self.dim = int(bert.config.hidden_size)
+
+    def forward(self, tokens: Tensor, mask: Tensor) -> Tensor:
+        """Pools ``tokens [texts, length]`` where ``mask`` is true; padding is never pooled.
+
+        Returns ``[texts, dim]``.
+        """
+        states: Tensor = self.bert(input_ids=tokens, attention_mask=mask.long())[0]
+        if self.config.pooling == "cls":
+            return states[:, 0]
+        if self.config.pooling == "mean":
+            weights = mask.unsqueeze(-1).to(states.dtype)
+            return (states * weights).sum(1) / weights.sum(1).clamp(min=1)
+        return states.masked_fill(~mask.unsqueeze(-1), torch.finfo(states.dtype).min).amax(1)
+
+
+def build_bert(config: TextConfig, vocabulary: int, *, load_weights: bool = True) -> Any:
+    """A BERT without its pooler: from ``config.weights``, else of the configured size, random.
+
+    Raises ``RecipeError`` where the weights cannot be had.
+    """
+    mend_torchvision()
+    from transformers import AutoModel, BertConfig, BertModel
+
+    if config.weights != "none" and load_weights:
+        bert = _from_weights(AutoModel, config.weights, add_pooling_layer=False)
+        _freeze_lower(bert, config.frozen_layers)
+        return bert
+    shape = BertConfig(
+        vocab_size=vocabulary,
+        hidden_size=config.width,
+        num_hidden_layers=config.layers,
+        num_attention_heads=config.heads,
+        intermediate_size=4 * config.width,
+        hidden_dropout_prob=config.dropout,
+        attention_probs_dropout_prob=config.dropout,
+    )
+    return BertModel(shape, add_pooling_layer=False)
+
+
+def _from_weights(loader: Any, weights: str, **options: Any) -> Any:
+    try:
+        return loader.from_pretrained(weights, trust_remote_code=False, **options)
+    except (OSError, ValueError) as problem:
+        kind = "folder" if Path(weights).exists() else "name"
+        raise RecipeError(
+            f"text.weights {kind} '{weights}' cannot be read as a Hugging Face model; where there "
+            "is no network, download its config.json, vocab.txt or tokenizer.json and "
+            "model.safetensors elsewhere into one folder and give that folder as "
+            "--set text.weights=FOLDER"
+        ) from problem
+
+
+def load_tokenizer(weights: str) -> Any:
+    """The tokenizer that belongs to ``weights``. Raises ``RecipeError``."""
+    mend_torchvision()
+    from transformers import AutoTokenizer
+
+    return _from_weights(AutoTokenizer, weights)
+
+
+def _freeze_lower(bert: Any, layers: int) -> None:
+    """ConVIRT, section 4.2: embeddings and the first six layers keep ClinicalBERT's values."""
+    if layers <= 0:
+        return
+    bert.embeddings.requires_grad_(False)
+    for layer in bert.encoder.layer[:layers]:
+        layer.requires_grad_(False)

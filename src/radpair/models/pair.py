@@ -1,0 +1,141 @@
+"""The pair model: an image tower, a text tower, a graph tower, and the space they share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from radpair.encoders.graph import ContextNodes, Edges, GraphConfig, GraphEncoder, WordNodes
+from radpair.encoders.image import ImageConfig, ImageEncoder
+from radpair.encoders.projection import projection
+from radpair.encoders.text import TextConfig, TextEncoder, build_bert
+from radpair.errors import RecipeError, nearest
+from radpair.graphs.arrays import EDGE_TYPES, NODE_KINDS, SUPER_NODE
+from radpair.objectives.infonce import ObjectiveConfig, Temperature
+from radpair.studyset.batch import GraphBatch, PairBatch, TextBatch
+
+PARTNERS = ("text", "graph", "both", "none")
+
+
+@dataclass(frozen=True)
+class PairConfig:
+    """What a pair model is made of; written into its folder."""
+
+    partner: str = "text"
+    """``text`` (ConVIRT), ``graph`` (IGC), ``both``, or ``none``: an image encoder alone."""
+    dim: int = 512
+    """Width of the shared space."""
+    image_head: str = "mlp"
+    """``mlp`` or ``linear``."""
+    partner_head: str = "mlp"
+    image: ImageConfig = field(default_factory=ImageConfig)
+    text: TextConfig = field(default_factory=TextConfig)
+    graph: GraphConfig = field(default_factory=GraphConfig)
+    objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
+
+    def __post_init__(self) -> None:
+        if self.partner not in PARTNERS:
+            raise RecipeError(
+                f"model.partner '{self.partner}' is not known{nearest(self.partner, PARTNERS)}"
+            )
+
+    @property
+    def has_text(self) -> bool:
+        return self.partner in ("text", "both")
+
+    @property
+    def has_graph(self) -> bool:
+        return self.partner in ("graph", "both")
+
+    @property
+    def has_context(self) -> bool:
+        """Whether graph nodes need a language model's view of the whole report."""
+        return self.has_graph and self.graph.nodes == "contextual"
+
+
+@dataclass(frozen=True)
+class Codes:
+    """Points in the shared space, each ``[studies, dim]``, of any length."""
+
+    image: Tensor
+    text: Tensor | None
+    graph: Tensor | None
+
+
+class TextTower(nn.Module):
+    """Sentence to shared space."""
+
+    def __init__(self, config: PairConfig, vocabulary: int, *, load_weights: bool) -> None:
+        super().__init__()
+        bert = build_bert(config.text, vocabulary, load_weights=load_weights)
+        self.encoder = TextEncoder(config.text, bert)
+        self.head = projection(config.partner_head, self.encoder.dim, config.dim)
+
+    def forward(self, batch: TextBatch) -> Tensor:
+        """``[texts, dim]``."""
+        out: Tensor = self.head(self.encoder(batch.tokens, batch.mask))
+        return out
+
+
+class GraphTower(nn.Module):
+    """Knowledge graph to shared space."""
+
+    def __init__(self, config: PairConfig, vocabulary: int, *, load_weights: bool) -> None:
+        super().__init__()
+        self.nodes: ContextNodes | WordNodes
+        if config.has_context:
+            bert = build_bert(config.text, vocabulary, load_weights=load_weights)
+            self.nodes = ContextNodes(bert, frozen=config.text.weights != "none")
+        else:
+            self.nodes = WordNodes(vocabulary, config.graph.word_width)
+        self.encoder = GraphEncoder(config.graph, self.nodes.dim, NODE_KINDS, EDGE_TYPES)
+        self.head = projection(config.partner_head, self.encoder.dim, config.dim)
+
+    def forward(self, batch: GraphBatch) -> Tensor:
+        """``[graphs, dim]``."""
+        edges = Edges(batch.source, batch.segment, batch.weight, batch.target, batch.bounds)
+        vectors = self.encoder(
+            self._words(batch), batch.kind, edges, batch.graph, batch.position, batch.graphs
+        )
+        out: Tensor = self.head(vectors)
+        return out
+
+    def _words(self, batch: GraphBatch) -> Tensor:
+        if isinstance(self.nodes, ContextNodes):
+            assert batch.context is not None
+            words = self.nodes(
+                batch.context.tokens, batch.context.mask, batch.places, batch.owner, len(batch.kind)
+            )
+        else:
+            words = self.nodes(batch.pieces, batch.piece_offsets)
+        own = (batch.kind < SUPER_NODE).unsqueeze(1)
+        return torch.where(own, words, torch.zeros((), dtype=words.dtype, device=words.device))
+
+
+class PairModel(nn.Module):
+    """All towers of one configuration."""
+
+    def __init__(self, config: PairConfig, vocabulary: int, *, load_weights: bool = True) -> None:
+        """With ``load_weights`` false no outside weights are read: they are about to be loaded."""
+        super().__init__()
+        self.config = config
+        self.vocabulary = vocabulary
+        self.image = ImageEncoder(config.image, load_weights=load_weights)
+        self.image_head = projection(config.image_head, self.image.dim, config.dim)
+        self.text = (
+            TextTower(config, vocabulary, load_weights=load_weights) if config.has_text else None
+        )
+        self.graph = (
+            GraphTower(config, vocabulary, load_weights=load_weights) if config.has_graph else None
+        )
+        self.temperature = Temperature(config.objective)
+
+    def forward(self, batch: PairBatch) -> Codes:
+        """Codes of a batch's images and partners."""
+        return Codes(
+            image=self.image_head(self.image(batch.pixels)),
+            text=None if self.text is None or batch.text is None else self.text(batch.text),
+            graph=None if self.graph is None or batch.graph is None else self.graph(batch.graph),
+        )

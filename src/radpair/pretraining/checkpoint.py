@@ -1,0 +1,54 @@
+"""Checkpoints: whole or not there, hashed, the newest sound one is found again."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from radpair.models.folder import write_atomically
+
+KEPT = 2
+"""Older checkpoints than these are removed."""
+
+
+def save_checkpoint(folder: Path, step: int, state: dict[str, Any]) -> None:
+    """Writes ``state`` (tensors and plain values) as the checkpoint of ``step``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    content = buffer.getvalue()
+    write_atomically(folder / f"{_name(step)}.pt", content)
+    seal = {"step": step, "sha256": hashlib.sha256(content).hexdigest()}
+    write_atomically(folder / f"{_name(step)}.json", json.dumps(seal).encode())
+    for old in _sealed(folder)[:-KEPT]:
+        old.unlink(missing_ok=True)
+        old.with_suffix(".pt").unlink(missing_ok=True)
+
+
+def newest_checkpoint(folder: Path) -> dict[str, Any] | None:
+    """The state of the newest checkpoint whose hash holds, or None where there is none.
+
+    Loaded with ``weights_only``: tensors and plain values, never code.
+    """
+    for seal in reversed(_sealed(folder)):
+        path = seal.with_suffix(".pt")
+        content = path.read_bytes() if path.is_file() else b""
+        if hashlib.sha256(content).hexdigest() == json.loads(seal.read_text())["sha256"]:
+            state: dict[str, Any] = torch.load(
+                io.BytesIO(content), weights_only=True, map_location="cpu"
+            )
+            return state
+    return None
+
+
+def _name(step: int) -> str:
+    return f"step-{step:08d}"
+
+
+def _sealed(folder: Path) -> list[Path]:
+    return sorted(folder.glob("step-*.json"))

@@ -1,0 +1,167 @@
+"""From a study set to the pairs of a run: tokenizer, stores, and the order of batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+from torch.utils.data import DataLoader, Dataset
+
+from radpair.encoders.text import load_tokenizer
+from radpair.errors import RunError
+from radpair.images.augment import AugmentationConfig
+from radpair.models.folder import TOKENIZER, write_atomically
+from radpair.pretraining.recipe import Recipe
+from radpair.records import Graph
+from radpair.reports import body
+from radpair.reports.tokenizer import read_tokenizer, train_tokenizer
+from radpair.studyset import StudySet
+from radpair.studyset.batch import GraphStore, PairBatch, PairData, PairSettings, SentenceStore
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """What a run trains and validates on."""
+
+    train: PairData
+    validate: PairData
+    tokenizer: Tokenizer
+
+
+def prepare_pairs(recipe: Recipe, studies: StudySet, run: Path) -> Pairs:
+    """Tokenises the set's reports and graphs for ``recipe``.
+
+    The tokenizer is trained once on the training reports and kept in ``run``. Raises ``RunError``
+    where the set has nothing to pair images with.
+    """
+    model = recipe.model
+    if model.has_graph and not studies.has_graphs:
+        raise RunError(
+            f"{studies.path}: the study set has no graphs, and this recipe pairs images with "
+            f"them; run: radpair graphs {studies.path}"
+        )
+    tokenizer = _tokenizer(recipe, studies, run)
+    texts = (
+        SentenceStore(studies.reports, tokenizer, recipe.text.max_tokens)
+        if model.has_text
+        else None
+    )
+    graphs = (
+        GraphStore(
+            [graph or Graph("") for graph in studies.graphs()],
+            tokenizer,
+            context=model.has_context,
+        )
+        if model.has_graph
+        else None
+    )
+
+    def pairs(split: str, augmentation: AugmentationConfig | None) -> PairData:
+        settings = PairSettings(recipe.image.size, augmentation, recipe.training.seed)
+        return PairData(studies, studies.split(split), settings, texts, graphs)
+
+    train = pairs("train", recipe.augmentation)
+    if len(train) < 2:
+        raise RunError(
+            f"{studies.path}: {len(train)} training studies have both an image and a "
+            f"{recipe.partner}; a contrastive objective needs at least 2, so check the reports "
+            "and the graphs of the set"
+        )
+    return Pairs(train, pairs("validate", None), tokenizer)
+
+
+def _tokenizer(recipe: Recipe, studies: StudySet, run: Path) -> Tokenizer:
+    kept = run / TOKENIZER
+    if kept.is_file():
+        return read_tokenizer(kept)
+    if recipe.start:
+        tokenizer = read_tokenizer(Path(recipe.start) / TOKENIZER)
+    elif recipe.text.weights != "none":
+        tokenizer = load_tokenizer(recipe.text.weights).backend_tokenizer
+        tokenizer.no_padding()
+        tokenizer.no_truncation()
+    else:
+        corpus = (body(studies.reports[study]) for study in studies.split("train"))
+        tokenizer = train_tokenizer(corpus, recipe.text.vocabulary)
+    write_atomically(kept, tokenizer.to_str().encode())
+    return tokenizer
+
+
+@dataclass(frozen=True)
+class Order:
+    """Which studies each step sees: a function of the step alone.
+
+    Each pass over the data is a permutation of its own; the last incomplete batch of a pass is
+    left out, so that no batch holds a study twice.
+    """
+
+    studies: int
+    batch: int
+    seed: int
+
+    @property
+    def steps_per_pass(self) -> int:
+        return self.studies // self.batch
+
+    def places(self, step: int) -> tuple[Ints, int]:
+        """The places of step ``step`` within the data, and the number of its pass."""
+        turn, within = divmod(step, self.steps_per_pass)
+        order = np.random.default_rng([self.seed, turn]).permutation(self.studies)
+        return order[within * self.batch : (within + 1) * self.batch], turn
+
+
+class _Steps(Dataset[PairBatch]):
+    def __init__(self, data: PairData, order: Order, first: int, last: int) -> None:
+        self._data, self._order, self._first, self._last = data, order, first, last
+
+    def __len__(self) -> int:
+        return self._last - self._first
+
+    def __getitem__(self, number: int) -> PairBatch:
+        return self._data.batch(*self._order.places(self._first + number))
+
+
+def training_batches(
+    data: PairData, recipe: Recipe, first: int, last: int, *, pin: bool
+) -> Iterator[PairBatch]:
+    """The batches of steps ``first`` to ``last``, the same for any number of workers."""
+    steps = _Steps(data, batch_order(data, recipe), first, last)
+    workers = recipe.training.workers
+    return iter(
+        DataLoader(
+            steps,
+            batch_size=None,
+            num_workers=workers,
+            pin_memory=pin,
+            worker_init_fn=_quiet_worker,
+            prefetch_factor=4 if workers else None,
+        )
+    )
+
+
+def batch_order(data: PairData, recipe: Recipe) -> Order:
+    """The order of a run; a set smaller than one batch makes one batch of all."""
+    return Order(len(data), min(recipe.training.batch, len(data)), recipe.training.seed)
+
+
+def validation_batches(data: PairData, batch: int) -> Iterator[PairBatch]:
+    """The whole split in fixed order; what is left at the end joins where it makes two or more."""
+    places = np.arange(len(data))
+    for start in range(0, len(data), batch):
+        chosen = places[start : start + batch]
+        if len(chosen) > 1:
+            yield data.batch(chosen, 0)
+
+
+def _quiet_worker(_: int) -> None:
+    import cv2
+
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)

@@ -1,0 +1,163 @@
+"""A recipe: one YAML file that says what to train and how."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from radpair.encoders.graph import GraphConfig
+from radpair.encoders.image import ImageConfig
+from radpair.encoders.text import TextConfig
+from radpair.errors import RecipeError, nearest
+from radpair.images.augment import AugmentationConfig
+from radpair.models.pair import PairConfig
+from radpair.objectives.infonce import ObjectiveConfig
+from radpair.settings import build, with_value
+
+OPTIMISERS = ("adam", "adamw")
+SCHEDULES = ("constant", "cosine", "plateau")
+PRECISIONS = ("auto", "32-true", "bf16-mixed")
+KEPT = ("best", "last")
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """Optimisation, schedule, and what is kept."""
+
+    batch: int = 32
+    """Studies a step."""
+    epochs: int = 200
+    steps_per_epoch: int = 0
+    """0: one pass over the training studies; each epoch ends with a validation."""
+    optimiser: str = "adam"
+    learning_rate: float = 1e-4
+    weight_decay: float = 1e-6
+    clip: float = 5.0
+    """Largest norm of the gradient; 0 leaves it alone."""
+    schedule: str = "plateau"
+    """``plateau`` scales the rate by ``factor`` after ``patience`` epochs without a better
+    validation loss; ``cosine`` falls to zero at the end; ``constant``."""
+    warmup: int = 0
+    """Steps over which ``cosine`` and ``constant`` rise from zero."""
+    patience: int = 5
+    factor: float = 0.5
+    freeze_image: int = 0
+    """Steps at the start during which the image tower stays as it is."""
+    keep: str = "best"
+    """``best`` by validation loss, or ``last``."""
+    precision: str = "auto"
+    """``auto`` is bf16-mixed on a GPU that has it and 32-true elsewhere."""
+    checkpoint: int = 200
+    """Steps between checkpoints; there is one at the end of each epoch too."""
+    workers: int = 0
+    """Processes that prepare batches beside the training process."""
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _one_of("training.optimiser", self.optimiser, OPTIMISERS)
+        _one_of("training.schedule", self.schedule, SCHEDULES)
+        _one_of("training.precision", self.precision, PRECISIONS)
+        _one_of("training.keep", self.keep, KEPT)
+        for key, least in (("batch", 2), ("epochs", 1), ("checkpoint", 1), ("steps_per_epoch", 0)):
+            if getattr(self, key) < least:
+                raise RecipeError(
+                    f"'training.{key}' is {getattr(self, key)}; it must be at least {least}"
+                )
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides a run, apart from the data."""
+
+    partner: str = "text"
+    """``text``, ``graph``, or ``both``."""
+    dim: int = 512
+    image_head: str = "mlp"
+    partner_head: str = "mlp"
+    image: ImageConfig = field(default_factory=ImageConfig)
+    text: TextConfig = field(default_factory=TextConfig)
+    graph: GraphConfig = field(default_factory=GraphConfig)
+    objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
+    augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    start: str = ""
+    """A model folder whose weights training starts from; empty starts afresh."""
+
+    def __post_init__(self) -> None:
+        _one_of("partner", self.partner, ("text", "graph", "both"))
+
+    @property
+    def model(self) -> PairConfig:
+        """The part that a model folder keeps."""
+        return PairConfig(
+            partner=self.partner,
+            dim=self.dim,
+            image_head=self.image_head,
+            partner_head=self.partner_head,
+            image=self.image,
+            text=self.text,
+            graph=self.graph,
+            objective=self.objective,
+        )
+
+
+def recipe_names() -> list[str]:
+    """The recipes that come with radpair."""
+    folder = resources.files("radpair") / "recipes"
+    return sorted(item.name[:-5] for item in folder.iterdir() if item.name.endswith(".yaml"))
+
+
+def load_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
+    """A recipe by name or by file, with ``key=value`` overrides applied.
+
+    Raises ``RecipeError`` naming an unknown recipe or key and the nearest known one.
+    """
+    values = _parsed(name)
+    for override in overrides:
+        key, equals, text = override.partition("=")
+        if not equals:
+            raise RecipeError(
+                f"--set {override}: write it as key=value, for instance image.size=128"
+            )
+        values = with_value(values, key.strip(), _override_value(text))
+    return build(Recipe, values)
+
+
+def _override_value(text: str) -> Any:
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        return text
+
+
+def _parsed(name: str) -> dict[str, Any]:
+    path = Path(name)
+    if path.suffix in (".yaml", ".yml"):
+        if not path.is_file():
+            raise RecipeError(f"{path}: no such recipe file; recipes: {', '.join(recipe_names())}")
+        text = path.read_text(encoding="utf-8")
+    elif name in recipe_names():
+        text = (resources.files("radpair") / "recipes" / f"{name}.yaml").read_text(encoding="utf-8")
+    else:
+        raise RecipeError(f"recipe '{name}' does not exist{nearest(name, recipe_names())}")
+    try:
+        values = yaml.safe_load(text)
+    except yaml.YAMLError as problem:
+        where = getattr(problem, "problem_mark", None)
+        line = f", line {where.line + 1}" if where else ""
+        raise RecipeError(
+            f"{name}{line}: not valid YAML; mend it or start from a copy"
+        ) from problem
+    if not isinstance(values, dict):
+        raise RecipeError(f"{name}: a recipe is a mapping of keys to values")
+    return values
+
+
+def _one_of(key: str, value: str, known: Sequence[str]) -> None:
+    if value not in known:
+        raise RecipeError(f"'{key}' is '{value}'{nearest(value, known)}")

@@ -1,0 +1,126 @@
+"""The folder of a run: what was asked for, what happened, and who may write in it now."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from radpair import __version__
+from radpair.errors import RunError
+from radpair.models.folder import write_atomically
+from radpair.pretraining.recipe import Recipe
+from radpair.settings import plain
+from radpair.studyset import StudySet, content_hash
+
+ASKED, METRICS, CHECKPOINTS, MODEL, PLOT = (
+    "run.json",
+    "metrics.jsonl",
+    "checkpoints",
+    "model",
+    "loss.png",
+)
+
+
+@contextmanager
+def open_run(folder: Path, name: str, recipe: Recipe, studies: StudySet) -> Iterator[None]:
+    """Claims ``folder`` for this recipe and this data.
+
+    Raises ``RunError`` where another configuration, or another process, has it.
+    """
+    asked = {
+        "recipe": name,
+        "settings": plain(recipe),
+        "data": {"name": studies.path.name, "hash": content_hash(studies)},
+    }
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise RunError(
+            f"{folder}: the run folder cannot be made ({problem.strerror}); choose another --out"
+        ) from problem
+    with (folder / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as problem:
+            raise RunError(
+                f"{folder}: another pretrain is writing here; wait for it or choose another --out"
+            ) from problem
+        _match_or_write(folder / ASKED, asked)
+        yield
+
+
+def _match_or_write(path: Path, asked: Mapping[str, Any]) -> None:
+    if not path.is_file():
+        write_atomically(path, json.dumps({**asked, "radpair": __version__}, indent=2).encode())
+        return
+    before = json.loads(path.read_text())
+    for key in ("settings", "data"):
+        difference = _difference(before[key], asked[key], key)
+        if difference:
+            raise RunError(
+                f"{path.parent} holds a run with another configuration ({difference}); "
+                "continue it with the values it was started with, or choose another --out"
+            )
+
+
+def _difference(before: Any, now: Any, where: str) -> str:
+    if isinstance(before, dict) and isinstance(now, dict):
+        for key in sorted({*before, *now}):
+            found = _difference(before.get(key), now.get(key), f"{where}.{key}")
+            if found:
+                return found
+        return ""
+    return "" if before == now else f"{where.removeprefix('settings.')}: {before} there, {now} now"
+
+
+def keep_metrics(path: Path, last_step: int) -> None:
+    """Leaves out the lines after ``last_step``: their steps are about to be done again."""
+    if not path.is_file():
+        return
+    kept = [line for line in _whole_lines(path) if json.loads(line)["step"] <= last_step]
+    write_atomically(path, "".join(f"{line}\n" for line in kept).encode())
+
+
+def add_metrics(path: Path, values: Mapping[str, Any]) -> None:
+    """Appends one line."""
+    with path.open("a", encoding="utf-8") as stream:
+        stream.write(json.dumps(values) + "\n")
+
+
+def read_metrics(path: Path) -> list[dict[str, Any]]:
+    """All lines of a run's metrics."""
+    return [json.loads(line) for line in _whole_lines(path)]
+
+
+def _whole_lines(path: Path) -> list[str]:
+    text = path.read_text(encoding="utf-8")
+    return [line for line in text.split("\n")[:-1] if line]
+
+
+def plot_metrics(metrics: list[dict[str, Any]], path: Path) -> None:
+    """Draws training and validation loss over steps as a PNG."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
+    for split, style in (("train", {"alpha": 0.6}), ("validate", {"marker": "o", "ms": 3})):
+        lines = [line for line in metrics if line["split"] == split]
+        if lines:
+            axes.plot(
+                [line["step"] for line in lines],
+                [line["loss"] for line in lines],
+                label=split,
+                **style,
+            )
+    axes.set(xlabel="step", ylabel="contrastive loss")
+    axes.legend()
+    draft = path.with_name("." + path.name)
+    figure.savefig(draft, dpi=120)
+    plt.close(figure)
+    draft.replace(path)

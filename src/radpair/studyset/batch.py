@@ -1,0 +1,300 @@
+"""Batches of pairs: an image of each study and its partner, as tensors.
+
+What is random about a study is drawn from a generator seeded by (seed, pass, study): it does not
+depend on the order of the batch, on the number of workers, or on what was read before.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+from torch import Tensor
+
+from radpair.graphs import arrays
+from radpair.images.augment import AugmentationConfig, augment, fit
+from radpair.records import Graph
+from radpair.reports import body, sentences
+from radpair.studyset.read import StudySet
+
+Ints = NDArray[np.int64]
+SHORTEST_SENTENCE = 4
+"""Words; shorter sentences are dropped (ConVIRT, section 4.1)."""
+
+
+@dataclass(frozen=True)
+class TextBatch:
+    """Texts as token ids."""
+
+    tokens: Tensor
+    """``[texts, length]`` int64."""
+    mask: Tensor
+    """``[texts, length]`` bool, false on padding."""
+
+
+@dataclass(frozen=True)
+class GraphBatch:
+    """Graphs side by side, as ``radpair.encoders.graph`` reads them."""
+
+    graphs: int
+    kind: Tensor
+    """``[nodes]``."""
+    graph: Tensor
+    """``[nodes]``: the graph that a node belongs to."""
+    position: Tensor
+    """``[nodes]``: its place within that graph."""
+    source: Tensor
+    """``[edges]``, sorted by (relation, target) like the four fields below."""
+    segment: Tensor
+    weight: Tensor
+    target: Tensor
+    bounds: tuple[int, ...]
+    pieces: Tensor
+    """``[pieces]``: word pieces of the entities' own words, node by node."""
+    piece_offsets: Tensor
+    """``[nodes]``: where a node's pieces begin."""
+    context: TextBatch | None = None
+    """The reports' token windows, for contextual nodes."""
+    places: Tensor | None = None
+    """``[located pieces]``: positions in the flattened windows."""
+    owner: Tensor | None = None
+    """``[located pieces]``: the node that each belongs to."""
+
+
+@dataclass(frozen=True)
+class PairBatch:
+    """One image and one partner of each of a batch's studies."""
+
+    pixels: Tensor
+    """``[studies, size, size]`` uint8, 0 black to 255 white."""
+    study: Tensor
+    """``[studies]`` int64."""
+    content: Tensor
+    """``[studies]`` int64: equal where the partners are identical."""
+    text: TextBatch | None = None
+    graph: GraphBatch | None = None
+
+
+Batch = TypeVar("Batch", PairBatch, TextBatch, GraphBatch)
+
+
+def to_device(batch: Batch, device: torch.device) -> Batch:
+    """The same batch with every tensor on ``device``."""
+    moved: dict[str, Any] = {
+        field.name: _moved(getattr(batch, field.name), device)
+        for field in dataclasses.fields(batch)
+    }
+    return dataclasses.replace(batch, **moved)
+
+
+def _moved(value: object, device: torch.device) -> object:
+    if isinstance(value, Tensor):
+        return value.to(device, non_blocking=True)
+    if isinstance(value, TextBatch):
+        return to_device(value, device)
+    if isinstance(value, GraphBatch):
+        return to_device(value, device)
+    return value
+
+
+class SentenceStore:
+    """Every usable sentence of every report, tokenised once."""
+
+    def __init__(self, reports: Sequence[str], tokenizer: Tokenizer, max_tokens: int) -> None:
+        """Tokenises ``reports``; a report without a usable sentence has none."""
+        found = [usable_sentences(report) for report in reports]
+        self.start = np.concatenate([[0], np.cumsum([len(texts) for texts in found])]).astype(int)
+        flat = [text for texts in found for text in texts]
+        self.content = np.array([arrays.hash_text(text.lower()) for text in flat], np.int64)
+        self._tokens, self._token_start = _flat_tokens(flat, tokenizer, max_tokens)
+
+    def count(self) -> Ints:
+        """``[reports]``: how many sentences each has."""
+        return np.diff(self.start)
+
+    def take(self, wanted: Ints) -> TextBatch:
+        """The sentences with these numbers, padded to the longest."""
+        flat, counts = arrays.ranges(self._token_start, wanted)
+        return _padded(self._tokens[flat], counts)
+
+
+def usable_sentences(report: str) -> list[str]:
+    """Sentences of findings and impression with more than three words."""
+    found = sentences(body(report))
+    return [text for text in found if len(text.split()) >= SHORTEST_SENTENCE]
+
+
+def text_batch(texts: Sequence[str], tokenizer: Tokenizer, max_tokens: int) -> TextBatch:
+    """Tokenises and pads ``texts``."""
+    tokens, start = _flat_tokens(texts, tokenizer, max_tokens)
+    return _padded(tokens, np.diff(start))
+
+
+def _flat_tokens(texts: Sequence[str], tokenizer: Tokenizer, max_tokens: int) -> tuple[Ints, Ints]:
+    encoded = [item.ids for item in tokenizer.encode_batch(list(texts))]
+    cut = [ids if len(ids) <= max_tokens else [*ids[: max_tokens - 1], ids[-1]] for ids in encoded]
+    start = np.concatenate([[0], np.cumsum([len(ids) for ids in cut])]).astype(np.int64)
+    return np.array([piece for ids in cut for piece in ids], np.int64), start
+
+
+def _padded(flat: Ints, counts: Ints) -> TextBatch:
+    longest = int(counts.max()) if len(counts) else 0
+    mask = np.arange(longest) < counts[:, None]
+    tokens = np.zeros(mask.shape, np.int64)
+    tokens[mask] = flat
+    return TextBatch(torch.from_numpy(tokens), torch.from_numpy(mask))
+
+
+class GraphStore:
+    """Every graph as flat arrays, super-nodes and roots included."""
+
+    def __init__(
+        self, graphs: Sequence[Graph], tokenizer: Tokenizer, *, context: bool, window: int = 512
+    ) -> None:
+        """With ``context``, whole reports are tokenised too, in windows of ``window`` tokens."""
+        self.structure = arrays.build_structure(graphs)
+        self.pieces, self.piece_start = arrays.entity_pieces(graphs, self.structure, tokenizer)
+        self.windows = arrays.report_windows(graphs, tokenizer, window) if context else None
+        self.content = np.array([arrays.content_hash(graph) for graph in graphs], np.int64)
+        self.entities = np.array([len(graph.entities) for graph in graphs], np.int64)
+
+    def take(self, wanted: Ints) -> GraphBatch:
+        """The graphs with these numbers, assembled without a loop."""
+        s = self.structure
+        nodes, node_counts = arrays.ranges(s.node_start, wanted)
+        edges, edge_counts = arrays.ranges(s.edge_start, wanted)
+        first_node = np.concatenate([[0], np.cumsum(node_counts)])[:-1]
+        shift = np.repeat(first_node, edge_counts)
+        pieces, piece_counts = arrays.ranges(self.piece_start, nodes)
+        sorted_edges = _segments(
+            s.source[edges] + shift, s.target[edges] + shift, s.type[edges], len(nodes)
+        )
+        return GraphBatch(
+            graphs=len(wanted),
+            kind=torch.from_numpy(s.kind[nodes]),
+            graph=torch.from_numpy(np.repeat(np.arange(len(wanted)), node_counts)),
+            position=torch.from_numpy(nodes - np.repeat(s.node_start[wanted], node_counts)),
+            pieces=torch.from_numpy(self.pieces[pieces]),
+            piece_offsets=torch.from_numpy(np.cumsum(piece_counts) - piece_counts),
+            **sorted_edges,
+            **self._context(wanted, first_node),
+        )
+
+    def _context(self, wanted: Ints, first_node: Ints) -> dict[str, Any]:
+        w = self.windows
+        if w is None:
+            return {}
+        rows, row_counts = arrays.ranges(w.start, wanted)
+        places, place_counts = arrays.ranges(w.piece_start, wanted)
+        longest = int(w.used[rows].max())
+        first_row = np.cumsum(row_counts) - row_counts
+        row = w.window[places] + np.repeat(first_row, place_counts)
+        return {
+            "context": TextBatch(
+                torch.from_numpy(w.tokens[rows, :longest]),
+                torch.from_numpy(np.arange(longest) < w.used[rows][:, None]),
+            ),
+            "places": torch.from_numpy(row * longest + w.offset[places]),
+            "owner": torch.from_numpy(w.node[places] + np.repeat(first_node, place_counts)),
+        }
+
+
+def _segments(source: Ints, target: Ints, kind: Ints, nodes: int) -> dict[str, Any]:
+    key = kind * nodes + target
+    order = np.argsort(key, kind="stable")
+    key = key[order]
+    new = np.concatenate([[True], key[1:] != key[:-1]]) if len(key) else np.zeros(0, bool)
+    segment = np.cumsum(new) - 1
+    size = np.bincount(segment) if len(segment) else segment
+    relation = key[new] // max(nodes, 1)
+    bounds = np.searchsorted(relation, np.arange(arrays.EDGE_TYPES + 1))
+    return {
+        "source": torch.from_numpy(source[order]),
+        "segment": torch.from_numpy(segment),
+        "weight": torch.from_numpy((1 / size[segment]).astype(np.float32)),
+        "target": torch.from_numpy(target[order][new]),
+        "bounds": tuple(int(b) for b in bounds),
+    }
+
+
+@dataclass(frozen=True)
+class PairSettings:
+    """How pairs are made of studies."""
+
+    size: int
+    """Height and width of the images, pixels."""
+    augmentation: AugmentationConfig | None
+    """None: the whole image, and the first sentence (validation)."""
+    seed: int
+
+
+class PairData:
+    """The studies of one split that have both an image and a partner."""
+
+    def __init__(
+        self,
+        studies: StudySet,
+        members: Ints,
+        settings: PairSettings,
+        texts: SentenceStore | None,
+        graphs: GraphStore | None,
+    ) -> None:
+        """``members`` are numbers of studies; the stores cover the whole set, in its order."""
+        self._set = studies
+        self._texts, self._graphs = texts, graphs
+        self.settings = settings
+        usable = studies.image_count[members] > 0
+        if texts is not None:
+            usable &= texts.count()[members] > 0
+        if graphs is not None:
+            usable &= graphs.entities[members] > 0
+        self.members = members[usable]
+        self.without_partner = int((~usable).sum())
+
+    def __len__(self) -> int:
+        return len(self.members)
+
+    def batch(self, places: Ints, turn: int) -> PairBatch:
+        """The pairs of ``self.members[places]`` in pass number ``turn`` over the data."""
+        chosen = self.members[places]
+        pixels, picked = zip(*(self._draw(int(study), turn) for study in chosen), strict=True)
+        sentence = np.array(picked, np.int64)
+        contents = []
+        if self._texts is not None:
+            contents.append(self._texts.content[sentence])
+        if self._graphs is not None:
+            contents.append(self._graphs.content[chosen])
+        return PairBatch(
+            pixels=torch.from_numpy(np.stack(pixels)),
+            study=torch.from_numpy(chosen),
+            content=torch.from_numpy(_joined(contents)),
+            text=None if self._texts is None else self._texts.take(sentence),
+            graph=None if self._graphs is None else self._graphs.take(chosen),
+        )
+
+    def _draw(self, study: int, turn: int) -> tuple[NDArray[np.uint8], int]:
+        """One image of the study, and the number of one of its sentences."""
+        settings = self.settings
+        rng = np.random.Generator(np.random.Philox(key=[settings.seed, (turn << 40) + study]))
+        random = settings.augmentation is not None
+        view = int(rng.integers(self._set.image_count[study])) if random else 0
+        image = self._set.pixels(int(self._set.first_image[study]) + view)
+        sentence = 0
+        if self._texts is not None:
+            count = int(self._texts.start[study + 1] - self._texts.start[study])
+            sentence = int(self._texts.start[study]) + (int(rng.integers(count)) if random else 0)
+        if settings.augmentation is None:
+            return fit(image, settings.size), sentence
+        return augment(image, settings.size, settings.augmentation, rng), sentence
+
+
+def _joined(contents: list[Ints]) -> Ints:
+    if len(contents) == 1:
+        return contents[0]
+    return np.array([hash(row) for row in zip(*(c.tolist() for c in contents), strict=True)])

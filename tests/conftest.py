@@ -1,0 +1,45 @@
+"""Fixtures that several rooms share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from discs import DiscSource
+
+
+@pytest.fixture(scope="session")
+def disc_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A study set of 96 disc studies with graphs."""
+    from radpair.studyset import StudySet, write, write_graphs
+
+    path = tmp_path_factory.mktemp("discs") / "set"
+    write(DiscSource(), path, size=48, processes=1)
+    studies = StudySet.open(path)
+    graphs = dict(zip(studies.study_ids, studies.source_graphs(), strict=True))
+    write_graphs(path, {key: graph for key, graph in graphs.items() if graph}, {"from": "source"})
+    return path
+
+
+TINY = (
+    "image.size=32",
+    "image.name=resnet10t",
+    "text.vocabulary=120",
+    "text.width=32",
+    "text.heads=2",
+    "text.layers=1",
+    "graph.width=32",
+    "graph.word_width=32",
+    "graph.feed_forward=32",
+    "dim=32",
+    "training.batch=16",
+    "training.checkpoint=3",
+    "training.warmup=0",
+)
+
+
+@pytest.fixture
+def tiny() -> tuple[str, ...]:
+    """Overrides that make a small recipe tiny."""
+    return TINY
