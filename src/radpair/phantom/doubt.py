@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from radpair.phantom.wording import Phrase
 
 
-def _one(text: str) -> Phrase:
-    return Phrase(text, "1")
+def _one(text: str, high: float = 1.01) -> Phrase:
+    return Phrase(text, "1", high=high)
 
 
-def _any(text: str) -> Phrase:
-    return Phrase(text, "*")
+def _any(text: str, high: float = 1.01) -> Phrase:
+    return Phrase(text, "*", high=high)
 
 
 HEDGES: Mapping[str, tuple[Phrase, ...]] = {
@@ -20,7 +20,8 @@ HEDGES: Mapping[str, tuple[Phrase, ...]] = {
         _one(
             "[Blunting|pb>c] of the {side_c} [costophrenic angle|ac] may <reflect/represent/be due"
             " to> {a} <[small|o>e]/[trace|o>e]/> [pleural|al] [effusion|ke>l=b] or [<scarring/"
-            "pleural thickening>|u=b]"
+            "pleural thickening>|u=b]",
+            high=0.5,
         ),
         _one(
             "[Haziness|pb>c] at the {side_c} [<lung base/base>|ac] <may represent/could reflect/is"
@@ -30,7 +31,8 @@ HEDGES: Mapping[str, tuple[Phrase, ...]] = {
     "pneumothorax": (
         _one(
             "[Lucency|pb>c] at the {side_c} [apex|ac] <may represent/could represent/raises the"
-            " possibility of> {a} [<small/tiny>|o>e] [pneumothorax|ke=b]"
+            " possibility of> {a} [<small/tiny>|o>e] [pneumothorax|ke=b]",
+            high=0.5,
         ),
     ),
     "consolidation": (
@@ -63,11 +65,13 @@ HEDGES: Mapping[str, tuple[Phrase, ...]] = {
     "edema": (
         _any(
             "[Prominent|p>b] [interstitial|al] [markings|pb>l] <may reflect/may represent/could "
-            "represent> <[mild|o>e]/[early|o>e]/> [edema|ke=b]"
+            "represent> <[mild|o>e]/[early|o>e]/> [edema|ke=b]",
+            high=0.5,
         ),
         _any(
             "[Pulmonary|a>l] [vascular|al] [congestion|pb>l] with <possible/probable/suspected> "
-            "<[mild|o>e]/[early|o>e]/> [interstitial|o>e] [edema|ke=b]"
+            "<[mild|o>e]/[early|o>e]/> [interstitial|o>e] [edema|ke=b]",
+            high=0.5,
         ),
     ),
     "cardiomegaly": (
@@ -76,7 +80,8 @@ HEDGES: Mapping[str, tuple[Phrase, ...]] = {
         ),
         _any(
             "[Prominence|pb>l] of the [cardiac silhouette|al] may reflect <[mild|o>e]/> "
-            "[cardiomegaly|ke=b] or the technique"
+            "[cardiomegaly|ke=b] or the technique",
+            high=0.5,
         ),
     ),
     "nodule": (

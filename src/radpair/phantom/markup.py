@@ -37,8 +37,8 @@ from radpair.graphs.schema import (
 )
 from radpair.records import Entity, Graph, Relation
 
-TOKEN = re.compile(r"\d+\.\d+|[.,:;()?]|[^\s.,:;()?]+")
-"""One token of a graph's text: punctuation stands alone, a decimal number stays whole."""
+TOKEN = re.compile(r"\d+\.\d+|\w+|[^\w\s]")
+"""One token of a graph's text: punctuation and hyphens stand alone, a decimal stays whole."""
 
 LABEL_OF_STATUS = MappingProxyType({1: PRESENT, 0: ABSENT, -1: UNCERTAIN})
 _FORCED = {"p": 1, "n": 0, "u": -1, "z": 1}
@@ -251,5 +251,5 @@ class Scribe:
 def joined(tokens: list[str]) -> str:
     """Tokens as running text, punctuation closed up."""
     text = " ".join(tokens)
-    text = re.sub(r" ([.,:;)?])", r"\1", text)
-    return text.replace("( ", "(")
+    text = re.sub(r" ([.,])", r"\1", text)
+    return text.replace(" - ", "-")

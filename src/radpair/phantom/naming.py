@@ -29,8 +29,8 @@ _SEVERITIES: Mapping[str, tuple[tuple[float, tuple[str, ...]], ...]] = {
     ),
     "atelectasis": (
         (0.35, ("minimal", "mild", "slight")),
-        (0.7, ("mild", "moderate")),
-        (1.01, ("moderate", "marked", "substantial")),
+        (0.7, ("moderate",)),
+        (1.01, ("marked", "substantial")),
     ),
     "lobar_collapse": (
         (0.45, ("partial", "incomplete")),
@@ -60,7 +60,7 @@ _SEVERITIES: Mapping[str, tuple[tuple[float, tuple[str, ...]], ...]] = {
         (1.01, ("dense", "well-defined")),
     ),
     "granuloma": (
-        (0.4, ("tiny", "small", "punctate")),
+        (0.4, ("small", "faint")),
         (1.01, ("small", "dense")),
     ),
     "hyperinflation": (

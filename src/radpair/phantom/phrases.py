@@ -71,7 +71,9 @@ CHANGE_WORDS: Mapping[str, str] = {
     "worse": "[<increased/worsening/increasing>|o>e]",
     "better": "[<decreased/improving/improved>|o>e]",
     "same": "[<unchanged/stable/persistent>|o>e]",
+    "kept": "[<unchanged/stable>|o>e]",
 }
+"""Adjectives of change; ``kept`` for what can only stay, such as a tube."""
 PLACED = (
     ("a", "Interval placement of {np}"),
     ("a", "{np} {has} been placed <in the interval/since the prior study/>"),
@@ -266,9 +268,9 @@ ABDOMEN_REMARKS = (
     "No [free|n>o] [air|no>l] <is seen/> <beneath/below/under> the [<diaphragm/hemidiaphragms>|al]",
     "{def} visualized [upper|a>l] [abdomen|al] is [unremarkable|p>l]",
 )
+FOLLOW_ACUTE = ("Recommend follow-up radiographs to document resolution",)
 FOLLOW_UP = (
     "Clinical correlation is recommended",
-    "Recommend follow-up radiographs to document resolution",
     "Attention on follow-up is advised",
     "Findings discussed with the referring team by telephone",
     "Findings were communicated to the clinical team at the time of review",

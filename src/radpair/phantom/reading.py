@@ -21,7 +21,7 @@ from radpair.phantom.truth import KINDS, Exam, Finding
 SUBTLE = 0.3
 """Below this severity a finding may be overlooked and then denied."""
 DEVICES = frozenset({"endotracheal_tube", "central_line", "pacemaker"})
-_STEADY = frozenset({"nodule", "mass", "rib_fracture", "cardiomegaly", "granuloma"}) | DEVICES
+STEADY = frozenset({"nodule", "mass", "rib_fracture", "cardiomegaly", "granuloma"}) | DEVICES
 _NEVER_NEW = frozenset({"cardiomegaly", "granuloma", "hyperinflation", "pacemaker"})
 _FALSE_ALARMS = ("pleural_effusion", "consolidation", "atelectasis", "nodule", "edema")
 _FALSE_ALARM_RATE = 0.008
@@ -123,7 +123,7 @@ def _change(finding: Finding, before: dict[str, Finding], rng: random.Random) ->
     if old is None:
         return "" if finding.kind in _NEVER_NEW else "new"
     drift = finding.severity - old.severity
-    if abs(drift) < 0.08 or finding.kind in _STEADY:
+    if abs(drift) < 0.08 or finding.kind in STEADY:
         return "same"
     return "worse" if drift > 0 else "better"
 

@@ -97,6 +97,11 @@ class _Findings:
         self.rng = scribe.rng
         self.denied = list(reading.denied)
         self.slots = {"def": "" if style.terse else "the", "a": "{a}"}
+        inflated = "hyperinflation" in {finding.kind for finding in exam.findings}
+        shallow = exam.acquisitions[0].inspiration < 0.35 and not inflated
+        self.shallow = (
+            shallow and "hyperinflation" not in reading.denied and self.rng.random() < 0.5
+        )
 
     def write(self) -> None:
         """The whole section."""
@@ -134,11 +139,12 @@ class _Findings:
 
     def _normals(self, room: str) -> None:
         closed = self.reading.closed
-        gone = {seen.finding.kind for seen in self.reading.seen if not seen.status}
+        spoken = {seen.finding.kind for seen in self.reading.seen if not seen.status}
+        spoken |= set(self.reading.denied) | ({"hyperinflation"} if self.shallow else set())
         for normal in phrases.NORMALS:
             if normal.room != room or self.rng.random() > normal.rate:
                 continue
-            if not normal.beside & closed and normal.states not in gone:
+            if not normal.beside & closed and normal.states not in spoken:
                 label = KINDS[normal.states].label if normal.states else ""
                 self.scribe.sentence(Clause(normal.text, self.slots, 0, label))
             elif normal.beside == phrases.LUNG_KINDS and self._rest_is_clear():
@@ -157,8 +163,7 @@ class _Findings:
 
     def _technique(self) -> None:
         film = self.exam.acquisitions[0]
-        shallow = film.inspiration < 0.35 and "hyperinflation" not in self._true()
-        if shallow and self.rng.random() < 0.5:
+        if self.shallow:
             self._say(self.rng.choice(phrases.LOW_VOLUMES))
         if abs(film.rotation) > 5 and self.rng.random() < 0.5:
             self._say(self.rng.choice(phrases.ROTATED))
@@ -173,9 +178,6 @@ class _Findings:
             self._say(rng.choice(phrases.ABDOMEN_REMARKS))
         if room == "devices" and rng.random() < 0.03:
             self._say(rng.choice(phrases.SURGERY_REMARKS))
-
-    def _true(self) -> set[str]:
-        return {finding.kind for finding in self.exam.findings}
 
     def _say(self, text: str) -> None:
         self.scribe.sentence(Clause(text, self.slots))
@@ -219,9 +221,16 @@ def _conclusions(reading: Reading, rng: random.Random, style: Style, alone: bool
     if clauses and denied and (alone or rng.random() < 0.25):
         clauses.append(denial(denied[: rng.choice((1, 2))], rng))
     if clauses and rng.random() < 0.12:
-        lesion = {"nodule", "mass"} & reading.shown
-        clauses.append(Clause(rng.choice(phrases.FOLLOW_NODULE if lesion else phrases.FOLLOW_UP)))
+        clauses.append(Clause(rng.choice(_follow_ups(reading))))
     return clauses
+
+
+def _follow_ups(reading: Reading) -> tuple[str, ...]:
+    if {"nodule", "mass"} & reading.shown:
+        return phrases.FOLLOW_NODULE
+    if {"consolidation", "edema", "lobar_collapse"} & reading.shown:
+        return phrases.FOLLOW_UP + phrases.FOLLOW_ACUTE
+    return phrases.FOLLOW_UP
 
 
 def _nothing_found(reading: Reading, rng: random.Random) -> Clause:

@@ -22,7 +22,7 @@ from radpair.phantom.phrases import (
     TERSE,
     TOGETHER,
 )
-from radpair.phantom.reading import DEVICES, Seen
+from radpair.phantom.reading import DEVICES, STEADY, Seen
 from radpair.phantom.truth import KINDS
 from radpair.phantom.wording import NAMES, SENTENCES, Phrase
 
@@ -89,7 +89,8 @@ def _open(seen: Seen, rng: random.Random, terse: bool) -> Clause:
         return _clause(seen, rng.choice(hedges).text, rng, "a", terse)
     phrase = rng.choice(_nouns(seen))
     article, frame = rng.choice(OPEN_MANY if phrase.plural else OPEN)
-    rate = 0.4 if seen.finding.kind in _GRADED else 0.0
+    graded = seen.finding.kind in _GRADED and seen.finding.severity < 0.5
+    rate = 0.5 if graded else 0.0
     return _framed(seen, rng, frame, article, terse, severity_rate=rate, phrase=phrase)
 
 
@@ -141,6 +142,7 @@ def _clause(
 ) -> Clause:
     a, the = _ARTICLES[article]
     kind = seen.finding.kind
+    change = "kept" if seen.change == "same" and kind in STEADY else seen.change
     filled: dict[str, str | Clause] = {
         **slots(seen.finding, rng, severity_rate),
         "a": a,
@@ -150,7 +152,7 @@ def _clause(
         "there": "" if terse else "there is {a}",
         "there_is": "" if terse else "there is",
         "there_are": "" if terse else "there are",
-        "chg": CHANGE_WORDS.get(seen.change, "") if change_word else "",
+        "chg": CHANGE_WORDS.get(change, "") if change_word else "",
     }
     if kind in DDX:
         filled["ddx"] = rng.choice(DDX[kind])

@@ -134,7 +134,7 @@ NAMES: Mapping[str, tuple[Phrase, ...]] = {
         _one("{a} {chg} {sev} [calcified|o>e] [granuloma|ke>l] {in_loc}"),
         _one("{a} {chg} [calcified|o>e] {loc} [granuloma|ke>l]"),
         _one("{a} {chg} {sev} {loc} [granuloma|ke>l]"),
-        _one("{a} {chg} {sev} [densely|o>c] [calcified|oc>e] [nodule|ke>l] {in_loc}", 0.3),
+        _one("{a} {chg} [densely|o>c] [calcified|oc>e] [nodule|ke>l] {in_loc}", 0.3),
     ),
     "hyperinflation": (
         _any("{the} {chg} {sev} [hyperinflation|ke>l] of the [lungs|al]"),
