@@ -13,13 +13,13 @@ import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset, dcmread
-from pydicom.filereader import read_file_meta_info
 from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_voi, pixel_array
 from pydicom.uid import (
     UID,
@@ -33,6 +33,8 @@ from radpair.images.decode import MAX_BYTES, check_shape, stretch, unreadable
 
 LUMA = np.array([0.299, 0.587, 0.114])
 """ITU-R 601, as for colour in other formats."""
+DEFLATED = DeflatedExplicitVRLittleEndian.encode()
+PIECE = 1 << 16
 GROUP_LENGTH_END = 144
 """Where the file meta information begins that its group length counts."""
 
@@ -44,9 +46,9 @@ def read_dicom(path: Path) -> NDArray[np.uint8]:
     small or too large, or of a transfer syntax that no installed decoder reads.
     """
     with _quiet():
-        header = _parse(path, pixels=False)
-        _check_header(path, header)
-        data = _parse(path, pixels=True)
+        content = path.read_bytes()
+        _check_header(path, _parse(path, content, pixels=False))
+        data = _parse(path, content, pixels=True)
         values = _stored(path, data)
         try:
             return _picture(path, data, values)
@@ -72,10 +74,11 @@ def _quiet() -> Iterator[None]:
         logger.setLevel(level)
 
 
-def _parse(path: Path, pixels: bool) -> Dataset:
+def _parse(path: Path, content: bytes, pixels: bool) -> Dataset:
+    """The data set, parsed from memory, where a length that lies costs nothing."""
     try:
-        _refuse_inflation(path)
-        return dcmread(path, stop_before_pixels=not pixels, force=True)
+        _refuse_inflation(path, content)
+        return dcmread(BytesIO(content), stop_before_pixels=not pixels, force=True)
     except (ImageError, MemoryError):
         raise
     except Exception as error:  # a damaged file makes the parser raise anything at all
@@ -84,23 +87,21 @@ def _parse(path: Path, pixels: bool) -> Dataset:
         ) from error
 
 
-def _refuse_inflation(path: Path) -> None:
+def _refuse_inflation(path: Path, content: bytes) -> None:
     """A deflated data set that would fill the memory is refused before it is parsed."""
-    with path.open("rb") as handle:
-        head = handle.read(GROUP_LENGTH_END)
-        if head[128:132] != b"DICM" or head[132:136] != b"\x02\x00\x00\x00":
-            return
-        meta = read_file_meta_info(path)
-        if meta.get("TransferSyntaxUID") != DeflatedExplicitVRLittleEndian:
-            return
-        handle.seek(GROUP_LENGTH_END + int.from_bytes(head[140:144], "little"))
-        inflater, total = zlib.decompressobj(-zlib.MAX_WBITS), 0
-        piece = handle.read(1 << 16)
-        while piece and not inflater.eof:
-            total += len(inflater.decompress(piece, 1 << 20))
+    if content[128:132] != b"DICM" or DEFLATED not in content[132:4096]:
+        return
+    if content[132:136] != b"\x02\x00\x00\x00":
+        raise unreadable(path, "is a deflated DICOM file without the length of its header")
+    start = GROUP_LENGTH_END + int.from_bytes(content[140:144], "little")
+    inflater, total = zlib.decompressobj(-zlib.MAX_WBITS), 0
+    for place in range(start, len(content), PIECE):
+        rest = content[place : place + PIECE]
+        while rest and not inflater.eof:
+            total += len(inflater.decompress(rest, 16 * PIECE))
             if total > MAX_BYTES:
                 raise ImageError(f"{path}: inflates to more than 1 GiB; export it uncompressed")
-            piece = inflater.unconsumed_tail or handle.read(1 << 16)
+            rest = inflater.unconsumed_tail
 
 
 def _check_header(path: Path, header: Dataset) -> None:

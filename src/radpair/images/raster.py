@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from radpair.errors import ImageError
-from radpair.images.decode import check_shape, stretch, unreadable
+from radpair.images.decode import MAX_PIXELS, check_shape, stretch, unreadable
 
 FORMATS = ("JPEG", "PNG", "TIFF")
 MAGIC = {b"\xff\xd8\xff": "JPEG", b"\x89PNG\r\n\x1a\n": "PNG"}
@@ -35,7 +35,10 @@ def read_raster(path: Path, head: bytes, size: int | None) -> NDArray[np.uint8]:
     except ImageError:
         raise
     except Image.DecompressionBombError as error:
-        raise ImageError(f"{path}: too large ({error}); reduce it first") from error
+        most = MAX_PIXELS // 10**6
+        raise ImageError(
+            f"{path}: too large, more than {most} million pixels; reduce it first"
+        ) from error
     except MemoryError as error:
         raise unreadable(path, "asks for more memory than there is") from error
     except Exception as error:  # a damaged file makes the parser raise anything at all
@@ -50,6 +53,8 @@ def _format(head: bytes) -> str | None:
 
 
 def _reason(error: Exception) -> str:
+    if isinstance(error, UnidentifiedImageError):
+        return "its header cannot be read"
     lines = str(error).splitlines()
     return lines[0][:120] if lines and "object at 0x" not in lines[0] else type(error).__name__
 
