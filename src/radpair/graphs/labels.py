@@ -22,6 +22,7 @@ _STATUS = {
     schema.ABSENT: ABSENT,
     schema.UNCERTAIN: UNCERTAIN,
 }
+_WORDS = {"present": PRESENT, "absent": ABSENT, "uncertain": UNCERTAIN}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,9 @@ class Rule:
     qualified: frozenset[str] = frozenset()
     not_qualified: frozenset[str] = frozenset()
     means: str = "present"
+    """What a present observation says of the finding."""
+    status: str = ""
+    """The only status in which the observation counts; empty for any."""
 
 
 def schemes() -> tuple[str, ...]:
@@ -123,6 +127,8 @@ def _status(rule: Rule, fact: _Fact) -> float | None:
         return None
     if fact.places & rule.not_at or fact.qualifiers & rule.not_qualified:
         return None
+    if rule.status and fact.status != _WORDS[rule.status]:
+        return None
     if rule.means == "absent":
         return ABSENT if fact.status == PRESENT else None
     if rule.means == "uncertain":
@@ -162,4 +168,5 @@ def _rule(entry: Mapping[str, Any]) -> Rule:
         qualified=frozenset(entry.get("with", ())),
         not_qualified=frozenset(entry.get("not_with", ())),
         means=entry.get("means", "present"),
+        status=entry.get("status", ""),
     )

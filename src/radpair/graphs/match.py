@@ -11,9 +11,9 @@ MEASURE = "measure"
 ENTITY_ROLES = OBSERVATION_ROLES | ANATOMY_ROLES | {MEASURE}
 OBSERVATIONS = OBSERVATION_ROLES | {MEASURE}
 
-_NUMBER = re.compile(r"\d+(?:\.\d+)?\Z")
+_NUMBER = re.compile(r"\d+(?:\.\d+)?(?:[x-]\d+(?:\.\d+)?)*\Z")
 _UNITS = frozenset({"cm", "mm", "centimeter", "centimeters", "millimeter", "millimeters", "cms"})
-_GLUED = re.compile(r"\d+(?:\.\d+)?(?:cm|mm)\Z")
+_GLUED = re.compile(r"\d+(?:\.\d+)?-?(?:cm|mm)\Z")
 
 
 @dataclass(slots=True)

@@ -13,7 +13,7 @@ _TAGS = re.compile(r"</?[A-Za-z][^<>]{0,200}>")
 _CONTROL = re.compile(
     r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202f\ufeff\ufffe]"
 )
-_TOKEN = re.compile(r"\d+(?:\.\d+)+|_+|[^\W_]+(?:['\u2019][^\W_]+)?|[^\w\s]")
+_TOKEN = re.compile(r"\d+(?:\.\d+)+|[^\W_]+(?:['\u2019][^\W_]+)?|_+|[^\w\s]")
 _MARKS = re.compile(r"(?:x{2,}|_{2,})\Z", re.IGNORECASE)
 
 
