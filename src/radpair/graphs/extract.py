@@ -7,10 +7,11 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import lru_cache
 from itertools import islice
 
-from radpair.graphs.match import match
+from radpair.graphs.match import MEASURE, Item, match
+from radpair.graphs.phrases import Link
 from radpair.graphs.relations import relate
 from radpair.graphs.scopes import assign
-from radpair.graphs.terms import Lexicon, shipped_lexicon
+from radpair.graphs.terms import MODIFIER, Lexicon, shipped_lexicon
 from radpair.records import Entity, Graph, Relation
 from radpair.reports import tokens
 from radpair.reports.sections import joined_body
@@ -74,6 +75,7 @@ def _read(sentence: str, lexicon: Lexicon) -> SentenceGraph:
     items = match([word.lower() for word in spoken], lexicon)
     assign(items)
     links = relate(items)
+    _drop_lone_modifiers(items, links)
     entities: list[Entity] = []
     for item in items:
         if item.status:
@@ -82,6 +84,14 @@ def _read(sentence: str, lexicon: Lexicon) -> SentenceGraph:
             entities.append(Entity(text, item.status, item.start, item.end))
     related = sorted((source.entity, type_, target.entity) for source, type_, target in links)
     return tuple(spoken), tuple(entities), tuple(Relation(*link) for link in related)
+
+
+def _drop_lone_modifiers(items: list[Item], links: list[Link]) -> None:
+    """A word such as ``mild`` that qualifies nothing in its sentence is no entity."""
+    linked = {id(item) for source, _, target in links for item in (source, target)}
+    for item in items:
+        if item.role in {MODIFIER, MEASURE} and id(item) not in linked:
+            item.status = ""
 
 
 _remembered = lru_cache(maxsize=_REMEMBERED)(_read)

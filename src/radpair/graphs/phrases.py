@@ -10,6 +10,8 @@ from radpair.graphs.terms import DEVICE, FINDING, MODIFIER, PART, SIDE, STATE, S
 
 Link = tuple[Item, str, Item]
 
+ABSTRACT = frozenset({"change", "pattern", "finding", "process", "improvement", "worsening"})
+"""Findings that say little by themselves."""
 MAX_GAP = 4
 """Unknown words that may stand between two entities of one phrase."""
 
@@ -46,7 +48,12 @@ def read_phrase(items: list[Item], links: list[Link]) -> Phrase:
 
 
 def _attach_qualifiers(items: list[Item], heads: list[Item], links: list[Link]) -> None:
-    """Each modifier belongs to the next finding of its phrase, or to the last one."""
+    """Each modifier belongs to the next finding of its phrase, or to the last one.
+
+    Before an abstract noun a finding qualifies too (``emphysematous change``).
+    """
+    if heads[-1].concept in ABSTRACT:
+        links.extend((item, MODIFY, heads[-1]) for item in heads[:-1])
     following: Item | None = None
     for item in reversed(items):
         if item.role in {FINDING, DEVICE}:

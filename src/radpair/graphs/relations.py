@@ -7,12 +7,11 @@ lists, ``may represent``) says how they belong together.
 from __future__ import annotations
 
 from radpair.graphs.match import ENTITY_ROLES, Item
-from radpair.graphs.phrases import MAX_GAP, Link, Phrase, read_phrase
+from radpair.graphs.phrases import ABSTRACT, MAX_GAP, Link, Phrase, read_phrase
 from radpair.graphs.schema import LOCATED_AT, MODIFY, SUGGESTIVE_OF
 from radpair.graphs.terms import STRUCTURE
 
 _TRANSPARENT = frozenset({"pseudo", "uncertainty"})
-_ABSTRACT = frozenset({"change", "pattern", "finding", "process", "improvement", "worsening"})
 _LIST_LIMIT = 24
 """At most this many members of a list share one location, so that work stays linear."""
 
@@ -61,8 +60,10 @@ class _Clause:
         self.suggesting: list[Item] = []
         self.earlier = sources
         self.joint = ""
-        self.located = False
-        """Whether the last anatomy is a place of the group."""
+        self.holders: list[Item] = []
+        """Observations that the last anatomy is a place of; a list of anatomy goes on with them."""
+        self.bearers: list[Item] = []
+        """Anatomy that the last attribute belongs to (``normal in size and contour``)."""
         self.whole: list[Item] = []
         """Listed anatomy that still lacks a part (``cardiac and mediastinal contours``)."""
 
@@ -132,7 +133,7 @@ class _Clause:
             self._qualify_from(heads)
         listed = joint in {"comma", "and", "or", "versus"} and len(self.group) < _LIST_LIMIT
         self.group = [*self.group, *heads] if listed else heads
-        self.places, self.located = phrase.places, bool(phrase.places)
+        self.places, self.holders = phrase.places, []
 
     def _inherit_place(self, heads: list[Item], joint: str) -> None:
         """The lungs show opacities: what the verb or ``with`` tells of the anatomy before it."""
@@ -147,7 +148,7 @@ class _Clause:
     def _qualify_from(self, heads: list[Item]) -> None:
         """``Worsening of the effusion``: the abstract noun qualifies the finding."""
         for item in self.group[-1:]:
-            if item.concept in _ABSTRACT:
+            if item.concept in ABSTRACT:
                 self.links.append((item, MODIFY, heads[0]))
 
     def _take_state(self, phrase: Phrase, joint: str) -> None:
@@ -155,9 +156,13 @@ class _Clause:
         loose = phrase.loose
         if phrase.places:
             listed = joint in {"comma", "and", "or"}
+            self.links.extend(
+                (i, LOCATED_AT, place) for i in self.pending for place in phrase.places
+            )
+            loose, self.pending = [*self.pending, *loose], []
             self.places = [*self.places, *phrase.places] if listed else phrase.places
             self.group = [*self.group[-_LIST_LIMIT:], *loose] if listed else loose
-            self.located = True
+            self.holders = loose
             self._await_part(phrase, listed=listed)
             return
         if self.subjects or self.subject_places:
@@ -186,7 +191,9 @@ class _Clause:
             self._locate(phrase)
             return
         listed = joint in {"comma", "and", "or"} and bool(self.places)
-        if listed:
+        if listed and self.bearers and phrase.parts and phrase.parts[0] in places:
+            self.links.extend((places[0], MODIFY, bearer) for bearer in self.bearers)
+        elif listed:
             self._share(phrase)
             self.places = [*self.places[-_LIST_LIMIT:], *places]
         else:
@@ -200,9 +207,8 @@ class _Clause:
 
     def _share(self, phrase: Phrase) -> None:
         """Lists of anatomy: a location, a state before the list, and a last part are shared."""
-        if self.located:
-            for item in self.group[-_LIST_LIMIT:]:
-                self.links.extend((item, LOCATED_AT, place) for place in phrase.places)
+        for item in self.holders[-_LIST_LIMIT:]:
+            self.links.extend((item, LOCATED_AT, place) for place in phrase.places)
         if phrase.parts and phrase.parts[-1] not in phrase.places:
             self.links.extend((phrase.parts[-1], MODIFY, place) for place in self.whole)
             self.whole = []
@@ -219,14 +225,16 @@ class _Clause:
         group = self.group or self.pending or self.subjects
         attribute = bool(phrase.parts) and phrase.parts[0] in places
         if attribute and self.subject_places and not self.subjects:
-            self.links.extend((places[0], MODIFY, p) for p in self.subject_places[-_LIST_LIMIT:])
+            self.bearers = self.subject_places[-_LIST_LIMIT:]
+            self.links.extend((places[0], MODIFY, bearer) for bearer in self.bearers)
+            self.places = self.subject_places
             return
         if group:
             for item in group[-_LIST_LIMIT:]:
                 self.links.extend((item, LOCATED_AT, place) for place in places)
             if self.pending and not self.group:
                 self.group, self.pending = self.pending, []
-            self.located = True
+            self.holders = group
         elif self.places:
             self.links.extend((item, MODIFY, places[0]) for item in self.places[-1:])
         self.places = places
