@@ -95,7 +95,7 @@ class Anatomy:
     def lateral(self, y: Floats | Points) -> Floats:
         """Distance of the cage's inner wall from the midline at heights ``y``."""
         s = np.clip((y - self.apex) / (self.height + 45), 0, 1)
-        rise = (1 - (1 - s) ** 2.2) ** 0.58
+        rise = (1 - (1 - s) ** 2.2) ** 0.5
         tuck = 0.05 * np.clip((y - self.rest) / 60, 0, 1.5) ** 2
         widths: Floats = self.half_width * (0.42 + 0.58 * rise - tuck)
         return widths
@@ -103,8 +103,8 @@ class Anatomy:
     def medial(self, y: Floats | Points, sign: int) -> Floats:
         """Distance of the lung's inner border from the midline, on one side."""
         s = np.clip((y - self.apex) / self.height, 0, 1.2)
-        fall = 1 - np.exp(-((s / 0.075) ** 0.7))
-        upper, lower = (26.0, 17.0) if sign == LEFT else (24.0, 9.0)
+        fall = 1 - np.exp(-((s / 0.05) ** 0.75))
+        upper, lower = (24.0, 17.0) if sign == LEFT else (22.0, 9.0)
         inner = upper + (lower - upper) * np.clip((s - 0.25) / 0.3, 0, 1)
         start = 0.42 * self.half_width
         return np.asarray(start + (inner - start) * fall + sign * self.shift, dtype=y.dtype)
@@ -138,9 +138,9 @@ def anatomy(exam: Exam, acquisition: int) -> Anatomy:
     traits = _traits(body)
     male = body.sex == "M"
     ap = film.position == "AP"
-    height = (222.0 if male else 203.0) + 12 * traits["tall"] - 9 * body.build
+    height = (238.0 if male else 220.0) + 12 * traits["tall"] - 9 * body.build
     height += 44 * (film.inspiration - 0.62)
-    apex = 66.0 + 5 * traits["neck"] + (8 if ap else 0)
+    apex = 62.0 + 5 * traits["neck"] + (8 if ap else 0)
     low = apex + height
     gap = 11 + 5 * traits["domes"]
     turn = np.sin(np.deg2rad(film.rotation)) * (1 if ap else -1)
@@ -172,7 +172,7 @@ _TRAITS = (
 
 def _traits(body: Body) -> dict[str, float]:
     names = _TRAITS.split()
-    draws = np.random.default_rng([body.seed, 1]).normal(0, 0.6, len(names))
+    draws = np.random.default_rng([body.seed, 1]).normal(0, 0.7, len(names))
     return dict(zip(names, np.clip(draws, -1.5, 1.5).tolist(), strict=True))
 
 

@@ -41,9 +41,28 @@ def devices(build: Anatomy, grid: Frame) -> Floats | None:
                 _line(layer, build, finding, sign, rng)
             else:
                 _pacemaker(layer, build, finding, sign, rng)
+    if build.supine:
+        layer = _leads(layer, build)
     if layer is None:
         return None
     return resized(layer, grid.size) * np.float32(_FULL / 255)
+
+
+def _leads(layer: Layer | None, build: Anatomy) -> Layer | None:
+    """The wires of a heart monitor, on some bedside films; they lie on the skin."""
+    rng = np.random.default_rng([build.film.seed, 12])
+    if rng.random() > 0.4:
+        return layer
+    layer = blank() if layer is None else layer
+    for _ in range(int(rng.integers(1, 4))):
+        sign = LEFT if rng.random() < 0.5 else RIGHT
+        end = (sign * rng.uniform(60, 135), build.apex + rng.uniform(10, 230))
+        start = (sign * rng.uniform(120, 210), -10.0 if rng.random() < 0.5 else 440.0)
+        bend = ((start[0] + end[0]) / 2 + rng.normal(0, 25), (start[1] + end[1]) / 2)
+        ribbon(layer, spline([start, bend, end], 30), 1.5, 30)
+        ellipse(layer, end, (4.5, 4.5), 42)
+        ellipse(layer, end, (2.0, 2.0), 75)
+    return layer
 
 
 def _contrast(finding: Finding) -> float:
@@ -57,9 +76,9 @@ def _tube(layer: Layer, build: Anatomy, finding: Finding) -> None:
     aside = -9.0 if finding.detail == "low" else 1.5
     above = 0.3 * build.front
     path = spline([(above + 4, -12), (above + 2, build.apex - 30), (x + aside, y + depth)], 30)
-    ribbon(layer, path, 10.0, 13 * _contrast(finding))
-    ribbon(layer, path + np.array([2.4, 0.0]), 1.9, 66 * _contrast(finding))
-    ribbon(layer, path[-2:], 9.0, 30 * _contrast(finding))
+    ribbon(layer, path, 10.0, 26 * _contrast(finding))
+    ribbon(layer, path + np.array([2.4, 0.0]), 2.1, 120 * _contrast(finding))
+    ribbon(layer, path[-2:], 9.0, 60 * _contrast(finding))
 
 
 def _cava(build: Anatomy) -> float:
@@ -88,7 +107,7 @@ def _line(
     path = spline(
         [*start, *_to_cava(build, sign), (cava, carina + _LINE_TIP[finding.detail or "svc"])], 60
     )
-    ribbon(layer, path, 2.2, 58 * _contrast(finding))
+    ribbon(layer, path, 2.5, 100 * _contrast(finding))
 
 
 def _to_cava(build: Anatomy, sign: int) -> list[tuple[float, float]]:
@@ -125,8 +144,8 @@ def _pacemaker(
     for number, tip in enumerate(tips[: 1 + int(finding.severity * 2.4)]):
         path = spline([*way, *_to_cava(build, sign), *tip], 70)
         path = path + np.array([1.6 * number, 0.0])
-        ribbon(layer, path, 2.0, 62 * gain)
-        ribbon(layer, path[-3:], 3.4, 110 * gain)
+        ribbon(layer, path, 2.0, 88 * gain)
+        ribbon(layer, path[-3:], 3.4, 140 * gain)
 
 
 def _box(layer: Layer, x: float, y: float, turn: float, gain: float) -> None:

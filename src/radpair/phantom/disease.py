@@ -93,7 +93,7 @@ def _effusion(
     """A meniscus that climbs the chest wall; a veil besides it in AP films."""
     grid, amount = found.grid, finding.severity
     bottom = build.dome[sign] + build.dome_rise * 1.25
-    height = 12 + 175 * amount**1.15 * (0.95 + 0.1 * rng.random())
+    height = 14 + 212 * amount**1.1 * (0.95 + 0.1 * rng.random())
     out = np.clip(sign * grid.x / build.half_width, 0, 1)
     climb = 0.50 + 0.50 * out**2.4 + 0.08 * (1 - out) ** 3
     level = bottom - height * climb
@@ -176,7 +176,7 @@ def _consolidation(
 def _bronchograms(build: Anatomy, found: Changes, finding: Finding, sign: int) -> None:
     curves, orders = placed(build, sign, finding.seed)
     for order, pixels in ((0, 4), (1, 3), (2, 2)):
-        strokes(found.dark, list(curves[orders == order]), pixels, 150 + 60 * finding.severity)
+        strokes(found.dark, curves[orders == order], pixels, 150 + 60 * finding.severity)
     found.drawn.add("dark")
 
 
@@ -193,7 +193,7 @@ def _atelectasis(
         control = [(x - half, y + lean * half), (x, y + bow), (x + half, y - lean * half)]
         curve = spline(control, 24)
         taper = np.sqrt(np.clip(1 - np.linspace(-1, 1, 24) ** 2, 0.02, 1))
-        ribbon(found.bright, curve, (2.0 + 4.5 * amount) * taper, 55 + 95 * amount)
+        ribbon(found.bright, curve, (2.0 + 4.5 * amount) * taper, 80 + 150 * amount)
     found.drawn.add("bright")
 
 
@@ -253,7 +253,7 @@ def _edema(
     x, y = build.hilum(sign)
     away = np.hypot((coarse.x - x - sign * 22) / 46, (coarse.y - y - 14) / 68)
     mottled = 1 + 0.20 * texture(finding.seed, 13) + 0.14 * texture(finding.seed + 3, 5)
-    wing = (0.08 + 0.58 * amount) * np.exp(-(away**2.2)) + 0.14 * amount
+    wing = (0.09 + 0.64 * amount) * np.exp(-(away**2.2)) + 0.20 * amount
     share = np.clip(wing * mottled, 0, 0.95) * _half(build, coarse, sign)
     found.blend(np.asarray(share, dtype=np.float32))
     septa = []
@@ -261,12 +261,12 @@ def _edema(
         at = build.point(sign, 1.0, rng.uniform(0.62, 0.97))
         length = rng.uniform(8, 17)
         septa.append(np.array([at, (at[0] - sign * length, at[1] + rng.normal(0, 1.5))]))
-    strokes(found.bright, septa, 1, 40 + 70 * amount)
+    strokes(found.bright, np.stack(septa), 1, 40 + 70 * amount)
     long = []
     for _ in range(2 + int(3 * amount)):
         end = build.point(sign, rng.uniform(0.4, 0.7), rng.uniform(0.15, 0.6))
         long.append(spline([(x + sign * 12, y), ((x + end[0]) / 2, (y + end[1]) / 2 - 3), end], 12))
-    strokes(found.bright, long, 1, 30 + 50 * amount)
+    strokes(found.bright, np.stack(long), 1, 30 + 50 * amount)
     if sign == RIGHT:
         outer = build.point(RIGHT, 0.97, 0.50)
         ribbon(found.bright, spline([(x - 8, y + 4), outer], 12), 1.2 + amount, 35 + 60 * amount)
@@ -316,7 +316,7 @@ def _lesion_depth(finding: Finding) -> float:
     """cm of water at a lesion's middle."""
     across, amount = finding.size_mm / 10, finding.severity
     if finding.kind == "granuloma":
-        return float(1.1 + 1.2 * across**0.5 * (0.5 + 1.6 * amount))
+        return float(1.4 + 2.0 * across**0.5 * (0.5 + 1.6 * amount))
     if finding.kind == "nodule":
         return float(across**0.75 * (0.55 + 1.25 * amount))
     return float(min(across, 7.0) * (0.30 + 0.60 * amount))

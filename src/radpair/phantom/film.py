@@ -27,11 +27,11 @@ def exposed(build: Anatomy, water: Floats) -> NDArray[np.uint8]:
 def _framed(build: Anatomy, water: Floats, rng: np.random.Generator) -> Floats:
     """Zoom, shift and slight turn of the patient on the film."""
     size = water.shape[0]
-    zoom = 1.2 + 0.05 * rng.normal() - 0.04 * build.body.build
+    zoom = 1.19 + 0.07 * rng.normal() - 0.04 * build.body.build
     turn = rng.normal(0, 1.6 if build.supine else 0.8)
-    sideways, down = rng.normal(0, 6 if build.supine else 3.5), 12 + rng.normal(0, 7)
+    sideways, down = rng.normal(0, 9 if build.supine else 5), 12 + rng.normal(0, 13)
     middle = size / 2 - 0.5
-    matrix = cv2.getRotationMatrix2D((middle, middle), turn, float(np.clip(zoom, 1.06, 1.32)))
+    matrix = cv2.getRotationMatrix2D((middle, middle), turn, float(np.clip(zoom, 1.04, 1.38)))
     matrix[:, 2] += np.array([sideways, down]) * size / FILM_MM
     return np.asarray(
         cv2.warpAffine(water, matrix, (size, size), borderMode=cv2.BORDER_REPLICATE), np.float32
@@ -67,7 +67,7 @@ def _quantum(build: Anatomy, density: Floats) -> Floats:
 def _response(build: Anatomy, density: Floats, rng: np.random.Generator) -> Floats:
     """The characteristic curve: grey 0 to 255 against thickness."""
     heavy = 0.08 * (build.fat - 24) + build.depth - 13.5
-    middle = np.float32(12.5 + 0.55 * heavy + 3.0 * build.film.exposure + 0.5 * rng.normal())
+    middle = np.float32(13.0 + 0.55 * heavy + 3.0 * build.film.exposure + 0.5 * rng.normal())
     width = np.float32(3.7 * (1 + 0.2 * rng.normal()))
     width = np.clip(width, 2.7, 5.2)
     ceiling = np.float32(rng.uniform(218, 252))

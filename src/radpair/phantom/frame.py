@@ -24,6 +24,8 @@ CANVAS = 448
 COARSE = 112
 _SUBPIXEL_BITS = 4
 _TILE = 512
+_ORIGIN = np.array([CANVAS / 2 - 0.5, -0.5]) * (1 << _SUBPIXEL_BITS) + 0.5
+"""Where x = y = 0 lies on the canvas, in subpixels; half a subpixel more rounds."""
 
 
 @dataclass(frozen=True)
@@ -59,37 +61,46 @@ def blank() -> Layer:
 
 def polygon(layer: Layer, points: Points, value: float) -> None:
     """Fills ``points`` ``[n, 2]`` (mm) with ``value`` (0 to 255)."""
-    cv2.fillPoly(layer, [_pixels(points)], float(value), cv2.LINE_AA, _SUBPIXEL_BITS)
+    fill(layer, points[None], value)
+
+
+def fill(layer: Layer, shapes: Points, value: float) -> None:
+    """Fills ``shapes`` ``[k, n, 2]`` (mm), which must not overlap each other, with ``value``."""
+    cv2.fillPoly(layer, list(_pixels(shapes)), float(value), cv2.LINE_AA, _SUBPIXEL_BITS)
+
+
+def bands(points: Points, widths: Points) -> Points:
+    """Outlines ``[k, 2n, 2]`` of bands along ``points`` ``[k, n, 2]``.
+
+    ``widths`` in mm: ``[k]``, or ``[k, n]`` for tapering bands.
+    """
+    step = np.empty_like(points)
+    step[:, 1:-1] = points[:, 2:] - points[:, :-2]
+    step[:, 0], step[:, -1] = points[:, 1] - points[:, 0], points[:, -1] - points[:, -2]
+    length = np.maximum(np.sqrt((step**2).sum(axis=-1)), 1e-6)
+    half = widths.reshape(len(points), -1) / 2 / length
+    normal = np.empty_like(points)
+    normal[..., 0], normal[..., 1] = -step[..., 1] * half, step[..., 0] * half
+    return np.concatenate([points + normal, (points - normal)[:, ::-1]], axis=1)
 
 
 def ribbon(layer: Layer, points: Points, width: float | Points, value: float) -> None:
     """Draws a band of ``width`` mm (one number, or one for each point) along ``points``."""
-    step = np.gradient(points, axis=0)
-    normal = np.stack([-step[:, 1], step[:, 0]], axis=1)
-    normal /= np.maximum(np.hypot(normal[:, :1], normal[:, 1:]), 1e-6)
-    half = normal * (np.asarray(width, dtype=float).reshape(-1, 1) / 2)
-    polygon(layer, np.concatenate([points + half, (points - half)[::-1]]), value)
+    fill(layer, bands(points[None], np.asarray(width, dtype=float).reshape(1, -1)), value)
 
 
-def strokes(layer: Layer, curves: list[Points], pixels: int, value: float) -> None:
-    """Draws many thin curves, ``pixels`` canvas pixels (0.96 mm) wide."""
-    if curves:
-        cv2.polylines(
-            layer,
-            [_pixels(curve) for curve in curves],
-            False,
-            float(value),
-            pixels,
-            cv2.LINE_AA,
-            _SUBPIXEL_BITS,
-        )
+def strokes(layer: Layer, curves: Points, pixels: int, value: float) -> None:
+    """Draws thin curves ``[k, n, 2]``, ``pixels`` canvas pixels (0.96 mm) wide."""
+    if len(curves):
+        lines = list(_pixels(curves))
+        cv2.polylines(layer, lines, False, float(value), pixels, cv2.LINE_AA, _SUBPIXEL_BITS)
 
 
 def ellipse(
     layer: Layer, centre: tuple[float, float], radii: tuple[float, float], value: float
 ) -> None:
     """Fills an upright ellipse (mm)."""
-    turn = _circle(32)
+    turn = circle(32)
     polygon(layer, turn * np.asarray(radii) + np.asarray(centre), value)
 
 
@@ -122,12 +133,13 @@ def grain(seed: int, size: int) -> Floats:
 
 
 def _pixels(points: Points) -> NDArray[np.int32]:
-    scaled = (points + np.array([FILM_MM / 2, 0.0])) * (CANVAS / FILM_MM) - 0.5
-    return np.asarray(np.rint(scaled * (1 << _SUBPIXEL_BITS)), dtype=np.int32)
+    scale = CANVAS / FILM_MM * (1 << _SUBPIXEL_BITS)
+    return (points * scale + _ORIGIN).astype(np.int32)
 
 
 @lru_cache(maxsize=4)
-def _circle(count: int) -> Points:
+def circle(count: int) -> Points:
+    """``count`` places ``[count, 2]`` on the unit circle."""
     angle = np.linspace(0, 2 * np.pi, count, endpoint=False)
     return np.stack([np.cos(angle), np.sin(angle)], axis=1)
 

@@ -19,6 +19,7 @@ from radpair.phantom.frame import (
     ribbon,
     smoothstep,
     spline,
+    texture,
 )
 
 
@@ -50,9 +51,9 @@ def _cavity(build: Anatomy, grid: Frame, sign: int) -> Floats:
     s = np.clip((rows - build.apex) / build.height, 0, None)
     depth = build.depth * np.sqrt(1 - np.exp(-s / 0.16))
     across = sign * grid.x / outer
-    chord = np.sqrt(np.clip(1 - across**2, 0, 1))
+    chord = np.sqrt(np.clip(1 - np.abs(across) ** 3.2, 0, 1))
     inner = build.medial(rows, sign)
-    border = np.clip((sign * grid.x - inner) / 13, 0, 1)
+    border = np.clip((sign * grid.x - inner) / (11 + 18 * smoothstep((s - 0.3) / 0.3)), 0, 1)
     return np.asarray(depth * chord * np.sqrt(border), dtype=np.float32)
 
 
@@ -66,7 +67,7 @@ def _above_dome(build: Anatomy, grid: Frame, sign: int) -> Floats:
 _LEVELS = (0.0, 0.10, 0.20, 0.27, 0.33, 0.40, 0.48, 0.57, 0.69, 0.82, 0.93, 1.03, 1.12)
 _RIGHT_EDGE = (18, 20, 22, 23, 23, 24, 27, 33, 39, 41, 38, 30, 12)
 _LEFT_EDGE = (22, 24, 26, 28, 28, 31, 36, 46, 62, 75, 81, 76, 56)
-_DEPTHS = (5.0, 7.0, 8.0, 8.5, 8.5, 8.8, 9.6, 10.6, 11.6, 11.8, 11.4, 10.5, 9.0)
+_DEPTHS = (5.0, 7.0, 8.0, 8.3, 8.3, 8.4, 9.0, 9.6, 10.2, 10.5, 10.3, 9.6, 8.3)
 
 
 def _heart(build: Anatomy, grid: Frame) -> Floats:
@@ -113,9 +114,11 @@ def _body(build: Anatomy) -> Floats:
     """Thickness within the skin on the coarse grid: torso, neck, arms, breasts, abdomen."""
     grid = frame(COARSE)
     skin = np.maximum(np.maximum(_torso(build, grid), _neck(build, grid)), _arms(build, grid))
-    skin = cv2.GaussianBlur(
-        skin + (_breasts(build, grid) + _pectorals(build, grid)) * (skin > 1), (0, 0), 0.9
-    )
+    inside = skin.copy()
+    seed = build.body.seed
+    uneven = 0.32 * texture(seed, 40) + 0.20 * texture(seed + 1, 12)
+    skin += _breasts(build, grid) + _pectorals(build, grid) + uneven
+    skin = cv2.GaussianBlur(skin * (inside > 1), (0, 0), 0.9)
     return np.asarray(skin, dtype=np.float32)
 
 

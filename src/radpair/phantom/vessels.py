@@ -9,7 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from radpair.phantom.anatomy import BOTH, Anatomy
-from radpair.phantom.frame import Floats, Layer, Points, blank, ellipse, resized, strokes
+from radpair.phantom.frame import (
+    Floats,
+    Layer,
+    Points,
+    blank,
+    circle,
+    ellipse,
+    polygon,
+    resized,
+    strokes,
+)
 
 TREES = 12
 _POINTS = 7
@@ -26,8 +36,8 @@ def tree(number: int) -> tuple[Points, Orders]:
     rng = np.random.default_rng([number, 77])
     curves: list[Points] = []
     orders: list[int] = []
-    for angle in np.linspace(-1.30, 1.42, 9):
-        _grow(rng, curves, orders, np.zeros(2), angle + rng.normal(0, 0.1), 0.36, 0)
+    for angle in np.linspace(-1.35, 1.45, 11):
+        _grow(rng, curves, orders, np.zeros(2), angle + rng.normal(0, 0.1), 0.34, 0)
     return np.stack(curves), np.asarray(orders)
 
 
@@ -40,7 +50,7 @@ def _grow(
     length: float,
     order: int,
 ) -> None:
-    bend = rng.normal(0, 0.25)
+    bend = rng.normal(0, 0.32)
     turn = angle + bend * np.linspace(0, 1, _POINTS)
     step = length * rng.uniform(0.75, 1.2) / (_POINTS - 1)
     moves = np.stack([np.cos(turn), np.sin(turn)], axis=1) * step
@@ -77,16 +87,16 @@ def vessels(build: Anatomy) -> Layer:
     for sign in BOTH:
         _tree(layer, build, sign, body % TREES + (0 if sign > 0 else 5), congestion)
         _hilum(layer, build, sign, congestion)
-    return np.asarray(cv2.GaussianBlur(layer, (0, 0), 0.9), dtype=np.uint8)
+    return np.asarray(cv2.GaussianBlur(layer, (0, 0), 0.5), dtype=np.uint8)
 
 
 def _tree(layer: Layer, build: Anatomy, sign: int, number: int, congestion: float) -> None:
     curves, orders = placed(build, sign, number)
     upper = curves[:, -1, 1] < build.hilum(sign)[1] - 8
     gain = 1 + 0.12 * build.traits["vessels"]
-    for order, (pixels, value) in enumerate(((4, 150), (3, 128), (2, 108), (1, 104))):
+    for order, (pixels, value) in enumerate(((4, 170), (3, 165), (2, 150), (1, 150))):
         for above in (True, False):
-            chosen = list(curves[(orders == order) & (upper == above)])
+            chosen = curves[(orders == order) & (upper == above)]
             wider = round(congestion * 2.2) if above and order < 3 else 0
             calm = 0.72 if above else 1.0
             strokes(
@@ -97,8 +107,20 @@ def _tree(layer: Layer, build: Anatomy, sign: int, number: int, congestion: floa
 def _hilum(layer: Layer, build: Anatomy, sign: int, congestion: float) -> None:
     x, y = build.hilum(sign)
     grow = 1 + 0.5 * congestion
-    ellipse(layer, (x + sign * 1, y - 6), (7.5 * grow, 13 * grow), 78)
-    ellipse(layer, (x + sign * 5, y + 14), (5.5 * grow, 17 * grow), 92)
+    ellipse(layer, (x + sign * 3, y - 8), (8 * grow, 13 * grow), 120)
+    _end_on(layer, build, sign)
+    ellipse(layer, (x + sign * 7, y + 12), (6.5 * grow, 18 * grow), 150)
+
+
+def _end_on(layer: Layer, build: Anatomy, sign: int) -> None:
+    """Vessels that run along the ray: dense dots about the hilum."""
+    rng = np.random.default_rng([build.body.seed, 40 + sign])
+    x, y = build.hilum(sign)
+    out, down = 4 + 24 * rng.random((9, 1)), rng.normal(4, 20, (9, 1))
+    centres = np.concatenate([x + sign * out, y + down], axis=1)
+    radii = rng.uniform(1.0, 2.1, (9, 1, 1))
+    for dot in circle(10) * radii + centres[:, None]:
+        polygon(layer, dot, 175)
 
 
 def depth(layer: Layer, size: int) -> Floats:
