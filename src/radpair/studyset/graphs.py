@@ -168,5 +168,5 @@ def _check_ids(path: Path, graphs: Mapping[str, Graph], known: Sequence[str]) ->
         close = nearest(study_id, known) if len(known) <= 10_000 else ""
         hint = close if "did you mean" in close else ""
         raise GraphError(
-            f"{path}: has no study '{study_id}'{hint}; the graphs belong to another study set"
+            f"{path}: has no study '{study_id}', the graphs belong to another study set{hint}"
         )
