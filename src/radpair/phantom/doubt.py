@@ -18,9 +18,9 @@ def _any(text: str, high: float = 1.01) -> Phrase:
 HEDGES: Mapping[str, tuple[Phrase, ...]] = {
     "pleural_effusion": (
         _one(
-            "[Blunting|pb>c] of the {side_c} [costophrenic angle|ac] may <reflect/represent/be due"
-            " to> {a} <[small|o>e]/[trace|o>e]/> [pleural|al] [effusion|ke>l=b] or [<scarring/"
-            "pleural thickening>|u=b]",
+            "[Blunting|pb>c] of the {side_c} [costophrenic|ac] [angle|a>c] may <reflect/represent/"
+            "be due to> {a} <[small|o>e]/[trace|o>e]/> [pleural|al] [effusion|ke>l=b] or "
+            "[<scarring/pleural thickening>|u=b]",
             high=0.5,
         ),
         _one(
@@ -64,22 +64,22 @@ HEDGES: Mapping[str, tuple[Phrase, ...]] = {
     ),
     "edema": (
         _any(
-            "[Prominent|p>b] [interstitial|al] [markings|pb>l] <may reflect/may represent/could "
+            "[Prominent|p>b] [interstitial|aw] [markings|pb>w] <may reflect/may represent/could "
             "represent> <[mild|o>e]/[early|o>e]/> [edema|ke=b]",
             high=0.5,
         ),
         _any(
             "[Pulmonary|a>l] [vascular|al] [congestion|pb>l] with <possible/probable/suspected> "
-            "<[mild|o>e]/[early|o>e]/> [interstitial|o>e] [edema|ke=b]",
+            "<[mild|o>e]/[early|o>e]/> [interstitial|aw] [edema|ke>w=b]",
             high=0.5,
         ),
     ),
     "cardiomegaly": (
         _any(
-            "{def} [heart|a>l] [size|al] is at the upper limits of normal or mildly [enlarged|ke>l]"
+            "{def} [heart|al] [size|a>l] is at the upper limits of normal or mildly [enlarged|ke>l]"
         ),
         _any(
-            "[Prominence|pb>l] of the [cardiac silhouette|al] may reflect <[mild|o>e]/> "
+            "[Prominence|pb>l] of the [cardiac|al] [silhouette|a>l] may reflect <[mild|o>e]/> "
             "[cardiomegaly|ke=b] or the technique",
             high=0.5,
         ),
@@ -162,15 +162,15 @@ NEGATIVES: Mapping[str, tuple[str, ...]] = {
         "[focal|o>e] [consolidation|ke]",
         "[consolidation|ke]",
         "[<lobar/confluent>|o>e] [consolidation|ke]",
-        "[focal|o>e] [airspace|al] [<disease/consolidation/opacity>|ke>l]",
+        "[focal|o>e] [airspace|aw] [<disease/consolidation/opacity>|ke>w]",
         "[pneumonia|ke]",
         "[<focal/>|o^e] [{infiltrate}|ke]",
-        "[airspace|al] [consolidation|ke>l]",
+        "[airspace|aw] [consolidation|ke>w]",
     ),
     "edema": (
         "[pulmonary|al] [edema|ke>l]",
         "[<overt/frank/>|o^e] [pulmonary|al] [edema|ke>l]",
-        "[interstitial|o>e] [edema|ke]",
+        "[interstitial|aw] [edema|ke>w]",
         "[edema|ke]",
     ),
     "atelectasis": ("[atelectasis|ke]", "[<significant/focal>|o>e] [atelectasis|ke]"),

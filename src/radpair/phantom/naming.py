@@ -145,7 +145,7 @@ def size(millimetres: float, seed: int) -> str:
 def _kind_slots(finding: Finding, kind: str) -> dict[str, str]:
     if kind == "pleural_effusion":
         return {
-            "cpa": "<costophrenic angle/costophrenic angle/costophrenic sulcus/CP angle>",
+            "cpa": "<[costophrenic|al] [<angle/sulcus>|a>l]/[<costophrenic/CP>|al] [angle|a>l]>",
             "layers": "<layers/tracks>",
         }
     if kind == "atelectasis":
@@ -169,8 +169,8 @@ def _in_place(side: str, zone: str) -> str:
         return {
             "upper": "in [both|a>l] [upper|a>l] [<lobes/lungs/lung zones>|al]",
             "middle": "in the [mid|a>l] [lungs|al] <bilaterally/on both sides>",
-            "lower": "<at the [lung|a>l] [bases|al] <bilaterally/>/at [both|a>l] [lung|a>l] "
-            "[bases|al]/in [both|a>l] [lower|a>l] [lobes|al]>",
+            "lower": "<at the [lung|al] [bases|a>l] <bilaterally/>/at [both|a>l] [lung|al] "
+            "[bases|a>l]/in [both|a>l] [lower|a>l] [lobes|al]>",
         }[zone]
     return f"<in the/in the/within the> {_place_noun(side, zone)}"
 
@@ -198,7 +198,7 @@ def _place_noun(side: str, zone: str) -> str:
     place = f"[{side}|a>l]"
     if zone == "lower":
         ways = [f"{place} [lower|a>l] [lobe|al]", f"{place} [lower|a>l] [lung|al]"]
-        ways += [f"{place} [lung|a>l] [base|al]", f"{place} [base|al]"]
+        ways += [f"{place} [lung|al] [base|a>l]", f"{place} [base|al]"]
     elif zone == "upper":
         ways = [f"{place} [upper|a>l] [{word}|al]" for word in ("lobe", "lobe", "lung", "zone")]
     else:
@@ -214,7 +214,7 @@ def _tips(tip: str) -> dict[str, str]:
     return {
         "tip_s": f"<terminates/ends/terminates> {tip}",
         "tip_of": f"<is/lies/projects/is located> {tip}",
-        "tip_ing": f"<terminating/ending/with tip/with its tip> {tip}",
+        "tip_ing": f"<terminating/ending/with [tip|o>e]/with its [tip|o>e]> {tip}",
     }
 
 
@@ -251,5 +251,5 @@ def _line_tip(finding: Finding) -> str:
         "svc": "in the <<[mid|a>v]/[lower|a>v]/> [SVC|av@e]/[superior vena cava|a@e]/"
         "[distal|a>v] [SVC|av@e]>",
         "cavoatrial": "<at/near> the [cavoatrial junction|a@e]",
-        "atrium": "in the <[right|a>v] [atrium|av@e]/[upper|a>v] [right atrium|av@e]>",
+        "atrium": "in the <[right|a>v] [atrium|av@e]/[upper|a>v] [right|a>v] [atrium|av@e]>",
     }[finding.detail]

@@ -1,9 +1,8 @@
-"""Sentences around a finding: frames, changes, denials, normal statements, side remarks."""
+"""Sentences around a finding: frames, changes, denials, side remarks."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 PLAIN: tuple[tuple[str, str], ...] = (
     ("a", "There {is} {np}"),
@@ -124,124 +123,6 @@ DENIALS_THREE = (
     "There is no evidence of {n1}, {n2}, or {n3}",
 )
 
-LUNG_KINDS = frozenset(
-    ["consolidation", "atelectasis", "lobar_collapse", "edema", "nodule", "mass", "granuloma"]
-)
-ACUTE_KINDS = frozenset(
-    [
-        "pleural_effusion",
-        "pneumothorax",
-        "consolidation",
-        "atelectasis",
-        "lobar_collapse",
-        "edema",
-        "nodule",
-        "mass",
-        "rib_fracture",
-    ]
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Normal:
-    """A statement that all is well, and what must not be there for it to be said."""
-
-    text: str
-    room: str
-    """``lungs``, ``heart``, ``bones``, ``pleura``."""
-    beside: frozenset[str]
-    states: str = ""
-    """The kind that it states as absent, if it names one."""
-    rate: float = 0.5
-
-
-_BONES = frozenset({"rib_fracture"})
-_HEART = frozenset({"cardiomegaly"})
-NORMALS: tuple[Normal, ...] = (
-    Normal(
-        "<{def} [lungs|al] are [clear|p>l]/{def} [lungs|al] are [clear|p>l] bilaterally/{def} "
-        "[lungs|al] are <grossly/essentially/> [clear|p>l]/{def} [lung fields|al] are [clear|p>l]"
-        "/[Clear|p>l] [lungs|al]/[Both|a>l] [lungs|al] are [clear|p>l]>",
-        "lungs",
-        LUNG_KINDS,
-        rate=0.85,
-    ),
-    Normal(
-        "<{def} [lungs|al] are <well/normally> [<expanded/aerated>|p>l]/{def} [lung volumes|al] are"
-        " [normal|z>l]/{def} [lungs|al] are [normal|z>l] in volume>",
-        "lungs",
-        frozenset({"hyperinflation"}),
-        states="hyperinflation",
-        rate=0.1,
-    ),
-    Normal(
-        "<{def} [heart|a>l] [size|al] is <within [normal|z>l] limits/[normal|z>l]>/{def} [<heart/"
-        "cardiac silhouette>|al] is [normal|z>l] in size/{def} [cardiac silhouette|al] is "
-        "[<unremarkable/normal>|z>l]/{def} [cardiomediastinal silhouette|al] is <within [normal|"
-        "z>l] limits/[<normal/unremarkable>|z>l]>/{def} [heart|al] is not [enlarged|k>l]/"
-        "[Normal|z>l] [heart|a>l] [size|al]>",
-        "heart",
-        _HEART,
-        states="cardiomegaly",
-        rate=0.6,
-    ),
-    Normal(
-        "<{def} [mediastinal|a>l] <and [hilar|a>l]/> [contours|al] are [<normal/unremarkable/"
-        "within normal limits>|p>l]/{def} [mediastinum|al] is [<unremarkable/normal>|p>l]/"
-        "{def} [hila|al] are [<unremarkable/normal>|p>l]/{def} [trachea|al] is [midline|p>l]/"
-        "[Mediastinal|a>l] [contours|al] are within [normal|p>l] limits>",
-        "heart",
-        frozenset({"mass", "lobar_collapse"}),
-        rate=0.32,
-    ),
-    Normal(
-        "<{def} [osseous structures|al] are [<intact/unremarkable>|p>l]/No [acute|n>o] [<osseous/"
-        "bony>|al] [abnormality|no>l] <is seen/>/{def} [bones|al] are [intact|p>l]"
-        "/[Bony|a>l] [thorax|al] is [<intact/unremarkable>|p>l]/[Visualized|p>l] [osseous "
-        "structures|al] are [unremarkable|p>l]>",
-        "bones",
-        _BONES,
-        rate=0.25,
-    ),
-    Normal(
-        "<{def} [hemidiaphragms|al] are [normal|z>l] in position/{def} [diaphragm|al] is [normal|"
-        "z>l] in <position/contour>>",
-        "pleura",
-        frozenset({"elevated_hemidiaphragm", "pleural_effusion", "hyperinflation"}),
-        states="elevated_hemidiaphragm",
-        rate=0.03,
-    ),
-    Normal(
-        "<{def} [costophrenic angles|al] are [<sharp/clear>|p>l]/{def} [pleural|a>l] [surfaces|al]"
-        " are [<normal/unremarkable>|p>l]>",
-        "pleura",
-        frozenset({"pleural_effusion", "pneumothorax"}),
-        rate=0.07,
-    ),
-)
-REMAINDER = (
-    "{def} remainder of the [lungs|al] is [clear|p>l]",
-    "{def} [lungs|al] are otherwise [clear|p>l]",
-    "Otherwise [clear|p>l] [lungs|al]",
-)
-
-ALL_WELL = (
-    "No [acute|n>o] [cardiopulmonary|al] [<process/abnormality/disease/findings/process>|no>l]",
-    "No [acute|n>o] [<intrathoracic/cardiopulmonary>|al] [<process/abnormality>|no>l] <is seen/>",
-    "No evidence of [acute|n>o] [cardiopulmonary|al] [<disease/process>|no>l]",
-    "No [acute|n>o] [<abnormality/findings>|no]",
-    "No radiographic evidence of [acute|n>o] [cardiopulmonary|al] [disease|no>l]",
-)
-NORMAL_STUDY = (
-    "[Normal|po] [<chest/chest radiograph>|a@o]",
-    "[Unremarkable|po] [chest|a@o] radiograph",
-    "[Normal|po] radiographic appearance of the [chest|a@o]",
-)
-ALL_WELL_FINDINGS = (
-    "{def} [heart|a>l] [size|al] and [mediastinal|a>m] [contours|am] are within [normal|z>l] limits"
-)
-"""First sentence of the template that recurs in normal studies."""
-
 BONE_REMARKS = (
     "[<Mild/Moderate/Multilevel>|p>o] [degenerative|p>o] [changes|po>l] <are seen in/of/involve> "
     "the [thoracic|a>l] [spine|al]",
@@ -253,8 +134,8 @@ BONE_REMARKS = (
 )
 AORTA_REMARKS = (
     "{def} [aorta|al] is [tortuous|p>l]",
-    "[Calcifications|po>l] of the [aortic|a>l] [<arch/knob>|al]",
-    "[Atherosclerotic|p>o] [calcification|po>l] of the [aortic|a>l] [<arch/knob>|al] is <noted/"
+    "[Calcifications|po>l] of the [aortic|al] [<arch/knob>|a>l]",
+    "[Atherosclerotic|p>o] [calcification|po>l] of the [aortic|al] [<arch/knob>|a>l] is <noted/"
     "seen>",
     "{def} [aorta|al] is [<mildly/slightly>|p>o] [<unfolded/ectatic>|po>l]",
 )
@@ -281,10 +162,11 @@ FOLLOW_NODULE = (
     "Comparison with prior imaging or nonemergent chest CT is suggested",
 )
 LOW_VOLUMES = (
-    "[Lung volumes|al] are [low|p>l]",
-    "[Low|p>l] [lung volumes|al]",
-    "[Low|p>l] [lung volumes|al] with [crowding|po>b] of the [bronchovascular|a>b] [structures|ab]",
-    "Shallow inspiration limits evaluation of the [lung|a>l] [bases|al]",
+    "[Lung|al] [volumes|a>l] are [low|p>l]",
+    "[Low|p>l] [lung|al] [volumes|a>l]",
+    "[Low|p>l] [lung|al] [volumes|a>l] with [crowding|po>b] of the "
+    "[bronchovascular|a>b] [structures|ab]",
+    "Shallow inspiration limits evaluation of the [lung|al] [bases|a>l]",
 )
 ROTATED = (
     "The patient is rotated",

@@ -62,7 +62,7 @@ _WORDING: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "consolidation": (
         (
             "There is [consolidation|ke] suggestive of [pneumonia|u=e]",
-            "[Airspace|o>e] [opacity|ke>l] in the [lung|al]",
+            "[Airspace|aw] [opacity|ke>w>l] in the [lung|al]",
             "[Patchy|o>e] [consolidation|ke>l] in the [lower|a>l] [lobe|al]",
             "[Dense|o>e] [consolidation|ke] is seen",
         ),
@@ -70,13 +70,13 @@ _WORDING: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "No [focal|o>e] [consolidation|ke]",
             "There is no [consolidation|ke]",
             "No evidence of [pneumonia|ke]",
-            "No [focal|o>e] [airspace|al] [disease|ke>l] is seen",
+            "No [focal|o>e] [airspace|aw] [disease|ke>w] is seen",
         ),
     ),
     "atelectasis": (
         (
             "There is [atelectasis|ke]",
-            "[Linear|o>e] [atelectasis|ke>l] at the [lung|a>l] [base|al]",
+            "[Linear|o>e] [atelectasis|ke>l] at the [lung|al] [base|a>l]",
             "[Bibasilar|al] [atelectasis|ke>l]",
             "[Streaky|p>p] [opacity|pp] compatible with [atelectasis|ke=p]",
         ),
@@ -104,13 +104,13 @@ _WORDING: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "edema": (
         (
             "There is [pulmonary|al] [edema|ke>l]",
-            "[Interstitial|o>e] [edema|ke] is seen",
-            "[Moderate|o>e] [interstitial|o>e] [pulmonary|al] [edema|ke>l]",
-            "[Increased|o>e] [interstitial|al] [markings|ke>l]",
+            "[Interstitial|aw] [edema|ke>w] is seen",
+            "[Moderate|o>e] [interstitial|aw] [pulmonary|al] [edema|ke>l>w]",
+            "[Increased|o>e] [interstitial|aw] [markings|ke>w]",
         ),
         (
             "No [pulmonary|al] [edema|ke>l]",
-            "There is no [interstitial|o>e] [edema|ke]",
+            "There is no [interstitial|aw] [edema|ke>w]",
             "No evidence of [edema|ke]",
             "No [overt|o>e] [pulmonary|al] [edema|ke>l] is seen",
         ),
@@ -118,15 +118,15 @@ _WORDING: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "cardiomegaly": (
         (
             "There is [cardiomegaly|ke]",
-            "The [cardiac silhouette|al] is [enlarged|ke>l]",
-            "[Heart|a>l] [size|al] is [enlarged|ke>l]",
+            "The [cardiac|al] [silhouette|a>l] is [enlarged|ke>l]",
+            "[Heart|al] [size|a>l] is [enlarged|ke>l]",
             "[Moderate|o>e] [cardiomegaly|ke] is seen",
         ),
         (
             "No [cardiomegaly|ke]",
-            "The [heart|a>l] [size|al] is [normal|z>l]",
-            "The [cardiac silhouette|al] is [normal|z>l] in size",
-            "The [cardiomediastinal silhouette|al] is within [normal|z>l] limits",
+            "The [heart|al] [size|a>l] is [normal|z>l]",
+            "The [cardiac|al] [silhouette|a>l] is [normal|z>l] in size",
+            "The [cardiomediastinal|al] [silhouette|a>l] is [within normal limits|z>l]",
         ),
     ),
     "nodule": (
@@ -179,7 +179,7 @@ _WORDING: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         (
             "No [hyperinflation|ke]",
             "There is no [pulmonary|al] [hyperinflation|ke>l]",
-            "The [lung volumes|al] are [normal|z>l]",
+            "The [lung|al] [volumes|a>l] are [normal|z>l]",
             "The [lungs|al] are [normal|z>l] in volume",
         ),
     ),
@@ -225,7 +225,7 @@ _WORDING: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "[Central line|ke] terminates in the [SVC|a@e]",
             "The [internal jugular|al] [central venous catheter|ke>l] terminates in the "
             "[superior vena cava|a@e]",
-            "[PICC|ke] with tip at the [cavoatrial junction|a@e]",
+            "[PICC|ke] with [tip|o>e] at the [cavoatrial junction|a@e]",
         ),
         (
             "No [central venous catheter|ke]",

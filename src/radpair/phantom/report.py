@@ -10,6 +10,17 @@ from radpair.phantom import phrases
 from radpair.phantom.doubt import DENIAL_RATE
 from radpair.phantom.layout import Style, draw_style, page, preamble
 from radpair.phantom.markup import Clause, Scribe, Statement, joined
+from radpair.phantom.normal import (
+    ACUTE_KINDS,
+    ALL_WELL,
+    LUNG_KINDS,
+    NORMAL_STUDY,
+    NORMALS,
+    RECURRING_DENIALS,
+    RECURRING_FINDINGS,
+    RECURRING_IMPRESSION,
+    REMAINDER,
+)
 from radpair.phantom.reading import DEVICES, Reading, Seen, read_exam
 from radpair.phantom.sentences import about, denial, together
 from radpair.phantom.truth import KINDS, Exam
@@ -141,18 +152,18 @@ class _Findings:
         closed = self.reading.closed
         spoken = {seen.finding.kind for seen in self.reading.seen if not seen.status}
         spoken |= set(self.reading.denied) | ({"hyperinflation"} if self.shallow else set())
-        for normal in phrases.NORMALS:
+        for normal in NORMALS:
             if normal.room != room or self.rng.random() > normal.rate:
                 continue
             if not normal.beside & closed and normal.states not in spoken:
                 label = KINDS[normal.states].label if normal.states else ""
-                self.scribe.sentence(Clause(normal.text, self.slots, 0, label))
-            elif normal.beside == phrases.LUNG_KINDS and self._rest_is_clear():
-                self._say(self.rng.choice(phrases.REMAINDER))
+                self.scribe.sentence(Clause(self.rng.choice(normal.ways), self.slots, 0, label))
+            elif normal.beside == LUNG_KINDS and self._rest_is_clear():
+                self._say(self.rng.choice(REMAINDER))
 
     def _rest_is_clear(self) -> bool:
         """Whether one focal lung finding stands alone, and the reader troubles to say so."""
-        lungs = phrases.LUNG_KINDS
+        lungs = LUNG_KINDS
         focal = [
             one
             for one in self.reading.seen
@@ -204,7 +215,7 @@ def _conclusions(reading: Reading, rng: random.Random, style: Style, alone: bool
     limit = len(ranked) if alone else rng.choice((2, 3, 3, 4, 5))
     kept = ranked[:limit]
     clauses: list[Clause] = []
-    acute = phrases.ACUTE_KINDS & reading.closed
+    acute = ACUTE_KINDS & reading.closed
     while kept:
         first = kept.pop(0)
         partner = next((two for two in kept if _may_pair(first, two)), None)
@@ -216,7 +227,7 @@ def _conclusions(reading: Reading, rng: random.Random, style: Style, alone: bool
         else:
             clauses.append(about(first, rng, style.terse or rng.random() < 0.5))
     if clauses and not acute and rng.random() < 0.5:
-        clauses.append(Clause(rng.choice(phrases.ALL_WELL)))
+        clauses.append(Clause(rng.choice(ALL_WELL)))
     denied = [kind for kind in reading.denied if DENIAL_RATE[kind] > 0.2]
     if clauses and denied and (alone or rng.random() < 0.25):
         clauses.append(denial(denied[: rng.choice((1, 2))], rng))
@@ -236,9 +247,9 @@ def _follow_ups(reading: Reading) -> tuple[str, ...]:
 def _nothing_found(reading: Reading, rng: random.Random) -> Clause:
     slots = {"a": "{a}", "def": "the"}
     if not reading.closed and rng.random() < 0.15:
-        return Clause(rng.choice(phrases.NORMAL_STUDY), slots)
-    if not phrases.ACUTE_KINDS & reading.closed:
-        return Clause(rng.choice(phrases.ALL_WELL), slots)
+        return Clause(rng.choice(NORMAL_STUDY), slots)
+    if not ACUTE_KINDS & reading.closed:
+        return Clause(rng.choice(ALL_WELL), slots)
     kinds = [kind for kind in ("pneumothorax", "edema", "consolidation") if reading.may_deny(kind)]
     if kinds:
         return denial([rng.choice(kinds)], rng)
@@ -247,24 +258,14 @@ def _nothing_found(reading: Reading, rng: random.Random) -> Clause:
 
 def _template_report(scribe: Scribe) -> WrittenReport:
     """The one normal report that recurs word for word, as in every real collection."""
-    slots = {"def": "the"}
-    cardiomegaly = KINDS["cardiomegaly"].label
-    scribe.sentence(Clause(phrases.ALL_WELL_FINDINGS, slots, 0, cardiomegaly))
-    scribe.sentence(Clause("The [lungs|al] are [clear|p>l]"))
-    items = {
+    slots: dict[str, str | Clause] = {
         f"n{number}": Clause(text, {}, 0, KINDS[kind].label)
-        for number, (kind, text) in enumerate(
-            (
-                ("consolidation", "[focal|o>e] [consolidation|ke]"),
-                ("pleural_effusion", "[pleural|al] [effusion|ke>l]"),
-                ("pneumothorax", "[pneumothorax|ke]"),
-            ),
-            1,
-        )
+        for number, (kind, text) in enumerate(RECURRING_DENIALS, 1)
     }
-    scribe.sentence(Clause("There is no {n1}, {n2}, or {n3}", items, 0))
+    for text in RECURRING_FINDINGS:
+        scribe.sentence(Clause(text, slots, 0, KINDS["cardiomegaly"].label))
     findings = len(scribe.tokens)
-    scribe.sentence(Clause("No [acute|n>o] [cardiopulmonary|al] [process|no>l]"))
+    scribe.sentence(Clause(RECURRING_IMPRESSION))
     sections = [
         ("FINDINGS", joined(scribe.tokens[:findings])),
         ("IMPRESSION", joined(scribe.tokens[findings:])),

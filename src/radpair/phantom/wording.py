@@ -51,13 +51,15 @@ NAMES: Mapping[str, tuple[Phrase, ...]] = {
         _one("{a} {chg} {sev} {alone} [effusion|ke>l]"),
         _one("{a} {chg} {sev} [pleural|al] [effusion|ke>l] on the [{lr}|a>l]"),
         _one("{a} {chg} {sev} [layering|o>e] {side} [pleural|al] [effusion|ke>l]", 0.5),
-        _one("{the} {chg} [blunting|ke>l] of the {side} [{cpa}|al]", 0.0, 0.35),
+        _one("{the} {chg} [blunting|ke>l] of the {side} {cpa}", 0.0, 0.35),
         _one("{the} {chg} {sev} {side} [pleural|al] [fluid|ke>l]", 0.2),
         _two("{the} {chg} {sev} [bilateral|a>l] [pleural|al] [effusions|ke>l]"),
         _two("{the} {chg} {sev} [bilateral|al] [effusions|ke>l]"),
         _two("{the} {chg} {sev} [layering|o>e] [bilateral|a>l] [pleural|al] [effusions|ke>l]", 0.5),
         Phrase(
-            "{the} {chg} [blunting|ke>l] of [both|a>l] [costophrenic angles|al]", "2", high=0.35
+            "{the} {chg} [blunting|ke>l] of [both|a>l] [costophrenic|al] [angles|a>l]",
+            "2",
+            high=0.35,
         ),
     ),
     "pneumothorax": (
@@ -72,15 +74,15 @@ NAMES: Mapping[str, tuple[Phrase, ...]] = {
         _any("{the} {chg} {sev} {loc} [consolidation|ke>l]"),
         _one("{a} {chg} {sev} [opacity|ke>l] {in_loc}"),
         _one("{a} {chg} {sev} {loc} [opacity|ke>l]"),
-        _one("{a} {chg} {sev} [airspace|o>e] [opacity|ke>l] {in_loc}"),
-        _one("{a} {chg} {sev} {loc} [airspace|o>e] [opacity|ke>l]"),
+        _one("{a} {chg} {sev} [airspace|aw] [opacity|ke>w>l] {in_loc}"),
+        _one("{a} {chg} {sev} {loc} [airspace|aw] [opacity|ke>w>l]"),
         _one("{a} {chg} {sev} [infiltrate|ke>l] {in_loc}"),
         _one("{a} {chg} area of {sev} [consolidation|ke>l] {in_loc}"),
-        _any("{the} {chg} [airspace|o>e] [opacification|ke>l] {in_loc}", 0.4),
+        _any("{the} {chg} [airspace|aw] [opacification|ke>w>l] {in_loc}", 0.4),
         _any("{the} {chg} [<confluent/dense>|o>e] [opacification|ke>l] {in_loc}", 0.65),
         _two("{the} {chg} {sev} {loc} [<opacities/infiltrates/consolidations>|ke>l]"),
-        _two("{the} {chg} {sev} {loc} [airspace|o>e] [opacities|ke>l]"),
-        _two("{the} {chg} {sev} [airspace|o>e] [opacities|ke>l] {in_loc}"),
+        _two("{the} {chg} {sev} {loc} [airspace|aw] [opacities|ke>w>l]"),
+        _two("{the} {chg} {sev} [airspace|aw] [opacities|ke>w>l] {in_loc}"),
         _two("{the} {chg} foci of {sev} [consolidation|ke>l] {in_loc}"),
     ),
     "atelectasis": (
@@ -101,17 +103,19 @@ NAMES: Mapping[str, tuple[Phrase, ...]] = {
         _any("{the} {chg} {sev} [atelectatic|o>e] [collapse|ke>l] of the {lobe}"),
     ),
     "edema": (
-        _any("{the} {chg} {sev} [interstitial|o>e] [edema|ke]"),
+        _any("{the} {chg} {sev} [interstitial|aw] [edema|ke>w]"),
         _any("{the} {chg} {sev} [pulmonary|al] [edema|ke>l]"),
-        _any("{the} {chg} {sev} [interstitial|o>e] [pulmonary|al] [edema|ke>l]"),
-        _any("{the} {chg} {sev} [pulmonary|a>l] [interstitial|al] [edema|ke>l]"),
-        _any("{the} {sev} [prominence|ke>l] of the [interstitial|a>l] [markings|al]"),
-        Phrase("{the} {sevly} [increased|o>e] [interstitial|al] [markings|ke>l]", plural=True),
+        _any("{the} {chg} {sev} [interstitial|aw] [pulmonary|al] [edema|ke>l>w]"),
+        _any("{the} {chg} {sev} [pulmonary|al] [interstitial|aw] [edema|ke>w>l]"),
+        _any("{the} {sev} [prominence|ke>m] of the [interstitial|aw] [markings|om>w]"),
+        Phrase("{the} {sevly} [increased|o>e] [interstitial|aw] [markings|ke>w]", plural=True),
     ),
     "cardiomegaly": (
         _any("{the} {chg} {sev} [cardiomegaly|ke]"),
         _any("{the} {chg} {sev} [cardiomegaly|ke]"),
-        _any("{the} {chg} {sev} [enlargement|ke>l] of the [<cardiac silhouette/heart>|al]"),
+        _any(
+            "{the} {chg} {sev} [enlargement|ke>l] of the <[cardiac|al] [silhouette|a>l]/[heart|al]>"
+        ),
         _any("{the} {chg} {sev} [cardiac|al] [enlargement|ke>l]"),
     ),
     "nodule": (
@@ -172,7 +176,7 @@ NAMES: Mapping[str, tuple[Phrase, ...]] = {
 
 SENTENCES: Mapping[str, tuple[Phrase, ...]] = {
     "pleural_effusion": (
-        _one("{def} {side} [{cpa}|al] is [blunted|ke>l]", 0.0, 0.35),
+        _one("{def} {side} {cpa} is [blunted|ke>l]", 0.0, 0.35),
         _one(
             "[<Fluid/Pleural fluid>|ke>l] {layers} along the {side} [<chest wall/hemithorax>|al]",
             0.7,
@@ -206,20 +210,20 @@ SENTENCES: Mapping[str, tuple[Phrase, ...]] = {
     ),
     "edema": (
         _any(
-            "[Interstitial|al] [markings|pm>l] are {sevly} [increased|p>m] <bilaterally/diffusely/>"
+            "[Interstitial|aw] [markings|pm>w] are {sevly} [increased|p>m] <bilaterally/diffusely/>"
             ", <compatible/consistent> with [edema|ke=m]"
         ),
         _any(
             "[Indistinct|p>v] [pulmonary|a>l] [<vasculature/vessels>|al] and [Kerley B lines|pv]"
-            " indicate {sev} [interstitial|o>e] [edema|ke=v]",
+            " indicate {sev} [interstitial|aw] [edema|ke>w=v]",
             0.4,
         ),
-        _any("{there_is} {chg} {sev} [interstitial|o>e] [edema|ke] {ddx}"),
+        _any("{there_is} {chg} {sev} [interstitial|aw] [edema|ke>w] {ddx}"),
     ),
     "cardiomegaly": (
-        _any("{def} [<cardiac silhouette/heart>|al] {be} {sevly} [enlarged|ke>l]"),
-        _any("{def} [heart|a>l] [size|al] {be} {sevly} [enlarged|ke>l]"),
-        _any("{def} [cardiomediastinal silhouette|al] {be} {sevly} [enlarged|ke>l]"),
+        _any("{def} <[cardiac|al] [silhouette|a>l]/[heart|al]> {be} {sevly} [enlarged|ke>l]"),
+        _any("{def} [heart|al] [size|a>l] {be} {sevly} [enlarged|ke>l]"),
+        _any("{def} [cardiomediastinal|al] [silhouette|a>l] {be} {sevly} [enlarged|ke>l]"),
     ),
     "nodule": (
         _one(
@@ -255,13 +259,13 @@ SENTENCES: Mapping[str, tuple[Phrase, ...]] = {
     "endotracheal_tube": (
         _any("{def} [<endotracheal tube/ET tube/ETT>|ke] {tip_s}"),
         _any("{def} [<endotracheal tube/ET tube/ETT>|ke] {tip_s}"),
-        _any("{def} tip of the [<endotracheal tube/ET tube>|ke] {tip_of}"),
+        _any("{def} [tip|o>e] of the [<endotracheal tube/ET tube>|ke] {tip_of}"),
         _any("{def} patient is intubated with the [<endotracheal tube/ETT>|ke] {tip_ing}"),
     ),
     "central_line": (
         _one("{a} {line} {tip_s}"),
         _one("{def} {line} {tip_s}"),
-        _one("{def} tip of the {line} {tip_of}"),
+        _one("{def} [tip|o>e] of the {line} {tip_of}"),
     ),
     "pacemaker": (
         _one("{a} {alone} [<pacemaker/pacer/pacing device>|ke>l] is <in place/present/noted>"),
