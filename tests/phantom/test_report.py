@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import os
 import random
 import re
+import subprocess
+import sys
 from collections import Counter, defaultdict
 from dataclasses import replace
 from itertools import pairwise
@@ -129,6 +132,24 @@ def test_the_same_exam_gets_the_same_report_whatever_was_written_before(pairs) -
         assert write(exam) == report
     exam = pairs[7][0]
     assert len({write(replace(exam, seed=seed)).text for seed in range(20)}) > 15
+
+
+def test_reports_do_not_depend_on_the_process_that_writes_them() -> None:
+    program = (
+        "import hashlib; from radpair.phantom import Phantom;"
+        "print(hashlib.sha256(repr(list(Phantom(150, seed=2).studies())).encode()).hexdigest())"
+    )
+    prints = {
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(prints) == 1
 
 
 def test_every_kind_appears_as_present_absent_and_uncertain(pairs) -> None:

@@ -23,6 +23,14 @@ SUBTLE = 0.3
 DEVICES = frozenset({"endotracheal_tube", "central_line", "pacemaker"})
 STEADY = frozenset({"nodule", "mass", "rib_fracture", "cardiomegaly", "granuloma"}) | DEVICES
 _NEVER_NEW = frozenset({"cardiomegaly", "granuloma", "hyperinflation", "pacemaker"})
+_IMPORTANCE = {
+    "mass": 1.8,
+    "pneumothorax": 1.5,
+    "rib_fracture": 0.5,
+    "hyperinflation": 0.4,
+    "granuloma": 0.1,
+    "pacemaker": 0.05,
+}
 _FALSE_ALARMS = ("pleural_effusion", "consolidation", "atelectasis", "nodule", "edema")
 _FALSE_ALARM_RATE = 0.008
 
@@ -42,8 +50,7 @@ class Seen:
         """How much it matters for the impression."""
         if self.status == 0:
             return 0.1
-        quiet = {"granuloma": 0.1, "rib_fracture": 0.5, "hyperinflation": 0.4, "pacemaker": 0.05}
-        return quiet.get(self.finding.kind, 0.8) * (0.5 + self.finding.severity)
+        return _IMPORTANCE.get(self.finding.kind, 0.8) * (0.5 + self.finding.severity)
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,8 +100,9 @@ def _changed(seen: Seen, rng: random.Random, terse: bool) -> Clause:
     if seen.change == "new" and seen.finding.kind == "rib_fracture":
         frames = frames[-1:]
     article, frame = rng.choice(frames)
-    moving = seen.change in {"worse", "better"}
-    return _framed(seen, rng, frame, article, terse, severity_rate=0.0 if moving else 0.5)
+    rate = 0.0 if seen.change in {"worse", "better"} else 0.5
+    phrase = rng.choice([one for one in _nouns(seen) if "{chg}" in one.text])
+    return _framed(seen, rng, frame, article, terse, severity_rate=rate, phrase=phrase)
 
 
 def _framed(

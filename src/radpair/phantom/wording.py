@@ -99,7 +99,7 @@ NAMES: Mapping[str, tuple[Phrase, ...]] = {
     "lobar_collapse": (
         _any("{the} {chg} {sev} [collapse|ke>l] of the {lobe}"),
         _any("{the} {chg} {sev} {lobe} [collapse|ke>l]"),
-        _any("{the} {chg} {sev} {lobe} [lobar|o>e] [collapse|ke>l]"),
+        _any("{the} {chg} {lobe} [collapse|ke>l]"),
         _any("{the} {chg} {sev} [atelectatic|o>e] [collapse|ke>l] of the {lobe}"),
     ),
     "edema": (
@@ -148,7 +148,7 @@ NAMES: Mapping[str, tuple[Phrase, ...]] = {
     ),
     "elevated_hemidiaphragm": (
         _one("{the} {chg} {sev} [elevation|ke>l] of the {side} [hemidiaphragm|al]"),
-        _one("{a} {chg} {sevly} [elevated|ke>l] {side} [hemidiaphragm|al]"),
+        _one("{a} {sevly} [elevated|ke>l] {side} [hemidiaphragm|al]"),
         _one("{the} {chg} {sev} {side} [hemidiaphragm|al] [elevation|ke>l]"),
     ),
     "rib_fracture": (
