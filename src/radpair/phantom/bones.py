@@ -84,7 +84,7 @@ def _clavicles(layer: Layer, build: Anatomy) -> None:
 def _shoulder(layer: Layer, build: Anatomy, sign: int) -> None:
     """Scapula (over the lung in AP films), humeral head and shaft, acromion."""
     reach, top = build.half_width, build.apex
-    inset = 26 * build.squash * 2 - 14 + 5 * build.traits["scapula"]
+    inset = 100 * build.squash - 12 + 6 * build.traits["scapula"]
     joint = reach + 26 + 0.4 * build.fat
 
     def at(out: float, down: float) -> tuple[float, float]:
@@ -104,10 +104,10 @@ def _shoulder(layer: Layer, build: Anatomy, sign: int) -> None:
         ],
         40,
     )
-    polygon(layer, blade, 26)
-    ribbon(layer, blade[20:36], 4.0, 52)
+    polygon(layer, blade, 32)
+    ribbon(layer, blade[20:36], 4.0, 66)
     ribbon(
-        layer, spline([at(joint - 52 - inset, 40), at(joint - 20, 16), at(joint + 8, -2)]), 7.5, 60
+        layer, spline([at(joint - 52 - inset, 40), at(joint - 20, 16), at(joint + 8, -2)]), 7.5, 76
     )
     lean = 0.16 + 0.10 * build.traits["arms"] - (0.08 if build.supine else 0)
     shaft = spline(

@@ -188,12 +188,12 @@ def _atelectasis(
     low, high = ZONE_SPAN[finding.zone or "lower"]
     for _ in range(1 + int(amount * 2.6)):
         x, y = build.point(sign, rng.uniform(0.4, 0.62), rng.uniform(low, high) + 0.02)
-        half = 0.5 * (36 + 46 * rng.random() + 20 * amount)
+        half = 0.5 * (46 + 40 * rng.random() + 24 * amount)
         lean, bow = rng.normal(0, 0.22), rng.normal(0, 3)
         control = [(x - half, y + lean * half), (x, y + bow), (x + half, y - lean * half)]
         curve = spline(control, 24)
         taper = np.sqrt(np.clip(1 - np.linspace(-1, 1, 24) ** 2, 0.02, 1))
-        ribbon(found.bright, curve, (2.0 + 4.5 * amount) * taper, 80 + 150 * amount)
+        ribbon(found.bright, curve, (2.2 + 5.8 * amount) * taper, 80 + 150 * amount)
     found.drawn.add("bright")
 
 

@@ -27,11 +27,11 @@ def exposed(build: Anatomy, water: Floats) -> NDArray[np.uint8]:
 def _framed(build: Anatomy, water: Floats, rng: np.random.Generator) -> Floats:
     """Zoom, shift and slight turn of the patient on the film."""
     size = water.shape[0]
-    zoom = 1.19 + 0.07 * rng.normal() - 0.04 * build.body.build
+    zoom = 1.19 + 0.10 * rng.normal() - 0.04 * build.body.build
     turn = rng.normal(0, 1.6 if build.supine else 0.8)
-    sideways, down = rng.normal(0, 9 if build.supine else 5), 12 + rng.normal(0, 13)
+    sideways, down = rng.normal(0, 9 if build.supine else 5), 12 + rng.normal(0, 15)
     middle = size / 2 - 0.5
-    matrix = cv2.getRotationMatrix2D((middle, middle), turn, float(np.clip(zoom, 1.04, 1.38)))
+    matrix = cv2.getRotationMatrix2D((middle, middle), turn, float(np.clip(zoom, 0.98, 1.42)))
     matrix[:, 2] += np.array([sideways, down]) * size / FILM_MM
     return np.asarray(
         cv2.warpAffine(water, matrix, (size, size), borderMode=cv2.BORDER_REPLICATE), np.float32

@@ -51,8 +51,10 @@ def thickness(build: Anatomy, grid: Frame) -> Floats:
     size = grid.size
     parts = chest(build, grid)
     found = changes(build, grid)
-    water = parts.body - _air(build, parts, found)
-    water += bones(build, grid) * np.clip(parts.body / 6, 0, 1) * (0.35 + 0.65 * parts.above)
+    fill = found.fill()
+    water = parts.body - _air(build, parts, found, fill)
+    clear = parts.above * (1 - 0.5 * fill)
+    water += bones(build, grid) * np.clip(parts.body / 6, 0, 1) * (0.35 + 0.65 * clear)
     water -= 2.4 * airways(build, size)
     gas = bowel_gas(build, size)
     if gas is not None:
@@ -63,11 +65,10 @@ def thickness(build: Anatomy, grid: Frame) -> Floats:
     return np.asarray(np.maximum(water, 0), dtype=np.float32)
 
 
-def _air(build: Anatomy, parts: Chest, found: Changes) -> Floats:
+def _air(build: Anatomy, parts: Chest, found: Changes, fill: Floats) -> Floats:
     """Air along each ray, less the vessels, lines and lesions that lie in it."""
     size = found.grid.size
     lung = parts.lung[BOTH[0]] + parts.lung[BOTH[1]]
-    fill = found.fill()
     spared = bronchograms(found)
     if spared is not None:
         fill = fill * (1 - spared)

@@ -94,20 +94,22 @@ def _fracture(back: Layer, fore: Layer, cage: Ribs, row: int, finding: Finding) 
     """Two ends with a gap, the outer one displaced and tilted, and a little blood around."""
     rng = np.random.default_rng([finding.seed, 6])
     points, width, amount = cage.back[row], cage.width[row], finding.severity
-    at = int(_BACK * rng.uniform(0.52, 0.74))
+    at = int(_BACK * rng.uniform(0.34, 0.58))
     step = points[at + 1] - points[at - 1]
     along = step / np.hypot(*step)
     across = np.array([-along[1], along[0]]) * (1 if rng.random() < 0.6 else -1)
     rest = np.arange(_BACK - at)[:, None]
-    outer = points[at:] + across * (3.0 + 9.0 * amount) * np.exp(-rest / 3.5)
+    outer = points[at:] + across * (3.0 + 10.0 * amount) * np.exp(-rest / 4.5)
     gap = along * (1.2 + 4.0 * amount) / 2
     inner = np.concatenate([points[:at], [points[at] - gap]])
     outer[0] += gap
     for part in (inner, outer):
         ribbon(back, part, width, 150)
-        ribbon(back, part, width - 2.8, 100)
+        ribbon(back, part, width - 2.8, 104)
+    for end in (inner[-3:], outer[:2]):
+        ribbon(back, end, width + 1.0 * amount, 142 + 44 * amount)
     _fronts(fore, cage.front[row : row + 1], cage.width[row : row + 1])
     blood = blank()
     spot = (float(points[at, 0]), float(points[at, 1]))
-    ellipse(blood, spot, (14 + 6 * amount, 11 + 4 * amount), 40 + 70 * amount)
+    ellipse(blood, spot, (14 + 6 * amount, 11 + 4 * amount), 44 + 84 * amount)
     np.maximum(fore, cv2.GaussianBlur(blood, (0, 0), 4.0), out=fore)

@@ -12,9 +12,11 @@ from radpair.phantom.frame import (
     COARSE,
     Floats,
     Frame,
+    Layer,
     blank,
-    ellipse,
+    circle,
     frame,
+    polygon,
     resized,
     ribbon,
     smoothstep,
@@ -88,8 +90,8 @@ def _borders(build: Anatomy, s: Floats) -> tuple[Floats, Floats]:
     right = _smooth(s, _RIGHT_EDGE) * (1 + 0.5 * (grow - 1)) * size
     left = _smooth(s, _LEFT_EDGE) * (1 + 1.15 * (grow - 1)) * size
     age = np.clip((build.body.age - 35) / 50, 0, 1)
-    knob = 8.5 + 2.5 * build.traits["aorta"] + 7 * age
-    left = left + knob * np.exp(-(((s - 0.27) / 0.05) ** 2))
+    knob = 7.5 + 2.5 * build.traits["aorta"] + 6 * age
+    left = left + knob * np.exp(-(np.abs((s - 0.265) / 0.058) ** 2.4))
     left = left + (3 + 2 * build.traits["heart"]) * np.exp(-(((s - 0.405) / 0.04) ** 2))
     return right, left
 
@@ -174,7 +176,7 @@ def _breasts(build: Anatomy, grid: Frame) -> Floats:
         x = sign * (78 + 8 * build.body.build) + 0.8 * build.front
         y = build.rest - 42 + 12 * size
         pad = _ellipsoid(grid, x, y, 64 * size, 52 * size, sign * 25)
-        total += np.float32(2.3 * size) * pad
+        total += np.float32(2.8 * size) * pad
     return total
 
 
@@ -210,10 +212,25 @@ def bowel_gas(build: Anatomy, size: int) -> Floats | None:
     if present < 0.35:
         return None
     layer = blank()
-    x = 62 + 22 * place + 0.5 * build.front
-    y = float(build.dome_line(np.asarray([x]), LEFT)[0]) + 22 + 8 * tall
-    ellipse(layer, (x, y), (17 + 18 * wide, 8 + 9 * tall), 215)
-    if colon > 0.6:
-        ellipse(layer, (x + 34, y + 26), (16 + 10 * tall, 12), 130)
-        ellipse(layer, (x + 8, y + 52), (22, 11 + 8 * wide), 110)
-    return resized(cv2.GaussianBlur(layer, (0, 0), 3.0), size) / 255
+    x = 52 + 36 * place + 0.5 * build.front
+    y = float(build.dome_line(np.asarray([x]), LEFT)[0]) + 18 + 12 * tall
+    _bubble(layer, (x, y), (14 + 22 * wide, 7 + 11 * tall), 130 + 90 * rng.random(), rng)
+    for _ in range(int(colon * 4.5) - 2):
+        centre = (rng.uniform(0, 110), y + rng.uniform(28, 80))
+        _bubble(layer, centre, (10 + 14 * rng.random(), 7 + 9 * rng.random()), 95, rng)
+    return resized(cv2.GaussianBlur(layer, (0, 0), 2.6), size) / 255
+
+
+def _bubble(
+    layer: Layer,
+    centre: tuple[float, float],
+    radii: tuple[float, float],
+    value: float,
+    rng: np.random.Generator,
+) -> None:
+    """Gas with an uneven wall."""
+    turn = circle(40)
+    angle = np.linspace(0, 2 * np.pi, 40, endpoint=False)
+    edge = 1 + 0.16 * np.cos(2 * angle + rng.uniform(0, 6.3))
+    edge += 0.10 * np.cos(3 * angle + rng.uniform(0, 6.3)) * rng.random()
+    polygon(layer, turn * edge[:, None] * np.array(radii) + np.array(centre), value)
