@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from radpair.graphs.terms import ANATOMY_ROLES, OBSERVATION_ROLES, STATE, Lexicon
+from radpair.graphs.terms import ANATOMY_ROLES, MODIFIER, OBSERVATION_ROLES, STATE, Lexicon
 
 MEASURE = "measure"
 ENTITY_ROLES = OBSERVATION_ROLES | ANATOMY_ROLES | {MEASURE}
 OBSERVATIONS = OBSERVATION_ROLES | {MEASURE}
+
+RESOLVED = frozenset({"resolved", "cleared"})
+"""Last words of triggers that are observations themselves."""
 
 _NUMBER = re.compile(r"\d+(?:\.\d+)?(?:[x-]\d+(?:\.\d+)?)*\Z")
 _UNITS = frozenset({"cm", "mm", "centimeter", "centimeters", "millimeter", "millimeters", "cms"})
@@ -42,15 +45,15 @@ class Item:
 def match(words: list[str], lexicon: Lexicon) -> list[Item]:
     """The items of one sentence; ``words`` are its tokens in lower case."""
     items: list[Item] = []
-    phrases = lexicon.phrases
+    branches = lexicon.branches
     at, count = 0, len(words)
     while at < count:
         word = words[at]
-        if word in phrases:
+        if word in branches:
             found = lexicon.find(words, at)
             if found is not None:
                 (role, concept), length = found
-                items.extend(_items(role, concept, at, length))
+                items.extend(_items(role, concept, at, length, words[at + length - 1]))
                 at += length
                 continue
         if word[0].isdigit():
@@ -63,9 +66,12 @@ def match(words: list[str], lexicon: Lexicon) -> list[Item]:
     return items
 
 
-def _items(role: str, concept: str, at: int, length: int) -> list[Item]:
+def _items(role: str, concept: str, at: int, length: int, word: str) -> list[Item]:
     if role == "negation_emitting_first":
         return [Item(STATE, "clear", at, at), Item("negation", "negation", at + 1, at + length - 1)]
+    if role == "negation_after" and word in RESOLVED:
+        last = at + length - 1
+        return [Item(role, concept, at, last), Item(MODIFIER, "resolved", last, last)]
     return [Item(role, concept, at, at + length - 1)]
 
 

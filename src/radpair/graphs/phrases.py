@@ -29,6 +29,11 @@ class Phrase:
     loose: list[Item] = field(default_factory=list)
     """Modifiers and states, where no finding heads the phrase."""
 
+    @property
+    def sided(self) -> bool:
+        """Whether its only anatomy is a side (``clear bilaterally``)."""
+        return bool(self.places) and self.places[0].role == SIDE
+
 
 def read_phrase(items: list[Item], links: list[Link]) -> Phrase:
     """Finds the heads of a run of entities and adds the relations within it to ``links``."""
@@ -42,8 +47,9 @@ def read_phrase(items: list[Item], links: list[Link]) -> Phrase:
             links.extend((head, LOCATED_AT, place) for place in phrase.places)
     else:
         phrase.loose = _chain_states(qualifiers, links)
-        for item in phrase.loose:
-            links.extend((item, LOCATED_AT, place) for place in phrase.places)
+        if not phrase.sided:
+            for item in phrase.loose:
+                links.extend((item, LOCATED_AT, place) for place in phrase.places)
     return phrase
 
 

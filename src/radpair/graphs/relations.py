@@ -9,7 +9,7 @@ from __future__ import annotations
 from radpair.graphs.match import ENTITY_ROLES, Item
 from radpair.graphs.phrases import ABSTRACT, MAX_GAP, Link, Phrase, read_phrase
 from radpair.graphs.schema import LOCATED_AT, MODIFY, SUGGESTIVE_OF
-from radpair.graphs.terms import STRUCTURE
+from radpair.graphs.terms import STATE, STRUCTURE
 
 _TRANSPARENT = frozenset({"pseudo", "uncertainty"})
 _LIST_LIMIT = 24
@@ -103,15 +103,21 @@ class _Clause:
                 self.group, self.places = [], []
             self.joint = role
         elif role in {"suggest_uncertain", "suggest_present"}:
-            self.suggesting = self.group or self.subjects or self.pending or self.earlier
-            self.group, self.places, self.pending = [], [], []
-            self.joint = "suggest"
+            self._suggest()
         elif role == "negation":
             self._negate()
         elif role == "break":
             self.group, self.places, self.pending, self.joint = [], [], [], ""
         else:
             self.joint = role
+
+    def _suggest(self) -> None:
+        self.suggesting = self.group or self.subjects or self.pending or self.earlier
+        if self.group or self.places:
+            self.subjects = self.group
+            self.subject_places = [] if self.group else self.places
+        self.group, self.places, self.pending = [], [], []
+        self.joint = "suggest"
 
     def _negate(self) -> None:
         if self.joint != "verb":
@@ -154,7 +160,13 @@ class _Clause:
     def _take_state(self, phrase: Phrase, joint: str) -> None:
         """States and modifiers without a finding: they speak of the subject or wait."""
         loose = phrase.loose
-        if phrase.places:
+        sided = phrase.sided and self.subject_places and not self.subjects
+        if sided:
+            sides = [(place, MODIFY, at) for place in phrase.places for at in self.subject_places]
+            self.links.extend(sides[:_LIST_LIMIT])
+        elif phrase.places:
+            if phrase.sided:
+                self.links.extend((item, LOCATED_AT, p) for item in loose for p in phrase.places)
             listed = joint in {"comma", "and", "or"}
             self.links.extend(
                 (i, LOCATED_AT, place) for i in self.pending for place in phrase.places
@@ -165,14 +177,15 @@ class _Clause:
             self.holders = loose
             self._await_part(phrase, listed=listed)
             return
-        if self.subjects or self.subject_places:
+        told = joint != "suggest" or loose[-1].role == STATE
+        if told and (self.subjects or self.subject_places):
             self._say_of_subject(loose)
         elif joint in {"", "negation", "suggest"} or not (self.group or self.places):
             self.pending = [*self.pending[-_LIST_LIMIT:], *loose]
             return
         else:
             self._say_of(loose, self.group, self.places)
-        if not self.group:
+        if not self.group or loose[-1].concept == "tip":
             self.group = loose
 
     def _say_of_subject(self, loose: list[Item]) -> None:

@@ -101,6 +101,9 @@ class _Clause:
         if item.is_anatomy:
             item.status = ANATOMY
             return
+        if item.concept == "resolved":
+            item.status = PRESENT
+            return
         item.status = self.mode
         if item.role == "measure" and self.mode == PRESENT:
             item.status = MEASURED_OBSERVATION

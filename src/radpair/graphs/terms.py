@@ -42,19 +42,34 @@ class Term(NamedTuple):
     """The key it is listed under; for triggers the same as ``role``."""
 
 
+class _Branch(NamedTuple):
+    """The phrases that begin with one word."""
+
+    alone: Term | None
+    """What the word is by itself."""
+    longer: Mapping[str, tuple[tuple[tuple[str, ...], Term], ...]]
+    """Phrases of two words and more by their second word, the longest first."""
+
+
 @dataclass(frozen=True, eq=False)
 class Lexicon:
-    """Phrases by their first word; within one, longer phrases first."""
+    """Every phrase and what it is."""
 
-    phrases: Mapping[str, tuple[tuple[tuple[str, ...], Term], ...]]
+    entries: Mapping[tuple[str, ...], Term]
+    branches: Mapping[str, _Branch]
+    """The same, by first word."""
 
     def find(self, words: list[str], at: int) -> tuple[Term, int] | None:
         """The longest phrase that begins at ``words[at]`` (lower case) and its length."""
-        for phrase, term in self.phrases.get(words[at], ()):
-            length = len(phrase)
-            if length == 1 or tuple(words[at : at + length]) == phrase:
-                return term, length
-        return None
+        branch = self.branches.get(words[at])
+        if branch is None:
+            return None
+        if branch.longer and at + 1 < len(words):
+            for phrase, term in branch.longer.get(words[at + 1], ()):
+                length = len(phrase)
+                if length == 2 or tuple(words[at : at + length]) == phrase:
+                    return term, length
+        return (branch.alone, 1) if branch.alone else None
 
     def concepts(self, text: str) -> frozenset[str]:
         """The concepts that a span of tokens names, by longest match from the left."""
@@ -101,9 +116,7 @@ def load_lexicon(path: Path) -> Lexicon:
         if role not in tables:
             raise GraphError(f"Lexicon '{path}': unknown table '{role}'{nearest(role, tables)}.")
         _check_table(path, role, concepts)
-    entries = {
-        phrase: term for listed in shipped_lexicon().phrases.values() for phrase, term in listed
-    }
+    entries = dict(shipped_lexicon().entries)
     _enter(entries, data, "")
     return _by_first_word(entries)
 
@@ -160,12 +173,18 @@ def _plural(noun: str) -> str:
 
 
 def _by_first_word(entries: Mapping[tuple[str, ...], Term]) -> Lexicon:
-    grouped: dict[str, list[tuple[tuple[str, ...], Term]]] = {}
-    for phrase, term in entries.items():
-        if phrase:
-            grouped.setdefault(phrase[0], []).append((phrase, term))
-    ordered = {
-        first: tuple(sorted(listed, key=lambda entry: (-len(entry[0]), entry[0])))
-        for first, listed in grouped.items()
+    alone: dict[str, Term] = {}
+    longer: dict[str, dict[str, list[tuple[tuple[str, ...], Term]]]] = {}
+    for phrase, term in sorted(entries.items(), key=lambda entry: (-len(entry[0]), entry[0])):
+        if len(phrase) == 1:
+            alone[phrase[0]] = term
+        elif phrase:
+            longer.setdefault(phrase[0], {}).setdefault(phrase[1], []).append((phrase, term))
+    branches = {
+        first: _Branch(
+            alone.get(first),
+            {second: tuple(listed) for second, listed in longer.get(first, {}).items()},
+        )
+        for first in [*alone, *(word for word in longer if word not in alone)]
     }
-    return Lexicon(ordered)
+    return Lexicon(dict(entries), branches)

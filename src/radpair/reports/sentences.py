@@ -12,9 +12,10 @@ _ABBREVIATIONS = frozenset(
 )
 _END = re.compile(r"[.!?]+[\"')\]]*(?=\s|\Z|[A-Z][a-z])|\n[ \t]*\n\s*|\n")
 _WORD_BEFORE = re.compile(r"([^\s(\[]*)\Z")
-_NUMBER = re.compile(r"\s*\(?#?(\d{1,2})(?=\.)")
+_NUMBER = re.compile(r"\s*\(?#?([0-9]{1,2})(?=\.)")
+_FIRST_NUMBER = re.compile(r"[0-9]{1,2}")
 _BULLET = re.compile(r"[ \t]*(?:[-*\u2022]|\(?\d{1,2}[.)])\s")
-_INLINE_NUMBER = re.compile(r"(?<=[a-z)])\s+(?=(\d{1,2})[.)]\s+[A-Z])")
+_INLINE_NUMBER = re.compile(r"(?<=[a-z)])\s+(?=([0-9]{1,2})[.)]\s+[A-Z])")
 _SHORT_LINE = 50
 
 
@@ -57,11 +58,12 @@ def _add(found: list[str], piece: str) -> None:
 
 def _split_numbers(line: str) -> list[str]:
     """Cuts before a list number that continues the one the line begins with (``... 2. Stable``)."""
-    if not line[0].isdigit():
+    first = _FIRST_NUMBER.match(line)
+    if first is None:
         return [line]
     parts = []
     start = 0
-    expected = int(re.match(r"\d{1,2}", line).group()) + 1  # type: ignore[union-attr]
+    expected = int(first.group()) + 1
     for match in _INLINE_NUMBER.finditer(line):
         if int(match.group(1)) == expected:
             parts.append(line[start : match.start()])
@@ -86,7 +88,7 @@ def _stop_ends_sentence(text: str, match: re.Match[str], start: int) -> bool:
     word = found.group(1).lower() if found else ""
     if word in _ABBREVIATIONS:
         return word == "no" and text[match.end() : match.end() + 2].strip()[:1].isupper()
-    if word.isdigit() and _is_list_number(text, start, match.start(), int(word)):
+    if word.isascii() and word.isdigit() and _is_list_number(text, start, match.start(), int(word)):
         return False
     return not (len(word) == 1 and word.isalpha() and word not in "ai" and len(before) > 2)
 
