@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Protocol
 
 LINE_SECONDS = 10.0
@@ -27,6 +27,20 @@ def track(title: str, total: int) -> Iterator[Track]:
             yield update
     else:
         yield _lines(title, total)
+
+
+@contextmanager
+def counting(title: str) -> Iterator[Callable[[int, int | None], None]]:
+    """Like ``track`` where the total comes with each report, or is not known yet (None)."""
+    with ExitStack() as stack:
+        shown: list[Track] = []
+
+        def update(done: int, total: int | None) -> None:
+            if not shown:
+                shown.append(stack.enter_context(track(title, total or 0)))
+            shown[0](done)
+
+        yield update
 
 
 @contextmanager
@@ -63,10 +77,11 @@ def _lines(title: str, total: int) -> Track:
     def update(done: int, note: str = "") -> None:
         nonlocal shown
         now = time.monotonic()
-        if done < total and now - shown < LINE_SECONDS:
+        if not (done == total) and now - shown < LINE_SECONDS:
             return
         shown = now
         tail = f"  {note}" if note else ""
-        print(f"{title}: {done}/{total}  {now - begun:.0f} s{tail}", file=sys.stderr, flush=True)
+        of = f"/{total}" if total else ""
+        print(f"{title}: {done}{of}  {now - begun:.0f} s{tail}", file=sys.stderr, flush=True)
 
     return update

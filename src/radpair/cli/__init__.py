@@ -1,0 +1,48 @@
+"""The command line: it reads the words, calls the library, and shows what comes back."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+INTERRUPTED, USER_ERROR = 130, 2
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs one verb. Ends with code 2 and one sentence where the user can mend the cause."""
+    _quiet_libraries()
+    from cyclopts import CycloptsError
+
+    from radpair.cli.app import app
+    from radpair.errors import RadpairError
+
+    try:
+        app(arguments, exit_on_error=False)
+    except CycloptsError:
+        sys.exit(USER_ERROR)
+    except RadpairError as problem:
+        _fail(str(problem))
+    except KeyboardInterrupt:
+        print("stopped; the same command again continues", file=sys.stderr)
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _fail(message: str) -> None:
+    colour = ("\033[31m", "\033[0m") if sys.stderr.isatty() else ("", "")
+    print(f"{colour[0]}radpair:{colour[1]} {message}", file=sys.stderr)
+    sys.exit(USER_ERROR)
+
+
+def _quiet_libraries() -> None:
+    """Libraries speak where something is wrong, not of their habits."""
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,7 +1,16 @@
 """Floor 3: prepared studies on disk; written once, read by memory map."""
 
+from radpair.studyset.extraction import GraphSummary, give_graphs
 from radpair.studyset.graphs import write_graphs
 from radpair.studyset.read import StudySet, content_hash
 from radpair.studyset.write import Summary, write
 
-__all__ = ["StudySet", "Summary", "content_hash", "write", "write_graphs"]
+__all__ = [
+    "GraphSummary",
+    "StudySet",
+    "Summary",
+    "content_hash",
+    "give_graphs",
+    "write",
+    "write_graphs",
+]

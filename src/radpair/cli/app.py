@@ -1,0 +1,39 @@
+"""Every verb, one line each; the work is done in the rooms below."""
+
+from __future__ import annotations
+
+from cyclopts import App, Parameter
+
+from radpair import __version__
+
+app = App(
+    name="radpair",
+    version=__version__,
+    help="Image encoders from radiographs and their reports, with very few labels.",
+    help_on_error=False,
+    default_parameter=Parameter(negative=()),
+)
+
+ingest = App(name="ingest", help="Write a study set: from the built-in phantom or from your data.")
+ingest.command("radpair.cli.ingest:phantom", help="Synthetic studies whose truth is known.")
+ingest.command(
+    "radpair.cli.ingest:table", help="A table (CSV, TSV, JSONL, Parquet) and its images."
+)
+app.command(ingest)
+app.command("radpair.cli.verify:verify", help="Check every byte of a study set or a model folder.")
+app.command("radpair.cli.graphs:graphs", help="Turn the reports of a study set into graphs.")
+app.command("radpair.cli.pretrain:pretrain", help="Train a recipe on a study set, or continue.")
+
+evaluate = App(name="evaluate", help="Measure a pretrained encoder.")
+evaluate.command(
+    "radpair.cli.evaluate:linear", help="Linear probes within label budgets, beside a control."
+)
+evaluate.command(
+    "radpair.cli.evaluate:zero_shot", name="zero-shot", help="Findings by text and graph prompts."
+)
+evaluate.command(
+    "radpair.cli.evaluate:retrieval", help="Find the report of an image, and the image of a report."
+)
+app.command(evaluate)
+app.command("radpair.cli.embed:embed", help="Write the features of every study to a table.")
+app.command("radpair.cli.demo:demo", help="The main job on synthetic studies, with its evidence.")

@@ -1,0 +1,88 @@
+"""``radpair evaluate``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+Many = Annotated[tuple[str, ...], Parameter(consume_multiple=True)]
+Models = Annotated[tuple[str, ...], Parameter(name="--model", consume_multiple=True)]
+Fractions = Annotated[tuple[float, ...], Parameter(consume_multiple=True)]
+
+
+def linear(
+    *,
+    model: Models,
+    data: Path,
+    labels: Many = (),
+    fractions: Fractions = (0.01, 0.1, 1.0),
+    draws: int = 5,
+    seed: int = 0,
+    out: Path | None = None,
+    cache: Path | None = None,
+) -> None:
+    """Probe frozen encoders with few labels; AUROC with 95 % intervals over patients.
+
+    Args:
+        model: Model folders, or random:LIKE; a random control of the first one is added.
+        data: The study set; its training split gives the labels, its test split the figures.
+        labels: Names of labels; all of the set's if not given.
+        fractions: Shares of the training labels.
+        draws: Seeded draws of patients a fraction.
+        seed: Of the draws and the resampling.
+        out: A file for the results as JSON.
+        cache: A folder in which features are kept between calls.
+    """
+    from radpair.evaluation.run import evaluate_linear
+
+    print(evaluate_linear(model, data, labels, fractions, draws, seed, out, cache))
+
+
+def zero_shot(
+    *,
+    model: Models,
+    data: Path,
+    prompts: Path | None = None,
+    labels: Many = (),
+    seed: int = 0,
+    out: Path | None = None,
+    cache: Path | None = None,
+) -> None:
+    """Score findings by prompts alone, with the text tower, the graph tower, or both.
+
+    Args:
+        model: Model folders.
+        data: The study set; its test split gives the figures.
+        prompts: A YAML file of prompts by label; the phantom's own if not given.
+        labels: Names of labels; all that have prompts if not given.
+        seed: Of the resampling.
+        out: A file for the results as JSON.
+        cache: A folder in which features are kept between calls.
+    """
+    from radpair.evaluation.run import evaluate_zero_shot
+
+    print(evaluate_zero_shot(model, data, prompts, labels, seed, out, cache))
+
+
+def retrieval(
+    *,
+    model: Models,
+    data: Path,
+    seed: int = 0,
+    out: Path | None = None,
+    cache: Path | None = None,
+) -> None:
+    """Find each test image's own report among all, and each report's image.
+
+    Args:
+        model: Model folders.
+        data: The study set; its test split gives the figures.
+        seed: Of the resampling.
+        out: A file for the results as JSON.
+        cache: A folder in which features are kept between calls.
+    """
+    from radpair.evaluation.run import evaluate_retrieval
+
+    print(evaluate_retrieval(model, data, seed, out, cache))

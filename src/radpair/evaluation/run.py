@@ -1,0 +1,341 @@
+"""The evaluation verbs: models and a study set in, figures out, as text and as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from radpair import __version__
+from radpair.errors import EvaluationError, nearest
+from radpair.evaluation.features import encode_study_set, study_means
+from radpair.evaluation.linear import linear_probe
+from radpair.evaluation.prompts import Prompts, read_prompts
+from radpair.evaluation.results import Results
+from radpair.evaluation.retrieval import graph_key, report_key, retrieval
+from radpair.evaluation.zero_shot import encode_prompts, zero_shot
+from radpair.models import Model, open_model
+from radpair.models.folder import write_atomically
+from radpair.phantom.prompts import PROMPTS
+from radpair.progress import track
+from radpair.studyset import StudySet
+from radpair.studyset.batch import usable_sentences
+
+Floats = NDArray[np.float32]
+EVALUATED = "test"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an evaluation found: a table for people, JSON values for programs."""
+
+    table: str
+    results: Any
+
+    def __str__(self) -> str:
+        return self.table
+
+
+class Encoded:
+    """A study set as one model sees it."""
+
+    def __init__(self, model: Model, studies: StudySet, cache: Path | None = None) -> None:
+        self.model = model
+        with track(f"encode with {model.name}", len(studies.image_study)) as show:
+            codes = encode_study_set(model, studies, cache, lambda done, total: show(done))
+        self.projections = codes.projections
+        """``[images, dim]``."""
+        self.features = study_means(codes.features, studies.image_study, len(studies))
+        """``[studies, features]``: the mean over a study's images."""
+        self.study_projections = study_means(codes.projections, studies.image_study, len(studies))
+        """``[studies, dim]``."""
+
+
+def open_models(names: Sequence[str], *, control: bool = False) -> list[Model]:
+    """The models of these names; ``control`` puts a random one like the first before them."""
+    if not names:
+        raise EvaluationError("no model was named; give --model RUN/model")
+    if control and not any(name.startswith("random:") for name in names):
+        names = [f"random:{names[0]}", *names]
+    models = [open_model(name) for name in names]
+    return sorted(models, key=lambda model: not model.name.startswith("random:"))
+
+
+def evaluate_linear(
+    names: Sequence[str],
+    data: Path,
+    labels: Sequence[str] = (),
+    fractions: Sequence[float] = (0.01, 0.1, 1.0),
+    draws: int = 5,
+    seed: int = 0,
+    out: Path | None = None,
+    cache: Path | None = None,
+) -> Outcome:
+    """Linear probes of models beside a random control (ConVIRT, section 4.3; IGC, section 4).
+
+    Trains on the set's training split within each budget and measures on its test split. Raises
+    ``EvaluationError``, ``ModelError`` or ``StudySetError``.
+    """
+    studies = StudySet.open(data)
+    columns = _columns(studies, labels)
+    seen = [Encoded(model, studies, cache) for model in open_models(names, control=True)]
+    results = probe(seen, studies, columns, fractions, draws, seed)
+    found = {**results.to_json(), "provenance": _provenance(seen, studies)}
+    return _kept(Outcome(linear_table(results), found), out)
+
+
+def probe(
+    seen: Sequence[Encoded],
+    studies: StudySet,
+    columns: Sequence[int],
+    fractions: Sequence[float],
+    draws: int = 5,
+    seed: int = 0,
+) -> Results:
+    """Linear probes of encoded sets; the first is the reference of the differences."""
+    with track("linear probes", 1) as show:
+        results = linear_probe(
+            _named(seen, lambda one: one.features),
+            studies.labels[:, columns],
+            studies.patient_ids,
+            studies.splits,
+            [studies.label_names[column] for column in columns],
+            fractions,
+            draws,
+            seed,
+            evaluated=EVALUATED,
+        )
+        show(1)
+    return results
+
+
+def evaluate_zero_shot(
+    names: Sequence[str],
+    data: Path,
+    prompts: Path | None = None,
+    labels: Sequence[str] = (),
+    seed: int = 0,
+    out: Path | None = None,
+    cache: Path | None = None,
+) -> Outcome:
+    """Findings by text and by graph prompts, with every tower that the models have."""
+    studies = StudySet.open(data)
+    asked = read_prompts(prompts) if prompts else PROMPTS
+    columns = [c for c in _columns(studies, labels) if studies.label_names[c] in asked]
+    seen = [Encoded(model, studies, cache) for model in open_models(names)]
+    found = [row for one in seen for row in zero_shot_rows(one, studies, asked, columns, seed)]
+    if not found:
+        raise EvaluationError("none of the models has a text or graph tower to be asked with")
+    return _kept(Outcome(zero_shot_table(found), found), out)
+
+
+def zero_shot_rows(
+    one: Encoded,
+    studies: StudySet,
+    prompts: Mapping[str, Any],
+    columns: Sequence[int],
+    seed: int = 0,
+) -> list[dict[str, Any]]:
+    """One result for each tower of the model."""
+    entries = {label: as_prompts(entry) for label, entry in prompts.items()}
+    kinds = [k for k, has in (("text", one.model.has_text), ("graph", one.model.has_graph)) if has]
+    return [
+        zero_shot(
+            one.model.name,
+            one.projections,
+            studies.image_study,
+            encode_prompts(one.model, entries, kind),
+            studies.labels[:, columns],
+            studies.patient_ids,
+            [studies.label_names[column] for column in columns],
+            studies.split(EVALUATED),
+            seed=seed,
+        )
+        for kind in kinds
+    ]
+
+
+def as_prompts(entry: Any) -> Prompts:
+    """A label's prompts, from a file or from the phantom."""
+    return Prompts(entry.present, entry.absent, entry.present_graphs, entry.absent_graphs)
+
+
+def evaluate_retrieval(
+    names: Sequence[str],
+    data: Path,
+    seed: int = 0,
+    out: Path | None = None,
+    cache: Path | None = None,
+) -> Outcome:
+    """Image to report (or graph) and back, among the test studies."""
+    studies = StudySet.open(data)
+    seen = [Encoded(model, studies, cache) for model in open_models(names)]
+    found = [row for one in seen for row in retrieval_rows(one, studies, seed)]
+    if not found:
+        raise EvaluationError("none of the models has a text or graph tower to retrieve with")
+    return _kept(Outcome(retrieval_table(found), found), out)
+
+
+def retrieval_rows(one: Encoded, studies: StudySet, seed: int = 0) -> list[dict[str, Any]]:
+    """One result for each tower; a report's code is the mean of its sentences'."""
+    chosen = studies.split(EVALUATED)
+    found = []
+    if one.model.has_text:
+        texts = [usable_sentences(studies.reports[study]) for study in chosen]
+        has = [number for number, sentences in enumerate(texts) if sentences]
+        codes = _report_codes(one.model, [texts[number] for number in has])
+        keys = [report_key(studies.reports[chosen[number]]) for number in has]
+        found.append(_retrieved(one, studies, chosen[has], codes, keys, "report", seed))
+    if one.model.has_graph and studies.has_graphs:
+        graphs = studies.graphs()
+        has = [n for n, study in enumerate(chosen) if (g := graphs[study]) and g.entities]
+        drawn = [graph for n in has if (graph := graphs[chosen[n]]) is not None]
+        codes = one.model.encode_graphs(drawn)
+        keys = [graph_key(graph) for graph in drawn]
+        found.append(_retrieved(one, studies, chosen[has], codes, keys, "graph", seed))
+    return found
+
+
+def _report_codes(model: Model, texts: Sequence[Sequence[str]]) -> Floats:
+    codes = model.encode_texts([sentence for report in texts for sentence in report])
+    owner = np.repeat(np.arange(len(texts)), [len(report) for report in texts])
+    return study_means(codes, owner, len(texts))
+
+
+def _retrieved(
+    one: Encoded,
+    studies: StudySet,
+    chosen: NDArray[np.int64],
+    codes: Floats,
+    keys: Sequence[str],
+    kind: str,
+    seed: int,
+) -> dict[str, Any]:
+    patients = [studies.patient_ids[study] for study in chosen]
+    images = one.study_projections[chosen]
+    return retrieval(one.model.name, images, codes, keys, patients, kind=kind, seed=seed)
+
+
+def write_embeddings(name: str, data: Path, out: Path, device: str = "cpu") -> str:
+    """Writes ``study_id, patient_id, split, features, projection`` as Parquet, one row a study."""
+    if out.suffix != ".parquet":
+        raise EvaluationError(f"{out}: name the table with the ending .parquet")
+    studies = StudySet.open(data)
+    one = Encoded(open_model(name, device), studies)
+    table = pa.table(
+        {
+            "study_id": studies.study_ids,
+            "patient_id": studies.patient_ids,
+            "split": studies.splits.tolist(),
+            "features": list(one.features),
+            "projection": list(one.study_projections),
+        },
+        metadata={"model": one.model.hash, "study_set": studies.content_hash},
+    )
+    out.parent.mkdir(parents=True, exist_ok=True)
+    draft = out.with_name(out.name + ".tmp")
+    pq.write_table(table, draft)
+    draft.replace(out)
+    return f"{out}: {len(studies):,} studies, {one.features.shape[1]} features each"
+
+
+def _columns(studies: StudySet, labels: Sequence[str]) -> list[int]:
+    for label in labels:
+        if label not in studies.label_names:
+            raise EvaluationError(
+                f"{studies.path} has no label '{label}'{nearest(label, studies.label_names)}"
+            )
+    if not studies.label_names:
+        raise EvaluationError(f"{studies.path} has no labels; ingest it with --label-columns")
+    return [studies.label_names.index(label) for label in labels or studies.label_names]
+
+
+def _named(seen: Sequence[Encoded], value: Any) -> dict[str, Any]:
+    names = [one.model.name for one in seen]
+    for name in names:
+        if names.count(name) > 1:
+            raise EvaluationError(f"two models are called '{name}'; rename one of their runs")
+    return {one.model.name: value(one) for one in seen}
+
+
+def _provenance(seen: Sequence[Encoded], studies: StudySet) -> dict[str, Any]:
+    return {
+        "radpair": __version__,
+        "study_set": {"name": studies.path.name, "hash": studies.content_hash},
+        "models": {one.model.name: one.model.hash for one in seen},
+    }
+
+
+def _kept(outcome: Outcome, out: Path | None) -> Outcome:
+    if out is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(out, json.dumps(outcome.results, indent=2).encode())
+    return outcome
+
+
+def linear_table(results: Results) -> str:
+    """Mean AUROC with its interval, one row a model, one column a fraction of the labels."""
+    fractions = list(dict.fromkeys(row.fraction for row in results.rows))
+    models = list(dict.fromkeys(row.model for row in results.rows))
+    sizes = {row.fraction: row.studies for row in results.rows}
+    head = ["AUROC, linear"] + [f"{f:.0%} ({sizes[f]:,} studies)" for f in fractions]
+    body = [
+        [name, *(_cell(results.row(name, f).metrics["auroc"].macro) for f in fractions)]
+        for name in models
+    ]
+    return _aligned([head, *body])
+
+
+def zero_shot_table(found: Sequence[Mapping[str, Any]]) -> str:
+    """Mean AUROC of prompts, one row a model and kind."""
+    rows = [["AUROC, zero-shot", "prompts", "mean over labels"]]
+    for row in found:
+        rows.append([row["model"], row["kind"], _cell(row["metrics"]["auroc"]["macro"])])
+    return _aligned(rows)
+
+
+def retrieval_table(found: Sequence[Mapping[str, Any]]) -> str:
+    """Recall at 10 and median rank in both directions."""
+    rows = [["retrieval", "direction", "recall at 10", "chance", "median rank"]]
+    for row in found:
+        for name, direction in row["directions"].items():
+            recall = direction["recall"].get(10) or direction["recall"]["10"]
+            rank = direction["median_rank"]["value"]
+            rows.append(
+                [
+                    row["model"],
+                    name.replace("_to_", " → "),
+                    _cell(recall),
+                    f"{recall['chance']:.3f}",
+                    f"{rank:.0f} of {row['studies']}",
+                ]
+            )
+    return _aligned(rows)
+
+
+def _cell(interval: Any) -> str:
+    part = interval if isinstance(interval, Mapping) else _fields(interval)
+    if part["value"] is None:
+        return "undefined"
+    return f"{part['value']:.3f} [{part['low']:.3f}, {part['high']:.3f}]"
+
+
+def _fields(interval: Any) -> dict[str, float]:
+    """An interval's fields by name."""
+    return {key: getattr(interval, key) for key in ("value", "low", "high")}
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> str:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+    return "\n".join([lines[0], "─" * len(lines[0]), *lines[1:]])
