@@ -56,7 +56,7 @@ def test_sigkill_at_random_moments(tmp_path: Path, processes: int) -> None:
     chance = random.Random(processes)
     out = tmp_path / "broken"
     kills = 0
-    for goal in (1, 7, 14):
+    for goal in (2, 13):
         run = begin(out, processes)
         while run.poll() is None and finished_parts(out) < goal:
             time.sleep(0.002)
@@ -66,7 +66,7 @@ def test_sigkill_at_random_moments(tmp_path: Path, processes: int) -> None:
             kills += 1
         run.wait()
         wait_until_gone(run.pid)
-    assert kills >= 2
+    assert kills == 2
     assert begin(out, processes).wait(60) == 0
     assert content(out) == content(tmp_path / "whole")
     StudySet.open(out).verify()
@@ -81,13 +81,12 @@ def test_stop_at_every_sync(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     """The run is broken at its first, second, third ... sync to disk, until it passes."""
     write(Gradients(20), tmp_path / "whole", processes=1)
     whole = content(tmp_path / "whole")
-    real, left = os.fsync, [0]
+    left = [0]
 
-    def failing(handle: int) -> None:
+    def failing(_: int) -> None:
         left[0] -= 1
         if left[0] < 0:
             raise Crash
-        real(handle)
 
     monkeypatch.setattr("radpair.studyset.files.os.fsync", failing)
     for moment in range(200):

@@ -224,6 +224,15 @@ def test_foreign_folders_and_files_are_not_touched(tmp_path: Path) -> None:
     assert content(tmp_path) == {"thesis.tex": b"dear to me"}
 
 
+def test_disk_that_refuses_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any) -> int:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr("radpair.studyset.files.os.write", refuse)
+    with pytest.raises(StudySetError, match="Read-only file system, so the study set"):
+        write(Gradients(4), tmp_path / "set", processes=1)
+
+
 @pytest.mark.parametrize("fractions", [(0.8, 0.3, 0.1), (1.1, -0.1, 0.0), (0.5, 0.5)])
 def test_impossible_options_are_refused(tmp_path: Path, fractions: tuple[float, ...]) -> None:
     with pytest.raises(StudySetError, match="sum to 1"):

@@ -40,16 +40,22 @@ def decode(path: Path | str, size: int | None = None) -> NDArray[np.uint8]:
     """
     path = Path(path)
     head = _head(path)
+    try:
+        pixels = _read(path, head, size)
+    except MemoryError as error:
+        raise unreadable(path, "asks for more memory than there is") from error
+    check_picture(path, pixels)
+    return pixels if size is None else shrink(pixels, size)
+
+
+def _read(path: Path, head: bytes, size: int | None) -> NDArray[np.uint8]:
     if _is_dicom(head):
         from radpair.images.dicom import read_dicom
 
-        pixels = read_dicom(path)
-    else:
-        from radpair.images.raster import read_raster
+        return read_dicom(path)
+    from radpair.images.raster import read_raster
 
-        pixels = read_raster(path, head, size)
-    check_picture(path, pixels)
-    return pixels if size is None else shrink(pixels, size)
+    return read_raster(path, head, size)
 
 
 def shrink(pixels: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:

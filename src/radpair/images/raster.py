@@ -32,15 +32,13 @@ def read_raster(path: Path, head: bytes, size: int | None) -> NDArray[np.uint8]:
             warnings.simplefilter("ignore")
             with Image.open(path, formats=FORMATS) as image:
                 return _grey(path, image, size)
-    except ImageError:
+    except (ImageError, MemoryError):
         raise
     except Image.DecompressionBombError as error:
         most = MAX_PIXELS // 10**6
         raise ImageError(
             f"{path}: too large, more than {most} million pixels; reduce it first"
         ) from error
-    except MemoryError as error:
-        raise unreadable(path, "asks for more memory than there is") from error
     except Exception as error:  # a damaged file makes the parser raise anything at all
         raise unreadable(path, f"is damaged or truncated ({_reason(error)})") from error
 

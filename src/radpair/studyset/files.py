@@ -144,6 +144,6 @@ def writing_to(out: Path) -> Iterator[None]:
                 "kept: make space and run the same command again"
             ) from error
         raise StudySetError(
-            f"{where}: cannot be written ({error.strerror or error}); choose another --out, or "
-            "mend the permission or the disk, and run the same command again"
+            f"{where}: {error.strerror or error}, so the study set {out} cannot be written; mend "
+            "the permission or the disk and run the same command again, or choose another --out"
         ) from error

@@ -47,7 +47,6 @@ class Done:
 
     index: int
     studies: int
-    bytes: int
     quarantined: tuple[tuple[str, str, str], ...]
     """Kind, path and reason of each entry."""
 
@@ -60,7 +59,7 @@ def write_part(source: AnySource, part: Part, out: Path, size: int) -> Done:
         with writing_to(out):
             body = _write(source, part, out, size, fingerprint)
     entries = tuple((q["kind"], q["path"], q["reason"]) for q in body["quarantine"])
-    return Done(part.index, len(part.studies), body["shard"]["bytes"], entries)
+    return Done(part.index, len(part.studies), entries)
 
 
 def record_path(out: Path, index: int) -> Path:

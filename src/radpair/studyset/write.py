@@ -220,19 +220,18 @@ def _write_parts(
     parts = (
         Part(index, studies) for index, studies in enumerate(_groups(_checked(source, out, plan)))
     )
-    count = studies = size_so_far = 0
+    count = studies = 0
     if progress:
         progress(0, total)
     try:
         for done in _done_parts(source, parts, out, size, processes or worker.cpus()):
             count, studies = count + 1, studies + done.studies
-            size_so_far += done.bytes
             if strict:
                 _refuse_image(out, done)
             if progress:
                 progress(studies, total)
     except StudySetError as error:
-        raise _with_need(error, total, studies, size_so_far) from error
+        raise _with_need(error, out, total) from error
     return count
 
 
@@ -267,14 +266,13 @@ def _done_parts(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _with_need(
-    error: StudySetError, total: int | None, studies: int, size_so_far: int
-) -> StudySetError:
+def _with_need(error: StudySetError, out: Path, total: int | None) -> StudySetError:
     """Adds how much space the rest needs, as far as the finished parts tell."""
-    if "no space left" not in str(error) or not studies or not total:
+    shards = [path.stat().st_size for path in (out / PIXELS).glob("*.bin")]
+    if "no space left" not in str(error) or not shards or not total:
         return error
-    need = size_so_far / studies * (total - studies)
-    return StudySetError(f"{error} (about {need / 1e6:,.0f} MB more are needed)")
+    need = sum(shards) / len(shards) * max(total / PART - len(shards), 0.0)
+    return StudySetError(f"{error} (about {need / 1e6:,.1f} MB more are needed)")
 
 
 def _refuse_image(out: Path, done: Done) -> None:
