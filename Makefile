@@ -1,0 +1,49 @@
+# Two commands set everything up from a bare Python 3.11: make demo, make test.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+JOBS ?= 2
+
+.PHONY: help env demo test check bench lock clean
+
+help:
+	@echo "make demo    the main job on synthetic studies; opens nothing, writes demo/report.html"
+	@echo "make test    the tests"
+	@echo "make check   linter, formatter, types"
+	@echo "make bench   the benchmarks"
+	@echo "make env     only the environment, in $(VENV)"
+
+env: $(READY)
+
+$(READY): requirements.lock requirements-cuda.lock pyproject.toml
+	$(PYTHON) -c 'import sys; assert (3, 11) <= sys.version_info < (3, 14), "radpair needs Python 3.11 to 3.13: make PYTHON=python3.11"'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements.lock
+	@if $(BIN)/python -c 'import importlib.metadata as m, sys; sys.exit(not any("nvidia" in r or "cuda" in r for r in m.requires("torch")))'; then \
+		echo "installing the CUDA libraries of this build of torch"; \
+		$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements-cuda.lock; \
+	fi
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $(READY)
+
+demo: $(READY)
+	$(BIN)/radpair demo --out demo
+
+test: $(READY)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+
+check: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(READY)
+	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+lock:
+	$(PYTHON) scripts/lock.py
+
+clean:
+	rm -rf $(VENV) demo
