@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -61,6 +64,22 @@ def centroid(energy: NDArray[np.float64]) -> tuple[float, float]:
 @pytest.mark.parametrize("exam", PATIENTS[:6], ids=lambda exam: exam.study_id)
 def test_film_is_the_same_every_time(exam: Exam) -> None:
     np.testing.assert_array_equal(render(exam, 0, 96), render(exam, 0, 96))
+
+
+def test_another_process_draws_the_same_bytes() -> None:
+    program = """
+import hashlib, cv2
+from radpair.phantom.render import render
+from radpair.phantom.truth import exams
+cv2.setNumThreads(1)
+films = [render(exam, 0, 112).tobytes() for exam in exams(6, seed=2)]
+print(hashlib.sha256(b"".join(films)).hexdigest())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    here = b"".join(render(exam, 0, 112).tobytes() for exam in exams(6, seed=2))
+    assert done.stdout.strip() == hashlib.sha256(here).hexdigest()
 
 
 def test_film_depends_on_body_film_and_findings_only() -> None:

@@ -28,6 +28,7 @@ from radpair.phantom.frame import (
     strokes,
     texture,
 )
+from radpair.phantom.lesions import focus
 from radpair.phantom.truth import Finding
 from radpair.phantom.vessels import placed
 
@@ -144,20 +145,11 @@ def _pneumothorax(
     found.drawn.add("bright")
 
 
-def _focus(
-    build: Anatomy, finding: Finding, sign: int, rng: np.random.Generator
-) -> tuple[float, float]:
-    """Where in its zone a focal finding lies."""
-    low, high = ZONE_SPAN[finding.zone or "middle"]
-    across, down = rng.uniform(0.38, 0.74), rng.uniform(low, high)
-    return build.point(sign, across, down)
-
-
 def _consolidation(
     build: Anatomy, found: Changes, finding: Finding, sign: int, rng: np.random.Generator
 ) -> None:
-    """Patchy filled lung with dark bronchi; at times ending at a fissure."""
-    x, y = _focus(build, finding, sign, rng)
+    """Patchy filled lung with dark bronchi; in the right upper lobe at times to the fissure."""
+    x, y = focus(build, finding, sign, rng)
     amount = finding.severity
     wide = (24 + 22 * amount) * rng.uniform(0.85, 1.25)
     tall = (20 + 17 * amount) * rng.uniform(0.85, 1.2)
@@ -165,7 +157,7 @@ def _consolidation(
     radius = np.hypot((coarse.x - x) / wide, (coarse.y - y) / tall)
     patchy = 0.24 * texture(finding.seed, 22) + 0.10 * texture(finding.seed + 1, 7)
     share = (0.18 + 0.76 * amount) * smoothstep((1.25 - radius + patchy) / 0.75)
-    if rng.random() < 0.35:
+    if sign == RIGHT and finding.zone == "upper" and rng.random() < 0.6:
         slope = rng.uniform(-0.12, 0.12)
         fissure = y + 0.42 * tall + slope * (coarse.x - x)
         share = share * smoothstep((fissure - coarse.y) / 4 + 0.5)
@@ -183,7 +175,8 @@ def _bronchograms(build: Anatomy, found: Changes, finding: Finding, sign: int) -
 def _atelectasis(
     build: Anatomy, found: Changes, finding: Finding, sign: int, rng: np.random.Generator
 ) -> None:
-    """One to three plates, nearly horizontal."""
+    """One to three plates, nearly horizontal, in slightly underfilled lung."""
+    coarse = frame(COARSE)
     amount = finding.severity
     low, high = ZONE_SPAN[finding.zone or "lower"]
     for _ in range(1 + int(amount * 2.6)):
@@ -191,9 +184,11 @@ def _atelectasis(
         half = 0.5 * (46 + 40 * rng.random() + 24 * amount)
         lean, bow = rng.normal(0, 0.22), rng.normal(0, 3)
         control = [(x - half, y + lean * half), (x, y + bow), (x + half, y - lean * half)]
+        away = np.hypot((coarse.x - x) / (1.2 * half), (coarse.y - y) / 16)
+        found.blend(np.asarray((0.05 + 0.22 * amount) * np.exp(-(away**2)), dtype=np.float32))
         curve = spline(control, 24)
         taper = np.sqrt(np.clip(1 - np.linspace(-1, 1, 24) ** 2, 0.02, 1))
-        ribbon(found.bright, curve, (2.2 + 5.8 * amount) * taper, 80 + 150 * amount)
+        ribbon(found.bright, curve, (2.6 + 6.4 * amount) * taper, 100 + 150 * amount)
     found.drawn.add("bright")
 
 
@@ -271,61 +266,6 @@ def _edema(
         outer = build.point(RIGHT, 0.97, 0.50)
         ribbon(found.bright, spline([(x - 8, y + 4), outer], 12), 1.2 + amount, 35 + 60 * amount)
     found.drawn.add("bright")
-
-
-def thicken(build: Anatomy, grid: Frame) -> Floats | None:
-    """Nodules, masses and granulomas: water to add where lung is, ``[size, size]`` cm."""
-    total = None
-    for kind in ("nodule", "mass", "granuloma"):
-        for finding, sign in build.of(kind):
-            rng = np.random.default_rng([finding.seed, 5 + sign])
-            total = np.zeros((grid.size, grid.size), np.float32) if total is None else total
-            _lesion(build, grid, finding, _focus(build, finding, sign, rng), rng, total)
-    return total
-
-
-def _lesion(
-    build: Anatomy,
-    grid: Frame,
-    finding: Finding,
-    centre: tuple[float, float],
-    rng: np.random.Generator,
-    total: Floats,
-) -> None:
-    """Adds one rounded lesion within its own window of ``total``."""
-    radius = finding.size_mm / 2
-    rows, columns = _window(grid, centre, radius * 1.6 + 6)
-    dx, dy = grid.x[:, columns] - centre[0], grid.y[rows] - centre[1]
-    angle = np.arctan2(dy, dx)
-    wobble = {"nodule": 0.06, "mass": 0.13, "granuloma": 0.10}[finding.kind]
-    edge = np.ones_like(angle)
-    for waves in (2, 3, 5):
-        edge += wobble / (waves**0.5) * np.cos(waves * angle + rng.uniform(0, 6.3)) * rng.random()
-    if finding.kind == "mass":
-        spikes = 0.5 + 0.5 * np.cos(rng.integers(13, 19) * angle + rng.uniform(0, 6.3))
-        edge += 0.10 * rng.random() * spikes**3
-    away = np.hypot(dx, dy) / (radius * edge)
-    soft = 1.15 / radius + 0.06
-    profile = np.sqrt(np.clip(1 - (away / (1 + soft)) ** 2, 0, 1)) * smoothstep(
-        (1 + soft - away) / (2 * soft)
-    )
-    total[rows, columns] += (_lesion_depth(finding) * profile).astype(np.float32)
-
-
-def _lesion_depth(finding: Finding) -> float:
-    """cm of water at a lesion's middle."""
-    across, amount = finding.size_mm / 10, finding.severity
-    if finding.kind == "granuloma":
-        return float(1.4 + 2.0 * across**0.5 * (0.5 + 1.6 * amount))
-    if finding.kind == "nodule":
-        return float(across**0.75 * (0.55 + 1.25 * amount))
-    return float(min(across, 7.0) * (0.30 + 0.60 * amount))
-
-
-def _window(grid: Frame, centre: tuple[float, float], reach: float) -> tuple[slice, slice]:
-    x = np.searchsorted(grid.x[0], (centre[0] - reach, centre[0] + reach))
-    y = np.searchsorted(grid.y[:, 0], (centre[1] - reach, centre[1] + reach))
-    return slice(int(y[0]), int(y[1])), slice(int(x[0]), int(x[1]))
 
 
 def lines(found: Changes) -> Floats | None:

@@ -67,10 +67,10 @@ def _quantum(build: Anatomy, density: Floats) -> Floats:
 def _response(build: Anatomy, density: Floats, rng: np.random.Generator) -> Floats:
     """The characteristic curve: grey 0 to 255 against thickness."""
     heavy = 0.08 * (build.fat - 24) + build.depth - 13.5
-    middle = np.float32(13.0 + 0.55 * heavy + 3.0 * build.film.exposure + 0.5 * rng.normal())
-    width = np.float32(3.7 * (1 + 0.2 * rng.normal()))
-    width = np.clip(width, 2.7, 5.2)
-    ceiling = np.float32(rng.uniform(218, 252))
+    middle = np.float32(12.9 + 0.55 * heavy + 3.0 * build.film.exposure + 0.5 * rng.normal())
+    width = np.float32(4.2 * (1 + 0.2 * rng.normal()))
+    width = np.clip(width, 2.8, 6.5)
+    ceiling = np.float32(rng.uniform(228, 255))
     return np.asarray(ceiling / (1 + cv2.exp((middle - density) / width)), dtype=np.float32)
 
 
@@ -84,7 +84,7 @@ def _mark(build: Anatomy, film: NDArray[np.uint8], rng: np.random.Generator) -> 
         film[:, size - strip :] = 4
     if marker < 0.42:
         left = wording < 0.7
-        place = ((0.86 if left else 0.06) + 0.06 * x, 0.07 + 0.12 * y)
+        place = ((0.86 if left else 0.06) + 0.06 * x, 0.13 + 0.10 * y)
         _write(film, "L" if left else "R", place, 0.05)
     if build.supine and wording > 0.55:
         _write(film, "PORTABLE", (0.04, 0.05 + 0.03 * x), 0.022)

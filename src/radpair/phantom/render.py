@@ -13,9 +13,10 @@ from radpair.errors import ImageError
 from radpair.phantom.anatomy import BOTH, Anatomy, anatomy
 from radpair.phantom.bones import bones
 from radpair.phantom.devices import devices
-from radpair.phantom.disease import Changes, bronchograms, changes, lines, thicken
+from radpair.phantom.disease import Changes, bronchograms, changes, lines
 from radpair.phantom.film import exposed
 from radpair.phantom.frame import Floats, Frame, frame, texture
+from radpair.phantom.lesions import thicken
 from radpair.phantom.tissue import Chest, airways, bowel_gas, chest
 from radpair.phantom.truth import Exam
 from radpair.phantom.vessels import depth, vessels

@@ -66,7 +66,7 @@ def draw_ribs(build: Anatomy, back: Layer, fore: Layer) -> None:
     whole = np.array([row not in broken for row in range(len(cage.width))])
     for odd in (0, 1):
         chosen = whole & (np.arange(len(whole)) % COUNT % 2 == odd)
-        _tubes(back, cage.back[chosen], cage.width[chosen], 124, 90)
+        _tubes(back, cage.back[chosen], cage.width[chosen], 102, 72)
         _fronts(fore, cage.front[chosen], cage.width[chosen])
     for row, finding in broken.items():
         _fracture(back, fore, cage, row, finding)
@@ -86,8 +86,8 @@ def _tubes(layer: Layer, points: Points, width: Points, rim: float, core: float)
 def _fronts(layer: Layer, points: Points, width: Points) -> None:
     for share, fade in _FADES:
         part = points[:, : max(3, int(points.shape[1] * share))]
-        _tubes(layer, part, width * 1.25, 70 * fade, 56 * fade)
-    fill(layer, bands(points[:, :3], width * 0.5), 104)
+        _tubes(layer, part, width * 1.25, 58 * fade, 46 * fade)
+    fill(layer, bands(points[:, :3], width * 0.5), 84)
 
 
 def _fracture(back: Layer, fore: Layer, cage: Ribs, row: int, finding: Finding) -> None:
@@ -104,8 +104,8 @@ def _fracture(back: Layer, fore: Layer, cage: Ribs, row: int, finding: Finding) 
     inner = np.concatenate([points[:at], [points[at] - gap]])
     outer[0] += gap
     for part in (inner, outer):
-        ribbon(back, part, width, 150)
-        ribbon(back, part, width - 2.8, 104)
+        ribbon(back, part, width, 128)
+        ribbon(back, part, width - 2.8, 88)
     for end in (inner[-3:], outer[:2]):
         ribbon(back, end, width + 1.0 * amount, 142 + 44 * amount)
     _fronts(fore, cage.front[row : row + 1], cage.width[row : row + 1])

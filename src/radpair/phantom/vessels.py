@@ -80,7 +80,7 @@ def placed(build: Anatomy, sign: int, number: int) -> tuple[Points, Orders]:
 
 
 def vessels(build: Anatomy) -> Layer:
-    """Both lungs' vessels and hila on the canvas; 255 is 1.8 cm of water."""
+    """Both lungs' vessels and hila on the canvas; 255 is 1.55 cm of water."""
     layer = blank()
     body = build.body.seed
     congestion = build.strength("edema", 0)
@@ -125,4 +125,4 @@ def _end_on(layer: Layer, build: Anatomy, sign: int) -> None:
 
 def depth(layer: Layer, size: int) -> Floats:
     """The layer's thickness in cm of water at ``size`` pixels."""
-    return np.asarray(resized(layer, size) * np.float32(1.8 / 255), dtype=np.float32)
+    return np.asarray(resized(layer, size) * np.float32(1.55 / 255), dtype=np.float32)
