@@ -57,13 +57,12 @@ def test_sentence(sentence: str, entities: str, relations: str) -> None:
     assert sorted(_relations(graph)) == sorted(relations.split())
 
 
-_WORDS = st.sampled_from(
-    """
+_VOCABULARY = """
     no not without possible may represent effusion effusions pneumothorax opacity small large
     left right lower lobe heart lungs is are normal enlarged clear and or , ; . with in of the a
     versus cannot be excluded resolved unchanged consistent 4.5 cm XXXX ___ tip catheter but
-    """.split()
-)
+"""
+_WORDS = st.sampled_from(_VOCABULARY.split())
 _PROSE = st.lists(_WORDS, max_size=40).map(" ".join)
 _TEXT = st.one_of(_PROSE, st.text(max_size=200))
 

@@ -24,7 +24,7 @@ _LEGEND = (
     (schema.ABSENT, "absent"),
 )
 _EDGES = {schema.MODIFY: "#7a7f87", schema.LOCATED_AT: "#2b5c9e", schema.SUGGESTIVE_OF: "#8a6400"}
-_MARGIN, _LINE, _CHAR, _LONGEST = 14, 25, 7.3, 48
+_MARGIN, _LINE, _ROW, _LONGEST = 14, 25, 27.0, 48
 _FONT = "font-family='Helvetica, Arial, sans-serif'"
 
 
@@ -41,8 +41,8 @@ def svg(graph: Graph, width: int = 660, limit: int = 400) -> str:
     """A self-contained SVG drawing of one graph, ``width`` pixels wide.
 
     Above, the report's text (at most ``limit`` tokens) with entities coloured by their label;
-    below, one box an entity, in columns: qualifiers, observations, anatomy, joined by arrows
-    for their relations. All text is escaped.
+    below, one box an entity, in columns (qualifiers, observations, anatomy, what modifies the
+    anatomy), joined by arrows for their relations. All text is escaped.
     """
     text, top = _text(graph, width, limit)
     shown = [index for index, entity in enumerate(graph.entities) if entity.end < limit]
@@ -114,52 +114,90 @@ def _pieces(graph: Graph, limit: int) -> Iterator[_Piece]:
 
 
 def _network(graph: Graph, shown: list[int], width: int, top: float) -> tuple[list[str], float]:
-    """Boxes in three columns, row by row as they appear in the text, and arrows between them."""
-    linked = {r.source for r in graph.relations} | {r.target for r in graph.relations}
-    columns: list[list[int]] = [[], [], []]
-    for index in shown:
-        if index in linked:
-            columns[_column(graph, index)].append(index)
+    """Boxes in four columns, near what they belong to, and arrows between them."""
+    columns = _columns(graph, set(shown))
     if not any(columns):
         return [], top
-    longest = max(len(column) for column in columns)
-    height = longest * 27.0
+    heights = _heights(graph, columns)
+    step = (width - 2 * _MARGIN) / 4
     boxes: dict[int, tuple[float, float, float]] = {}
-    step = (width - 2 * _MARGIN) / 3
     for number, column in enumerate(columns):
-        for row, index in enumerate(column):
-            wide = min(_width(graph.entities[index].text) + 14, step - 44)
-            slack = (height - len(column) * 27.0) * (row + 0.5) / max(len(column), 1)
-            x = _MARGIN + number * step + (step - wide) * number / 2
-            boxes[index] = (x, top + row * 27.0 + slack + 13, wide)
+        for index in column:
+            wide = min(_width(graph.entities[index].text) + 14, step - 18)
+            x = _MARGIN + number * step + (step - wide) * number / 3
+            boxes[index] = (x, top + 16 + heights[index], wide)
+    bottom = top + 16 + max(heights.values()) + 44
     rule = f"<line x1='{_MARGIN}' x2='{width - _MARGIN}' y1='{top}' y2='{top}' stroke='#d0d7de'/>"
     edges = [
-        _edge(boxes[r.source], boxes[r.target], r.type)
+        _edge(boxes[r.source], boxes[r.target], r.type, width)
         for r in graph.relations
         if r.source in boxes and r.target in boxes
     ]
     nodes = [_node(graph.entities[index], boxes[index]) for index in boxes]
-    return [rule, *edges, *nodes, *_edge_legend(top + height + 28)], top + height + 34
+    return [rule, *edges, *nodes, *_edge_legend(bottom)], bottom + 6
 
 
-def _column(graph: Graph, index: int) -> int:
-    """0 what qualifies an observation, 1 observations, 2 anatomy."""
-    if graph.entities[index].label in {schema.ANATOMY, schema.MEASURED_ANATOMY}:
-        return 2
-    qualifies = any(r.source == index and r.type == schema.MODIFY for r in graph.relations)
-    return 0 if qualifies else 1
+def _columns(graph: Graph, shown: set[int]) -> list[list[int]]:
+    """Qualifiers, observations, anatomy, what modifies anatomy; only what has a relation."""
+    linked = {r.source for r in graph.relations} | {r.target for r in graph.relations}
+    modifies = {r.source for r in graph.relations if r.type == schema.MODIFY}
+    columns: list[list[int]] = [[], [], [], []]
+    for index in sorted(shown & linked):
+        anatomy = graph.entities[index].label in {schema.ANATOMY, schema.MEASURED_ANATOMY}
+        if anatomy:
+            columns[3 if index in modifies else 2].append(index)
+        else:
+            columns[0 if index in modifies else 1].append(index)
+    return columns
 
 
-def _edge(source: tuple[float, float, float], target: tuple[float, float, float], kind: str) -> str:
+def _heights(graph: Graph, columns: list[list[int]]) -> dict[int, float]:
+    """Where each box stands, downwards from the first: heads in order, qualifiers beside them."""
+    qualifiers, observations, places, sides = (set(column) for column in columns)
+    targets: dict[int, int] = {}
+    wanted: dict[int, float] = {}
+    for link in graph.relations:
+        if link.source in qualifiers | sides and link.type == schema.MODIFY:
+            targets.setdefault(link.source, link.target)
+    heights = _stack(sorted(observations), targets, wanted)
+    for link in graph.relations:
+        if link.target in places and link.source in heights:
+            wanted.setdefault(link.target, heights[link.source])
+    heights |= _stack(sorted(places), targets, wanted)
+    for column in (qualifiers, sides):
+        order = sorted(column, key=lambda index: (heights.get(targets.get(index, -1), 0.0), index))
+        for index in order:
+            target = targets.get(index, -1)
+            few = sum(other == target for other in targets.values())
+            wanted[index] = heights.get(target, 0.0) - (few - 1) * _ROW / 2
+        heights |= _stack(order, {}, wanted)
+    return heights
+
+
+def _stack(order: list[int], targets: dict[int, int], wanted: dict[int, float]) -> dict[int, float]:
+    """One column from top to bottom: as near to ``wanted`` as room allows, none overlapping."""
+    heights: dict[int, float] = {}
+    free = 0.0
+    for index in order:
+        room = max(1, sum(target == index for target in targets.values())) * _ROW
+        heights[index] = max(wanted.get(index, 0.0), free + (room - _ROW) / 2)
+        free = heights[index] + (room + _ROW) / 2
+    return heights
+
+
+def _edge(
+    source: tuple[float, float, float], target: tuple[float, float, float], kind: str, width: int
+) -> str:
     (x1, y1, w1), (x2, y2, w2) = source, target
     if x1 + w1 < x2:
-        start, stop, bend = x1 + w1, x2, (x2 - x1 - w1) / 2
-    elif x2 + w2 < x1:
-        start, stop, bend = x1, x2 + w2, -(x1 - x2 - w2) / 2
-    else:
-        start, stop, bend = x1 + w1, x2 + w2, 26.0
-        return _curve(start, y1, start + bend, stop + bend, stop, y2, kind)
-    return _curve(start, y1, start + bend, stop - bend, stop, y2, kind)
+        bend = (x2 - x1 - w1) / 2
+        return _curve(x1 + w1, y1, x1 + w1 + bend, x2 - bend, x2, y2, kind)
+    if x2 + w2 < x1:
+        bend = (x1 - x2 - w2) / 2
+        return _curve(x1, y1, x1 - bend, x2 + w2 + bend, x2 + w2, y2, kind)
+    if x1 + w1 > 0.9 * width:
+        return _curve(x1, y1, x1 - 26, x2 - 26, x2, y2, kind)
+    return _curve(x1 + w1, y1, x1 + w1 + 26, x2 + w2 + 26, x2 + w2, y2, kind)
 
 
 def _curve(x1: float, y1: float, c1: float, c2: float, x2: float, y2: float, kind: str) -> str:
@@ -173,7 +211,9 @@ def _curve(x1: float, y1: float, c1: float, c2: float, x2: float, y2: float, kin
 def _node(entity: Entity, box: tuple[float, float, float]) -> str:
     x, y, wide = box
     fill, ink = _COLOURS[entity.label]
-    words = _shorten(entity.text, max(4, int((wide - 12) / _CHAR) + 1))
+    words = _shorten(entity.text)
+    while _width(words) > wide - 13 and len(words) > 2:
+        words = _shorten(words, len(words) - 1)
     title = f"<title>{escape(entity.text)} ({escape(entity.label)})</title>"
     return (
         f"<g>{title}{_box(x, y - 10, wide, 20, fill, ink)}{_words(x + 7, y + 4.5, words, ink)}</g>"
