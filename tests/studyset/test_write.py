@@ -111,6 +111,9 @@ def test_finished_set_is_left_as_it_is(tmp_path: Path) -> None:
     assert again.was_complete
     assert "was complete already" in str(again)
     assert content(tmp_path / "set") == before
+    (tmp_path / "set" / "pixels" / "00001.bin").write_bytes(b"")
+    with pytest.raises(StudySetError, match=r"00001\.bin: has 0 bytes"):
+        write(Gradients(20), tmp_path / "set", processes=1)
 
 
 @pytest.mark.parametrize(
@@ -327,7 +330,7 @@ class Deadly(Gradients):
 
 
 def test_killed_worker_is_said_and_survived(tmp_path: Path) -> None:
-    with pytest.raises(StudySetError, match="a worker process was killed"):
+    with pytest.raises(StudySetError, match="a worker process was killed, near study 's000"):
         write(Deadly(30), tmp_path / "set", processes=2)
 
 

@@ -56,6 +56,19 @@ def read_manifest(path: Path) -> dict[str, Any]:
     return manifest
 
 
+def check_sizes(path: Path, manifest: Mapping[str, Any]) -> None:
+    """Raises ``StudySetError`` naming a file that is missing or has another size."""
+    for name, record in manifest["files"].items():
+        if not (path / name).is_file():
+            raise StudySetError(f"{path / name}: is missing; restore it or ingest again")
+        size = (path / name).stat().st_size
+        if size != record["bytes"]:
+            raise StudySetError(
+                f"{path / name}: has {size:,} bytes where {MANIFEST} says "
+                f"{record['bytes']:,}; restore it or ingest again"
+            )
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """A JSON object. Raises ``StudySetError`` naming the file."""
     try:

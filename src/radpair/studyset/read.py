@@ -21,10 +21,10 @@ from radpair.studyset.manifest import (
     GRAPHS_RECORD,
     IMAGES,
     LABEL_PREFIX,
-    MANIFEST,
     QUARANTINE,
     SOURCE_GRAPHS,
     STUDIES,
+    check_sizes,
     manifest_hash,
     read_manifest,
     shard_name,
@@ -92,15 +92,7 @@ class StudySet:
         """
         path = Path(path)
         manifest = read_manifest(path)
-        for name, record in manifest["files"].items():
-            if not (path / name).is_file():
-                raise StudySetError(f"{path / name}: is missing; restore it or ingest again")
-            size = (path / name).stat().st_size
-            if size != record["bytes"]:
-                raise StudySetError(
-                    f"{path / name}: has {size:,} bytes where {MANIFEST} says "
-                    f"{record['bytes']:,}; restore it or ingest again"
-                )
+        check_sizes(path, manifest)
         return cls(path, manifest)
 
     def __len__(self) -> int:

@@ -26,6 +26,7 @@ from radpair.studyset.manifest import (
     PARTS,
     PIXELS,
     PLAN,
+    check_sizes,
     first_difference,
     read_json,
     read_manifest,
@@ -158,6 +159,7 @@ def _claimed(out: Path) -> Iterator[None]:
 def _complete(out: Path, plan: dict[str, Any]) -> dict[str, Any]:
     manifest = read_manifest(out)
     _refuse_other(out, {key: manifest.get(key) for key in plan}, plan)
+    check_sizes(out, manifest)
     return manifest
 
 
@@ -249,18 +251,22 @@ def _done_parts(
     pool = ProcessPoolExecutor(
         processes, get_context("spawn"), initializer=worker.start, initargs=(source, out, size)
     )
-    pending: deque[Future[Done]] = deque()
+    pending: deque[tuple[Part, Future[Done]]] = deque()
+    oldest = None
     try:
         for part in parts:
-            pending.append(pool.submit(worker.run, part))
+            pending.append((part, pool.submit(worker.run, part)))
             if len(pending) >= AHEAD * processes:
-                yield pending.popleft().result()
+                oldest, future = pending.popleft()
+                yield future.result()
         while pending:
-            yield pending.popleft().result()
+            oldest, future = pending.popleft()
+            yield future.result()
     except BrokenProcessPool as error:
+        near = f", near study '{oldest.studies[0].study_id}'," if oldest else ""
         raise StudySetError(
-            f"{out}: a worker process was killed, most often for want of memory; finished parts "
-            "are kept: run the same command again, with fewer processes"
+            f"{out}: a worker process was killed{near} most often for want of memory; finished "
+            "parts are kept: run the same command again, with fewer processes"
         ) from error
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
