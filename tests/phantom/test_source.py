@@ -9,10 +9,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from radpair.errors import SourceError
-from radpair.phantom import Phantom, truth
+from radpair.errors import ImageError, SourceError
+from radpair.phantom import Phantom, render, truth
 from radpair.phantom.prompts import PROMPTS
-from radpair.phantom.source import split_of
+from radpair.phantom.source import SIZES, split_of
 from radpair.records import SPLITS, Study
 
 KNOWN_SPLITS = [
@@ -89,11 +89,17 @@ def test_what_is_not_of_this_phantom_is_refused(studies: list[Study]) -> None:
     with pytest.raises(SourceError, match=r"s003-.*seed 1"):
         phantom.read(studies[0], 0)
     own = next(phantom.studies())
-    with pytest.raises(SourceError, match="film 7"):
+    with pytest.raises(ImageError, match="film 7"):
         phantom.read(own, 7)
     with pytest.raises(SourceError, match="not-an-id"):
         phantom.read(replace(own, study_id="not-an-id"), 0)
-    for bad in ({"studies": 0}, {"studies": 5, "seed": -1}, {"studies": 5, "size": 8}):
+    assert SIZES == (render.SMALLEST, render.LARGEST)
+    for bad in (
+        {"studies": 0},
+        {"studies": 5, "seed": -1},
+        {"studies": 5, "size": 8},
+        {"studies": 5, "size": 4000},
+    ):
         with pytest.raises(SourceError, match="cannot have"):
             Phantom(**bad)
 

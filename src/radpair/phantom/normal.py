@@ -52,7 +52,7 @@ NORMALS: tuple[Normal, ...] = (
     ),
     Normal(
         "lungs",
-        frozenset({"hyperinflation"}),
+        frozenset({"hyperinflation", "lobar_collapse"}),
         0.1,
         (
             "{def} [lungs|al] are <well/normally> [<expanded/aerated>|p>l]",

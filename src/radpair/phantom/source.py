@@ -17,6 +17,8 @@ from radpair.phantom.report import write
 from radpair.phantom.truth import Exam, Finding, exams, patient_exams
 from radpair.records import Study, View
 
+SIZES = (32, 2048)
+"""The smallest and the largest film that can be drawn, in pixels."""
 _STUDY_ID = re.compile(r"s(\d{3,})-(\d{6,})-(\d+)")
 _SPLIT_SHARES = (("train", 0.8), ("validate", 0.9), ("test", 1.0))
 
@@ -32,11 +34,15 @@ class Phantom:
 
     def __init__(self, studies: int, seed: int = 0, size: int = 224) -> None:
         """Raises ``SourceError`` for a number of studies, seed or size that cannot be."""
-        for what, value, least in (("studies", studies, 1), ("seed", seed, 0), ("size", size, 32)):
+        for what, value, least in (("studies", studies, 1), ("seed", seed, 0)):
             if value < least:
                 raise SourceError(
                     f"The phantom cannot have {what} = {value}; give {least} or more."
                 )
+        if not SIZES[0] <= size <= SIZES[1]:
+            raise SourceError(
+                f"The phantom cannot have size = {size}; give {SIZES[0]} to {SIZES[1]} pixels."
+            )
         self.count, self.seed, self.size = studies, seed, size
 
     def options(self) -> dict[str, Any]:
@@ -51,17 +57,12 @@ class Phantom:
     def read(self, study: Study, view: int) -> NDArray[np.uint8]:
         """The film, ``[size, size]``, 0 black (air) to 255 white (dense).
 
-        Raises ``SourceError`` for a study or a view that is not of this phantom.
+        Raises ``SourceError`` for a study that is not of this phantom and ``ImageError`` for a
+        view that the study lacks.
         """
         from radpair.phantom.render import render
 
-        exam = self._exam(study.study_id)
-        if not 0 <= view < len(exam.acquisitions):
-            raise SourceError(
-                f"Study {study.study_id} has {len(exam.acquisitions)} film(s) but film {view} was "
-                "asked for; count from 0."
-            )
-        return render(exam, view, self.size)
+        return render(self._exam(study.study_id), view, self.size)
 
     def _exam(self, study_id: str) -> Exam:
         match = _STUDY_ID.fullmatch(study_id)
