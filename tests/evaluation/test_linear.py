@@ -5,12 +5,14 @@ import json
 import numpy as np
 import pytest
 import torch
+from scipy.optimize import minimize
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from radpair.errors import EvaluationError
+from radpair.evaluation.budgets import label_budget, patient_folds
 from radpair.evaluation.linear import linear_probe
-from radpair.evaluation.probe import PENALTIES, fit_probe
+from radpair.evaluation.probe import PENALTIES, fit_probe, selection_losses
 from radpair.evaluation.solver import principal_axes, solve
 
 NAMES = ["Edema", "Mass", "Nodule"]
@@ -90,23 +92,51 @@ def test_a_label_not_given_is_left_out_of_its_label_only() -> None:
     )
 
 
+def slow_selection_loss(logits: np.ndarray, truth: np.ndarray) -> float:
+    """The least cross-entropy over scale and offset, by a general optimiser."""
+    x = (logits - logits.mean()) / max(logits.std(), 1e-9)
+
+    def loss(values: np.ndarray) -> float:
+        z = values[0] * x + values[1]
+        return float((np.logaddexp(0, z) - truth * z).sum() + values[0] ** 2 / 2)
+
+    found = minimize(loss, [0.1, 0.0], bounds=[(0, None), (None, None)], tol=1e-12).x
+    return (loss(found) - found[0] ** 2 / 2) / len(truth)
+
+
+@pytest.mark.parametrize("kind", ["useful", "useless", "reversed", "separable", "constant"])
+def test_selection_losses_equal_a_general_optimiser(kind: str) -> None:
+    rng = np.random.default_rng(3)
+    truth = (rng.random(40) < 0.2).astype(float)
+    noise = rng.normal(size=40)
+    logits = {
+        "useful": 50 * (truth + noise),
+        "useless": noise,
+        "reversed": noise - 2 * truth,
+        "separable": truth * 9,
+        "constant": np.full(40, -3.0),
+    }[kind]
+    found = selection_losses(logits[:, None, None], truth[:, None])[0, 0]
+    assert found == pytest.approx(slow_selection_loss(logits, truth), abs=1e-6)
+    gaps = np.append(truth, [np.nan] * 5)[:, None]
+    padded = np.append(logits, rng.normal(size=5) * 1e3)[:, None, None]
+    assert selection_losses(padded, gaps)[0, 0] == pytest.approx(found)
+
+
 def test_the_penalty_is_that_of_a_slow_cross_validation() -> None:
     features, truth = problem(60, 30, labels=1)
     patients = [f"p{i // 2}" for i in range(60)]
-    from radpair.evaluation.budgets import patient_folds
-
     fold = patient_folds(truth[:, 0], patients, 4, 9)
     scaled = StandardScaler().fit_transform(features)
     losses = []
     for penalty in PENALTIES:
-        total = 0.0
+        logits = np.zeros(60)
         for held in range(4):
             inside, outside = fold != held, fold == held
             oracle = LogisticRegression(C=1 / penalty, tol=1e-10, max_iter=20_000)
             oracle.fit(scaled[inside], truth[inside, 0])
-            p = oracle.predict_proba(scaled[outside])[:, 1]
-            total -= np.log(np.where(truth[outside, 0] == 1, p, 1 - p)).sum()
-        losses.append(total)
+            logits[outside] = oracle.decision_function(scaled[outside])
+        losses.append(slow_selection_loss(logits, truth[:, 0]))
     probe = fit_probe(features, truth, patients, folds=4, seed=9)
     assert probe.penalties[0] == PENALTIES[int(np.argmin(losses))]
 
@@ -149,8 +179,6 @@ def test_results_are_json_and_repeat_by_seed() -> None:
 def test_labels_outside_the_budget_change_nothing() -> None:
     """Neither the sweep, the fit nor the thresholds may see more labels than the budget says."""
     features, truth, patients, splits = cohort()
-    from radpair.evaluation.budgets import label_budget
-
     inside = label_budget(patients[:100], 0.2, 0, 0)
     spoiled = truth.copy()
     hidden = np.setdiff1d(np.arange(100), inside)

@@ -54,9 +54,9 @@ def fit_probe(
     """Fits ``features [studies, dim]`` to ``truth [studies, labels]`` (1, 0, NaN not given).
 
     Loss: binary cross-entropy per label plus an L2 penalty. Each label's penalty has the lowest
-    held-out loss in cross-validation by patient among these studies alone (the stronger one of
-    equals); features are standardised by these studies' statistics. Raises ``EvaluationError`` for
-    features that are not finite or penalties that are not positive.
+    ``selection_losses`` in cross-validation by patient among these studies alone (the stronger one
+    of equals); features are standardised by these studies' statistics. Raises ``EvaluationError``
+    for features that are not finite or penalties that are not positive.
     """
     _check(features, truth, penalties)
     axes = principal_axes(torch.as_tensor(np.asarray(features)))
@@ -68,7 +68,7 @@ def fit_probe(
     if len(fitted):
         ladder = np.sort(np.asarray(penalties, dtype=np.float64))[::-1]
         held_out = _held_out(axes, truth[:, fitted], patients, ladder, folds, seed)
-        best = _losses(held_out, truth[:, fitted]).argmin(axis=1)
+        best = selection_losses(held_out, truth[:, fitted]).argmin(axis=1)
         chosen[fitted] = ladder[best]
         cross_fitted[:, fitted] = held_out[:, np.arange(len(fitted)), best]
         cross_fitted[np.isnan(truth)] = np.nan
@@ -130,12 +130,35 @@ def _held_out(
     return ((1 - outside)[..., None] * logits).sum(dim=2).numpy()
 
 
-def _losses(logits: Floats, truth: NDArray[Any]) -> Floats:
-    """Mean held-out cross-entropy ``[labels, penalties]``."""
-    given = ~np.isnan(truth)
-    signs = np.where(given, 1 - 2 * np.nan_to_num(truth), 0.0)
-    each = np.logaddexp(0, logits * signs[..., None]) * given[..., None]
-    return np.asarray(each.sum(axis=0) / given.sum(axis=0)[:, None])
+def selection_losses(logits: Floats, truth: NDArray[Any], steps: int = 30) -> Floats:
+    """Mean held-out cross-entropy ``[labels, penalties]`` at the best scale and offset.
+
+    ``logits [studies, labels, penalties]`` are out of fold, ``truth [studies, labels]``. With few
+    labels a weak penalty ranks well but is far too sure of itself; plain cross-entropy then picks
+    the strongest penalty. So each column is standardised to x and judged by the least cross-entropy
+    of a x + b over a >= 0 and b (plus a² / 2, which keeps a separable column finite), found by a
+    projected Newton method.
+    """
+    given = ~np.isnan(truth)[..., None] * np.ones_like(logits)
+    target, counts = np.nan_to_num(truth)[..., None], given.sum(axis=0)
+    centred = (logits - (logits * given).sum(axis=0) / counts) * given
+    spread = np.sqrt(np.square(centred).sum(axis=0) / counts)
+    x = centred / np.where(spread > 1e-9, spread, 1.0)
+    rate = (target * given).sum(axis=0) / counts
+    scale, offset = np.zeros_like(rate), np.log(rate / (1 - rate))
+    for _ in range(steps):
+        p = 1 / (1 + np.exp(-(scale * x + offset)))
+        residual, curve = (p - target) * given, p * (1 - p) * given
+        slope, lift = (residual * x).sum(axis=0) + scale, residual.sum(axis=0)
+        held = (scale <= 0) & (slope >= 0)
+        slope, cross = np.where(held, 0, slope), np.where(held, 0, (curve * x).sum(axis=0))
+        bend, level = (curve * x * x).sum(axis=0) + 1, curve.sum(axis=0) + 1e-9
+        det = bend * level - cross**2
+        scale = np.maximum(0, scale - np.clip((level * slope - cross * lift) / det, -2, 2))
+        offset = offset - np.clip((bend * lift - cross * slope) / det, -2, 2)
+    fitted = scale * x + offset
+    each = (np.logaddexp(0, fitted) - target * fitted) * given
+    return np.asarray(each.sum(axis=0) / counts)
 
 
 def _tensors(truth: NDArray[Any]) -> tuple[Tensor, Tensor]:
