@@ -212,6 +212,18 @@ def test_pneumothorax_is_darker_and_effusion_whiter() -> None:
     assert abs(fluid[:, 100:]).mean() < 1
 
 
+def test_fluid_hides_what_lies_in_it_and_stays_white_below_air() -> None:
+    exam = steady(2)
+    fluid, air = finding("pleural_effusion", 0.9, "right"), finding("pneumothorax", 0.6, "right")
+    nodule = finding("nodule", 0.9, "right", "lower")
+    alone = np.abs(film(exam, nodule) - film(exam)).sum()
+    drowned = np.abs(film(exam, fluid, nodule) - film(exam, fluid)).sum()
+    assert drowned < 0.5 * alone
+    both, only_air = film(exam, fluid, air), film(exam, air)
+    base = np.s_[95:105, 40:60]
+    assert both[base].mean() > only_air[base].mean() + 30
+
+
 def test_finding_that_stays_looks_the_same_next_time() -> None:
     """The change by one finding correlates between two films taken alike, not with another's."""
     exam = steady(4)

@@ -45,8 +45,10 @@ class Changes:
     """Share of air replaced, smooth, on the coarse grid, 0 to 1."""
     crisp: Floats
     """The same for shapes with sharp borders, ``[size, size]``."""
+    fluid: Floats
+    """Pleural fluid, 0 to 1, ``[size, size]``."""
     gap: Floats
-    """Pleural air, where no lung is: 0 to 1, ``[size, size]``."""
+    """Pleural air, where neither lung nor fluid is: 0 to 1, ``[size, size]``."""
     bright: Layer
     """Lines and plates on the canvas."""
     dark: Layer
@@ -76,6 +78,7 @@ def changes(build: Anatomy, grid: Frame) -> Changes:
         grid=grid,
         soft=np.zeros((COARSE, COARSE), np.float32),
         crisp=np.zeros((size, size), np.float32),
+        fluid=np.zeros((size, size), np.float32),
         gap=np.zeros((size, size), np.float32),
         bright=blank(),
         dark=blank(),
@@ -91,15 +94,19 @@ def changes(build: Anatomy, grid: Frame) -> Changes:
 def _effusion(
     build: Anatomy, found: Changes, finding: Finding, sign: int, rng: np.random.Generator
 ) -> None:
-    """A meniscus that climbs the chest wall; a veil besides it in AP films."""
+    """A meniscus that climbs the chest wall, or a level under air; a veil besides in AP films."""
     grid, amount = found.grid, finding.severity
     bottom = build.dome[sign] + build.dome_rise * 1.25
     height = 14 + 212 * amount**1.1 * (0.95 + 0.1 * rng.random())
     out = np.clip(sign * grid.x / build.half_width, 0, 1)
     climb = 0.50 + 0.50 * out**2.4 + 0.08 * (1 - out) ** 3
+    if build.strength("pneumothorax", sign) > 0.15:
+        climb = np.full_like(out, 0.78)
     level = bottom - height * climb
     share = smoothstep((grid.y - level) / (9 + 0.13 * height)) * (sign * grid.x > -60)
-    found.blend(np.asarray(0.97 * share * _half(build, grid, sign), dtype=np.float32))
+    fluid = np.asarray(0.97 * share * _half(build, grid, sign), dtype=np.float32)
+    found.fluid = np.maximum(found.fluid, fluid)
+    found.blend(fluid)
     if build.supine:
         coarse = frame(COARSE)
         veil = smoothstep((coarse.y - build.apex) / build.height) * _half(build, coarse, sign)
@@ -129,7 +136,7 @@ def _pneumothorax(
     beside = smoothstep((sign * grid.x - border(rows)) / 2.5)
     above = smoothstep((top - rows) / 6)
     free = np.maximum(beside, above) * _half(build, grid, sign)
-    found.gap = np.maximum(found.gap, free).astype(np.float32)
+    found.gap = np.maximum(found.gap, free * (1 - found.fluid))
     found.blend(np.asarray(0.32 * amount * (1 - free) * _half(build, grid, sign), np.float32))
     y = np.linspace(top + 4, build.dome[sign] + 12, 40)
     x = border(y)
@@ -188,7 +195,7 @@ def _atelectasis(
         found.blend(np.asarray((0.05 + 0.22 * amount) * np.exp(-(away**2)), dtype=np.float32))
         curve = spline(control, 24)
         taper = np.sqrt(np.clip(1 - np.linspace(-1, 1, 24) ** 2, 0.02, 1))
-        ribbon(found.bright, curve, (2.6 + 6.4 * amount) * taper, 100 + 150 * amount)
+        ribbon(found.bright, curve, (2.5 + 5.4 * amount) * taper, 100 + 150 * amount)
     found.drawn.add("bright")
 
 

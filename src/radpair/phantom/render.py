@@ -79,5 +79,5 @@ def _air(build: Anatomy, parts: Chest, found: Changes, fill: Floats) -> Floats:
     air = lung * share - depth(vessels(build), size) * inside * (1 - found.gap) * (1 - 0.8 * fill)
     for added in (lines(found), thicken(build, found.grid)):
         if added is not None:
-            air -= added * inside
+            air -= added * inside * (1 - 0.7 * fill)
     return np.asarray(air, dtype=np.float32)
