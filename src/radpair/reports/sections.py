@@ -95,9 +95,10 @@ def _pattern(names: Iterable[str]) -> str:
 
 
 _HEADING = re.compile(
-    rf"(?:^|(?<=\n))[ \t*#_>-]{{0,20}}(?P<line>(?i:{_pattern(_SECTION)}))[ \t]*"
+    rf"(?:^|(?<=\n))[ \t*#_>-]{{0,60}}(?P<line>(?i:{_pattern(_SECTION)}))[ \t]*"
     rf"(?:\([^()\n]{{0,60}}\))?[*_]*"
-    rf"(?:[ \t]*:|[ \t]+-[ \t]|[ \t]*(?=\n|\Z))"
+    rf"(?:[ \t]*:[*_]*|[ \t]+-[ \t]|[ \t]*(?=\n|\Z))"
+    rf"|(?:^|(?<=\n))[ \t]*(?P<bare>ADDENDUM|WET READ|FINAL REPORT)(?=[ \t])"
     rf"|(?<![^\s.;,>])(?P<inline>{_pattern(name.upper() for name in _SECTION)}"
     rf"|(?i:imaging notes|findings|impression|conclusion|discussion|presentation))[ \t]*:"
 )
@@ -163,7 +164,7 @@ def _parts(text: str) -> list[tuple[str, str]]:
     name, start = "preamble", 0
     for match in _HEADING.finditer(text):
         parts.append((name, text[start : match.start()]))
-        heading = match.group("line") or match.group("inline")
+        heading = match.group("line") or match.group("bare") or match.group("inline")
         name, start = _SECTION[" ".join(heading.lower().split())], match.end()
     parts.append((name, text[start:]))
     return parts

@@ -1,0 +1,148 @@
+"""RadGraph's JSON: round trip, its several forms, and faults that name their place."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from radpair.errors import GraphError
+from radpair.graphs import extract, radgraph_json
+from radpair.graphs.schema import ABSENT, ANATOMY, LOCATED_AT, MODIFY
+from radpair.records import Entity, Graph, Relation
+
+REPORT: dict[str, Any] = {
+    "text": "No pleural effusion .",
+    "entities": {
+        "1": {
+            "tokens": "pleural",
+            "label": "ANAT-DP",
+            "start_ix": 1,
+            "end_ix": 1,
+            "relations": [],
+        },
+        "2": {
+            "tokens": "effusion",
+            "label": "OBS-DA",
+            "start_ix": 2,
+            "end_ix": 2,
+            "relations": [["located_at", "1"]],
+        },
+    },
+}
+GRAPH = Graph(
+    "No pleural effusion .",
+    (Entity("pleural", ANATOMY, 1, 1), Entity("effusion", ABSENT, 2, 2)),
+    (Relation(1, LOCATED_AT, 0),),
+)
+
+
+def _write(path: Path, data: Any) -> Path:
+    path.write_text(json.dumps(data), encoding="utf-8")
+    return path
+
+
+def test_graphs_survive_a_round_trip(tmp_path: Path) -> None:
+    texts = ["Small left pleural effusion may represent empyema.", "", "Herz größer, no edema."]
+    graphs = {f"r{i}": extract(text) for i, text in enumerate(texts)}
+    path = tmp_path / "graphs.json"
+    radgraph_json.write(path, graphs)
+    assert radgraph_json.read(path) == graphs
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_several_relations_of_one_entity_are_all_kept(tmp_path: Path) -> None:
+    report = copy.deepcopy(REPORT)
+    report["entities"]["2"]["relations"] = [["located_at", "1"], ["modify", "1"]]
+    read = radgraph_json.read(_write(tmp_path / "g.json", {"a": report}))["a"]
+    assert read.relations == (Relation(1, LOCATED_AT, 0), Relation(1, MODIFY, 0))
+
+
+@pytest.mark.parametrize(
+    ("data", "ids"),
+    [
+        ({"p10/s1.txt": REPORT}, ["p10/s1.txt"]),
+        ({"train": {"a": REPORT}, "dev": {"b": REPORT}}, ["a", "b"]),
+        ([{"id": "a", **REPORT}, REPORT], ["a", "1"]),
+        ([{"path_to_image": "x.jpg", "findings": REPORT, "impression": REPORT}],
+         ["x.jpg/findings", "x.jpg/impression"]),
+        ({"a": {**REPORT, "data_source": None, "data_split": "inference"}}, ["a"]),
+    ],
+)  # fmt: skip
+def test_every_known_form_is_read(tmp_path: Path, data: Any, ids: list[str]) -> None:
+    read = radgraph_json.read(_write(tmp_path / "g.json", data))
+    assert read == dict.fromkeys(ids, GRAPH)
+
+
+def _broken(field: str, value: Any) -> dict[str, Any]:
+    report = copy.deepcopy(REPORT)
+    report["entities"]["2"][field] = value
+    return report
+
+
+@pytest.mark.parametrize(
+    ("report", "message"),
+    [
+        (_broken("tokens", "edema"), "entity '2', field 'tokens': says 'edema' but the text has"),
+        (_broken("label", "OBS-XX"), "field 'label': unknown label 'OBS-XX'; did you mean 'OBS-"),
+        (_broken("label", None), "field 'label'"),
+        (_broken("start_ix", "2"), "field 'start_ix': must be a whole number"),
+        (_broken("start_ix", True), "field 'start_ix': must be a whole number"),
+        (_broken("end_ix", 9), "field 'end_ix': 9 lies outside the text's 4 tokens"),
+        (_broken("start_ix", -1), "field 'start_ix': -1 lies outside"),
+        (_broken("end_ix", 1), "field 'end_ix': 1 is before start_ix 2"),
+        (_broken("relations", None), "field 'relations': must be a list"),
+        (_broken("relations", [["modify"]]), "field 'relations': ['modify'] is no"),
+        (_broken("relations", [["modifies", "1"]]), "unknown type 'modifies'; did you mean"),
+        (_broken("relations", [["modify", "7"]]), "points at entity '7'"),
+        (_broken("relations", [["modify", 1]]), "points at entity 1"),
+        ({"entities": {}}, "'text' is missing"),
+        ({"text": "a"}, "'entities' is missing"),
+        ({"text": "a", "entities": {"1": "x"}}, "entity '1'"),
+        ("x", "must be an object"),
+    ],
+)
+def test_a_fault_names_report_entity_and_field(tmp_path: Path, report: Any, message: str) -> None:
+    path = _write(tmp_path / "g.json", {"fine": REPORT, "bad": report})
+    with pytest.raises(GraphError) as caught:
+        radgraph_json.read(path)
+    assert "g.json', report 'bad'" in str(caught.value)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"{", "is no JSON"),
+        (b"\xff\xfe\x00", "is no JSON"),
+        (b"[" * 100_000, "is no JSON"),
+        (b"3", "neither an object of reports nor a list"),
+        (b"[3]", "record 0 is no object"),
+        (b'[{"id": "a"}]', "record 0 has no 'entities'"),
+    ],
+)
+def test_a_file_of_another_kind_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
+    path = tmp_path / "g.json"
+    path.write_bytes(content)
+    with pytest.raises(GraphError) as caught:
+        radgraph_json.read(path)
+    assert message in str(caught.value)
+    assert "g.json" in str(caught.value)
+
+
+def test_a_missing_file_and_a_double_id_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(GraphError, match=r"absent\.json"):
+        radgraph_json.read(tmp_path / "absent.json")
+    path = _write(tmp_path / "g.json", [{"id": "a", **REPORT}, {"id": "a", **REPORT}])
+    with pytest.raises(GraphError, match="report 'a' appears twice"):
+        radgraph_json.read(path)
+
+
+def test_a_graph_that_does_not_fit_its_text_is_not_written(tmp_path: Path) -> None:
+    graph = Graph("No effusion .", (Entity("edema", ABSENT, 1, 1),))
+    with pytest.raises(GraphError, match="entity '1', field 'tokens'"):
+        radgraph_json.write(tmp_path / "g.json", {"a": graph})
+    assert list(tmp_path.iterdir()) == []
