@@ -162,10 +162,18 @@ class _Batch:
             share = rho * (s * turned).sum(dim=0)
             turned -= share * y
             shares.append((s, y, rho, share))
-        turned *= self.diagonal
+        turned *= self.diagonal * self._rescaling()
         for s, y, rho, share in reversed(shares):
             turned += (share - rho * (y * turned).sum(dim=0)) * s
         return turned
+
+    def _rescaling(self) -> Tensor:
+        """How far the curvature met last is from the diagonal's (equation 7.20 there)."""
+        if not self.pairs:
+            return torch.ones_like(self.limit)
+        s, y = self.pairs[-1]
+        fit = (s * y).sum(dim=0) / (self.diagonal * y * y).sum(dim=0).clamp(min=1e-300)
+        return torch.where(fit > 0, fit, torch.ones_like(fit))
 
     def _line_search(
         self, weights: Tensor, direction: Tensor, logits: Tensor, change: Tensor, gradient: Tensor
