@@ -30,9 +30,9 @@ class Phrase:
     """Modifiers and states, where no finding heads the phrase."""
 
     @property
-    def sided(self) -> bool:
-        """Whether its only anatomy is a side (``clear bilaterally``)."""
-        return bool(self.places) and self.places[0].role == SIDE
+    def attribute(self) -> bool:
+        """Whether its only anatomy is a side or a part (``clear bilaterally``, ``normal size``)."""
+        return bool(self.places) and self.places[0].role in {SIDE, PART}
 
 
 def read_phrase(items: list[Item], links: list[Link]) -> Phrase:
@@ -47,7 +47,7 @@ def read_phrase(items: list[Item], links: list[Link]) -> Phrase:
             links.extend((head, LOCATED_AT, place) for place in phrase.places)
     else:
         phrase.loose = _chain_states(qualifiers, links)
-        if not phrase.sided:
+        if not phrase.attribute:
             for item in phrase.loose:
                 links.extend((item, LOCATED_AT, place) for place in phrase.places)
     return phrase

@@ -21,11 +21,14 @@ def relate(items: list[Item]) -> list[Link]:
     links: list[Link] = []
     start = 0
     sources: list[Item] = []
+    places: list[Item] = []
     for index in range(1, len(items) + 1):
         if index == len(items) or items[index].clause != items[start].clause:
             clause = _Clause(links, sources)
             clause.read(items[start:index])
+            clause.finish(places)
             sources = clause.group or clause.subjects or sources
+            places = clause.subject_places or clause.places or places
             start = index
     return _unique(links)
 
@@ -57,6 +60,8 @@ class _Clause:
         """Anatomy before the verb."""
         self.pending: list[Item] = []
         """Modifiers and states that wait for what they qualify."""
+        self.unsaid: list[Item] = []
+        """Of these, what a negation cut off."""
         self.suggesting: list[Item] = []
         self.earlier = sources
         self.joint = ""
@@ -82,6 +87,11 @@ class _Clause:
                 run = []
                 self._join(item.role)
         self._close(run)
+
+    def finish(self, earlier_places: list[Item]) -> None:
+        """A state without a subject takes the last: ``lungs are hazy but clear of effusion``."""
+        states = [item for item in self.unsaid + self.pending if item.role == STATE]
+        self._say_of(states, [], earlier_places)
 
     def _close(self, run: list[Item]) -> None:
         if not run:
@@ -121,6 +131,7 @@ class _Clause:
 
     def _negate(self) -> None:
         if self.joint != "verb":
+            self.unsaid = [*self.unsaid[-_LIST_LIMIT:], *self.pending]
             self.group, self.places, self.pending = [], [], []
             self.subjects, self.subject_places = [], []
             self.joint = "negation"
@@ -160,12 +171,10 @@ class _Clause:
     def _take_state(self, phrase: Phrase, joint: str) -> None:
         """States and modifiers without a finding: they speak of the subject or wait."""
         loose = phrase.loose
-        sided = phrase.sided and self.subject_places and not self.subjects
-        if sided:
-            sides = [(place, MODIFY, at) for place in phrase.places for at in self.subject_places]
-            self.links.extend(sides[:_LIST_LIMIT])
-        elif phrase.places:
-            if phrase.sided:
+        if phrase.attribute and self._qualifies_anatomy(phrase, joint):
+            return
+        if phrase.places:
+            if phrase.attribute:
                 self.links.extend((item, LOCATED_AT, p) for item in loose for p in phrase.places)
             listed = joint in {"comma", "and", "or"}
             self.links.extend(
@@ -187,6 +196,19 @@ class _Clause:
             self._say_of(loose, self.group, self.places)
         if not self.group or loose[-1].concept == "tip":
             self.group = loose
+
+    def _qualifies_anatomy(self, phrase: Phrase, joint: str) -> bool:
+        """``Lungs are clear bilaterally``; ``heart of normal size``."""
+        before = self.places if joint == "preposition" else []
+        bearers = before or (self.subject_places if not self.subjects else [])
+        if not bearers:
+            return False
+        self.bearers = bearers[-_LIST_LIMIT:]
+        for bearer in self.bearers:
+            self.links.extend((place, MODIFY, bearer) for place in phrase.places)
+            self.links.extend((item, LOCATED_AT, bearer) for item in phrase.loose)
+        self.group, self.places = phrase.loose, self.bearers
+        return True
 
     def _say_of_subject(self, loose: list[Item]) -> None:
         self._say_of(loose, self.subjects, self.subject_places)
