@@ -44,7 +44,8 @@ def main() -> None:
     print(f"{options.studies:,} studies x {options.dim} features x {options.labels} labels")
     print(f"radpair, {problems} problems (sweep and fits)  {ours:8.2f} s")
     print(
-        f"scikit-learn, {options.labels} fits without a sweep    {theirs:8.2f} s  {ours / theirs:6.2f}"
+        f"scikit-learn, {options.labels} fits without a sweep    {theirs:8.2f} s"
+        f"  {ours / theirs:6.2f}"
     )
     print(f"scikit-learn, the same sweep by a loop  {looped:8.2f} s  {ours / looped:6.2f}")
     print(f"largest AUROC difference {max(gaps):.1e}; penalties {probe.penalties.tolist()}")

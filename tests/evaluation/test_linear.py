@@ -48,6 +48,20 @@ def test_the_solver_agrees_with_scikit_learn(studies: int, dim: int) -> None:
         np.testing.assert_allclose(turned, oracle.coef_[0], atol=1e-4)
 
 
+@pytest.mark.parametrize(("studies", "dim"), [(24, 300), (400, 40)])
+def test_single_precision_is_near_enough_for_the_sweep(studies: int, dim: int) -> None:
+    features, truth = problem(studies, dim)
+    axes = principal_axes(torch.from_numpy(features)).values
+    targets = torch.from_numpy(truth).repeat_interleave(len(PENALTIES), dim=1)
+    penalties = torch.tensor(PENALTIES, dtype=torch.float64).repeat(3)
+    exact = solve(axes, targets, torch.ones_like(targets), penalties, tolerance=1e-9)
+    parts = (part.float() for part in (axes, targets, torch.ones_like(targets), penalties))
+    rough = solve(*parts, tolerance=1e-5)
+    logits = [(axes @ w.double() + b.double()).numpy() for w, b in (exact, rough)]
+    gap = np.abs(logits[0] - logits[1]).max(axis=0) / np.abs(logits[0]).max(axis=0)
+    assert gap.max() < 0.03
+
+
 def test_one_class_gets_a_constant_not_an_infinity() -> None:
     axes = principal_axes(torch.randn(6, 4))
     ones = torch.ones(6, 1, dtype=torch.float64)

@@ -19,6 +19,7 @@ from radpair.evaluation.statistics import Floats
 PENALTIES = tuple(10.0**power for power in range(-1, 6))
 """Penalties swept, on standardised features; scikit-learn's ``C`` is one over these."""
 _SWEEP_TOLERANCE = 1e-5
+_SWEEP_TYPE = torch.float32
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +112,8 @@ def _held_out(
     """Out-of-fold logits ``[studies, labels, penalties]``; 0 where a single patient leaves no fold.
 
     Every label has its own folds, so that its positive patients are dealt out evenly. The weights
-    of all labels, folds and penalties are solved in one batch.
+    of all labels, folds and penalties are solved in one batch, in float32: it picks the same
+    penalties as float64 in less time. The final fit is float64.
     """
     count = min(folds, len(set(map(str, patients))))
     if count < 2:
@@ -125,8 +127,11 @@ def _held_out(
     masks = (given[:, :, None] * outside)[..., None].expand(shape).reshape(len(truth), -1)
     goals = targets[:, :, None, None].expand(shape).reshape(len(truth), -1)
     sweep = torch.from_numpy(penalties.copy()).expand(shape[1:]).reshape(-1)
-    weights, intercepts = solve(axes.values, goals, masks, sweep, tolerance=_SWEEP_TOLERANCE)
-    logits = (axes.values @ weights + intercepts).reshape(shape)
+    values, goals, masks, sweep = (
+        part.to(_SWEEP_TYPE) for part in (axes.values, goals, masks, sweep)
+    )
+    weights, intercepts = solve(values, goals, masks, sweep, tolerance=_SWEEP_TOLERANCE)
+    logits = (axes.values @ weights.double() + intercepts.double()).reshape(shape)
     return ((1 - outside)[..., None] * logits).sum(dim=2).numpy()
 
 

@@ -70,14 +70,14 @@ def solve(
     """Weights ``[rank, problems]`` and intercepts ``[problems]`` of every problem.
 
     ``axes [studies, rank]``, ``targets, masks [studies, problems]``, ``penalties [problems]``, all
-    float64. The gradient ends below ``tolerance`` times the number of studies of the problem. A
-    problem with one class only has no finite intercept: it gets zero weights and the intercept of
-    its smoothed base rate.
+    of one type, float64 or float32, in which the work is done. The gradient ends below
+    ``tolerance`` times the number of studies of the problem. A problem with one class only has no
+    finite intercept: it gets zero weights and the intercept of its smoothed base rate.
     """
     counts = masks.sum(dim=0)
     positives = (masks * targets).sum(dim=0)
     rate = (positives + 0.5) / (counts + 1)
-    weights = torch.zeros(axes.shape[1] + 1, len(penalties), dtype=torch.float64)
+    weights = torch.zeros(axes.shape[1] + 1, len(penalties), dtype=axes.dtype)
     weights[-1] = torch.logit(rate)
     open_ = torch.nonzero((positives > 0) & (positives < counts)).flatten()
     size = max(1, _BATCH_VALUES // len(axes))
@@ -94,7 +94,7 @@ class _Batch:
     def __init__(
         self, axes: Tensor, targets: Tensor, masks: Tensor, penalties: Tensor, tolerance: float
     ) -> None:
-        self.axes = torch.cat([axes, torch.ones(len(axes), 1, dtype=torch.float64)], dim=1)
+        self.axes = torch.cat([axes, torch.ones(len(axes), 1, dtype=axes.dtype)], dim=1)
         self.targets, self.masks = targets, masks
         self.ridge = penalties.repeat(self.axes.shape[1], 1)
         self.ridge[-1] = 0.0
@@ -172,7 +172,7 @@ class _Batch:
         if not self.pairs:
             return torch.ones_like(self.limit)
         s, y = self.pairs[-1]
-        fit = (s * y).sum(dim=0) / (self.diagonal * y * y).sum(dim=0).clamp(min=1e-300)
+        fit = (s * y).sum(dim=0) / (self.diagonal * y * y).sum(dim=0).clamp(min=1e-30)
         return torch.where(fit > 0, fit, torch.ones_like(fit))
 
     def _line_search(
@@ -180,11 +180,12 @@ class _Batch:
     ) -> Tensor:
         """Backtracking per column until the loss falls enough; logits are linear in the step."""
         start = self._loss(weights, logits)
+        rounding = 8 * torch.finfo(start.dtype).eps * start.abs()
         slope = (gradient * direction).sum(dim=0)
         size = torch.ones_like(start)
         for _ in range(30):
             reached = self._loss(weights + size * direction, logits + size * change)
-            failed = reached > start + _SUFFICIENT * size * slope + 1e-12 * start.abs()
+            failed = reached > start + _SUFFICIENT * size * slope + rounding
             if not failed.any():
                 break
             size = torch.where(failed, size * _SHRINK, size)
@@ -193,5 +194,5 @@ class _Batch:
 
 def _inverse(products: Tensor) -> Tensor:
     """One over the curvature of a pair, 0 where it is not positive (the pair is then skipped)."""
-    usable = products > 1e-300
+    usable = products > torch.finfo(products.dtype).tiny
     return torch.where(usable, 1 / products.where(usable, torch.ones_like(products)), 0.0)
