@@ -64,7 +64,7 @@ def _lesion_depth(finding: Finding) -> float:
         return float(1.4 + 2.0 * across**0.5 * (0.5 + 1.6 * amount))
     if finding.kind == "nodule":
         return float(across**0.75 * (0.60 + 1.60 * amount))
-    return float(min(across, 7.0) ** 0.8 * (0.60 + 1.20 * amount))
+    return float(min(across, 7.0) ** 0.8 * (0.30 + 1.50 * amount))
 
 
 def _window(grid: Frame, centre: tuple[float, float], reach: float) -> tuple[slice, slice]:
