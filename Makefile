@@ -5,6 +5,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 JOBS ?= 2
+INSTALL := $(BIN)/python -m pip install --quiet --no-deps
+NEEDS_CUDA := import importlib.metadata as m, sys; \
+	sys.exit(not any("nvidia" in part for part in m.requires("torch")))
 
 .PHONY: help env demo test check bench lock clean
 
@@ -17,15 +20,17 @@ help:
 
 env: $(READY)
 
-$(READY): requirements.lock requirements-cuda.lock pyproject.toml
+$(READY): requirements.lock requirements-cpu.lock requirements-cuda.lock pyproject.toml
 	$(PYTHON) -c 'import sys; assert (3, 11) <= sys.version_info < (3, 14), "radpair needs Python 3.11 to 3.13: make PYTHON=python3.11"'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements.lock
-	@if $(BIN)/python -c 'import importlib.metadata as m, sys; sys.exit(not any("nvidia" in r or "cuda" in r for r in m.requires("torch")))'; then \
-		echo "installing the CUDA libraries of this build of torch"; \
-		$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements-cuda.lock; \
+	@$(INSTALL) --require-hashes -r requirements-cpu.lock 2>/dev/null \
+		|| echo "no CPU build of torch among the configured package sources; taking the registry's"
+	$(INSTALL) --require-hashes -r requirements.lock
+	@if $(BIN)/python -c '$(NEEDS_CUDA)'; then \
+		echo "installing the CUDA libraries that this build of torch needs"; \
+		$(INSTALL) --require-hashes -r requirements-cuda.lock; \
 	fi
-	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	$(INSTALL) --no-build-isolation --editable .
 	@touch $(READY)
 
 demo: $(READY)
@@ -43,7 +48,7 @@ bench: $(READY)
 	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
 lock:
-	$(PYTHON) scripts/lock.py
+	PATH=$(BIN):$$PATH $(PYTHON) scripts/lock.py --cpu-wheel $(CPU_WHEEL)
 
 clean:
 	rm -rf $(VENV) demo

@@ -1,11 +1,11 @@
-"""Writes requirements.lock and requirements-cuda.lock from pyproject.toml.
+"""Writes the three lock files from pyproject.toml.
 
-    python scripts/lock.py [--cpu-wheel TORCH_CPU_WHEEL ...]
+    python scripts/lock.py --cpu-wheel TORCH_CPU_WHEEL [...]
 
-Both are hash-locked and hold no index address. The second has what a CUDA build of torch needs and
-a CPU build does not; the Makefile installs it only where it is needed. A CPU build of torch has the
-version of the CUDA build but other hashes: name its wheels so that the lock accepts them too.
-Needs ``uv`` on the path.
+All are hash-locked and hold no index address. ``requirements.lock`` is what every machine needs.
+``requirements-cuda.lock`` is what a CUDA build of torch needs beside it, and
+``requirements-cpu.lock`` the CPU build of the same torch, which the Makefile takes where the
+configured package sources offer it. Needs ``uv`` on the path.
 """
 
 from __future__ import annotations
@@ -23,13 +23,18 @@ HEAD = "# Written by scripts/lock.py; edit pyproject.toml and run it again.\n"
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--cpu-wheel", type=Path, nargs="*", default=[])
-    wheels = parser.parse_args().cpu_wheel
-    plain, cuda = [], []
+    parser.add_argument("--cpu-wheel", type=Path, nargs="+", required=True)
+    plain: list[str] = []
+    cuda: list[str] = []
     for entry in entries(compiled()):
-        (cuda if entry.startswith(CUDA_PREFIXES) else plain).append(with_wheels(entry, wheels))
-    (ROOT / "requirements.lock").write_text(HEAD + "".join(plain))
-    (ROOT / "requirements-cuda.lock").write_text(HEAD + "".join(cuda))
+        (cuda if entry.startswith(CUDA_PREFIXES) else plain).append(entry)
+    write("requirements.lock", plain)
+    write("requirements-cuda.lock", cuda)
+    write("requirements-cpu.lock", [cpu_entry(parser.parse_args().cpu_wheel)])
+
+
+def write(name: str, found: list[str]) -> None:
+    (ROOT / name).write_text(HEAD + "".join(found))
 
 
 def compiled() -> str:
@@ -54,13 +59,10 @@ def entries(text: str) -> list[str]:
     return found
 
 
-def with_wheels(entry: str, wheels: list[Path]) -> str:
-    """The entry of torch, accepting these wheels as well."""
-    if not entry.startswith(f"torch=={TORCH} "):
-        return entry
-    digests = [hashlib.sha256(wheel.read_bytes()).hexdigest() for wheel in wheels]
-    extra = "".join(f" \\\n    --hash=sha256:{digest}" for digest in digests if digest not in entry)
-    return entry.rstrip("\n") + extra + "\n"
+def cpu_entry(wheels: list[Path]) -> str:
+    """The CPU build of torch, by the hashes of its wheels."""
+    digests = sorted(hashlib.sha256(wheel.read_bytes()).hexdigest() for wheel in wheels)
+    return " \\\n    ".join([f"torch=={TORCH}+cpu", *(f"--hash=sha256:{d}" for d in digests)]) + "\n"
 
 
 if __name__ == "__main__":
