@@ -207,6 +207,13 @@ def test_any_number_of_processes_gives_the_same_graphs() -> None:
     assert list(extract_many([], 2)) == []
 
 
+def test_worker_processes_read_with_the_users_terms(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text('[trigger]\nnegation = ["nil"]', encoding="utf-8")
+    (graph,) = extract_many(["Nil effusion."], 2, load_lexicon(path))
+    assert _entities(graph) == ["-effusion"]
+
+
 def test_only_findings_and_impression_are_read() -> None:
     graph = extract("INDICATION: pneumonia?\nFINDINGS: No effusion.\nIMPRESSION: Edema.")
     assert _entities(graph) == ["-effusion", "+edema"]

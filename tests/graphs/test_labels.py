@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import tomllib
 from importlib import resources
+from pathlib import Path
 
 import pytest
 
 from radpair.errors import GraphError
-from radpair.graphs import extract, finding_labels, finding_names, schemes, shipped_lexicon
+from radpair.graphs import (
+    extract,
+    finding_labels,
+    finding_names,
+    load_lexicon,
+    schemes,
+    shipped_lexicon,
+)
 from radpair.graphs.schema import ANATOMY, LOCATED_AT, UNCERTAIN
 from radpair.phantom.truth import LABELS
 from radpair.records import Entity, Graph, Relation
@@ -57,6 +65,15 @@ def test_a_graph_from_elsewhere_is_read_by_its_words() -> None:
         (Relation(1, LOCATED_AT, 0),),
     )
     assert finding_labels(graph, "nih14") == {"Effusion": -1}
+
+
+def test_a_users_term_counts_where_its_lexicon_is_given(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text('[finding]\neffusion = ["wet chest"]', encoding="utf-8")
+    mine = load_lexicon(path)
+    graph = extract("No wet chest.", mine)
+    assert finding_labels(graph, "nih14", mine) == {"Effusion": 0}
+    assert finding_labels(graph, "nih14") == {}
 
 
 def test_schemes_hold_their_published_findings() -> None:

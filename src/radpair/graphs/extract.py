@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from functools import lru_cache
 from itertools import islice
+from multiprocessing import get_context
 
 from radpair.graphs.match import MEASURE, Item, match
 from radpair.graphs.phrases import Link
@@ -57,17 +58,26 @@ def extract_many(
             yield extract(report, lexicon)
         return
     feed = iter(reports)
-    with ProcessPoolExecutor(processes) as pool:
+    with ProcessPoolExecutor(processes, get_context("spawn"), _start, (lexicon,)) as pool:
         while wave := [list(islice(feed, _CHUNK)) for _ in range(2 * processes)]:
             chunks = [chunk for chunk in wave if chunk]
             if not chunks:
                 return
-            for graphs in pool.map(_extract_chunk, chunks, [lexicon] * len(chunks)):
+            for graphs in pool.map(_extract_chunk, chunks):
                 yield from graphs
 
 
-def _extract_chunk(reports: list[str], lexicon: Lexicon | None) -> list[Graph]:
-    return [extract(report, lexicon) for report in reports]
+_workers_lexicon: Lexicon | None = None
+"""In a worker process, the lexicon that it was started with."""
+
+
+def _start(lexicon: Lexicon | None) -> None:
+    global _workers_lexicon
+    _workers_lexicon = lexicon
+
+
+def _extract_chunk(reports: list[str]) -> list[Graph]:
+    return [extract(report, _workers_lexicon) for report in reports]
 
 
 def _read(sentence: str, lexicon: Lexicon) -> SentenceGraph:

@@ -11,7 +11,7 @@ from typing import Any
 
 from radpair.errors import GraphError, nearest
 from radpair.graphs import schema
-from radpair.graphs.terms import shipped_lexicon
+from radpair.graphs.terms import Lexicon, shipped_lexicon
 from radpair.records import ABSENT, PRESENT, UNCERTAIN, Graph
 
 NO_FINDING = "No Finding"
@@ -50,17 +50,18 @@ def finding_names(scheme: str) -> tuple[str, ...]:
     return tuple(_scheme(scheme))
 
 
-def finding_labels(graph: Graph, scheme: str) -> dict[str, float]:
+def finding_labels(graph: Graph, scheme: str, lexicon: Lexicon | None = None) -> dict[str, float]:
     """The status of every finding of ``scheme`` that the graph speaks of.
 
     1 present, 0 absent, -1 uncertain; a finding that is not mentioned is missing. Present wins
     over uncertain, and uncertain over absent. CheXpert's ``No Finding`` is 1 where no other
     finding but support devices is present or uncertain. Works on graphs from any source, since
-    an entity's words are looked up in the lexicon. Raises ``GraphError`` for an unknown scheme.
+    an entity's words are looked up in the lexicon (give the one that the graph was read with where
+    it holds terms of your own). Raises ``GraphError`` for an unknown scheme.
     """
     names = _scheme(scheme)
     rules = _data()[0]
-    facts = _facts(graph)
+    facts = _facts(graph, lexicon or shipped_lexicon())
     found: dict[str, float] = {}
     for name, definition in names.items():
         stated = [s for rule in rules.get(definition, ()) for s in _apply(rule, facts)]
@@ -91,8 +92,8 @@ class _Fact:
     qualifiers: frozenset[str]
 
 
-def _facts(graph: Graph) -> list[_Fact]:
-    concepts = [_concepts(entity.text) for entity in graph.entities]
+def _facts(graph: Graph, lexicon: Lexicon) -> list[_Fact]:
+    concepts = [_concepts(entity.text, lexicon) for entity in graph.entities]
     modifiers: dict[int, set[str]] = {}
     places: dict[int, set[int]] = {}
     for link in graph.relations:
@@ -137,8 +138,8 @@ def _status(rule: Rule, fact: _Fact) -> float | None:
 
 
 @lru_cache(maxsize=4096)
-def _concepts(text: str) -> frozenset[str]:
-    return shipped_lexicon().concepts(text)
+def _concepts(text: str, lexicon: Lexicon) -> frozenset[str]:
+    return lexicon.concepts(text)
 
 
 def _scheme(scheme: str) -> Mapping[str, str]:

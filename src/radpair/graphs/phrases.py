@@ -100,6 +100,9 @@ def _read_anatomy(anatomy: list[Item], phrase: Phrase, links: list[Link]) -> Non
             head = item
             if item.role == PART:
                 phrase.parts.append(item)
+    if head is None and _are_compared(waiting):
+        phrase.places = waiting
+        return
     if head is None:
         head = _head_of_sides(waiting, links)
     else:
@@ -114,3 +117,8 @@ def _head_of_sides(sides: list[Item], links: list[Link]) -> Item | None:
         return None
     links.extend((side, MODIFY, sides[-1]) for side in sides[:-1])
     return sides[-1]
+
+
+def _are_compared(sides: list[Item]) -> bool:
+    """``Left greater than right``."""
+    return {"left", "right"} <= {side.concept for side in sides}

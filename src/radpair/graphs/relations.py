@@ -9,7 +9,7 @@ from __future__ import annotations
 from radpair.graphs.match import ENTITY_ROLES, Item
 from radpair.graphs.phrases import ABSTRACT, MAX_GAP, Link, Phrase, read_phrase
 from radpair.graphs.schema import LOCATED_AT, MODIFY, SUGGESTIVE_OF
-from radpair.graphs.terms import STATE, STRUCTURE
+from radpair.graphs.terms import MODIFIER, STATE, STRUCTURE
 
 _TRANSPARENT = frozenset({"pseudo", "uncertainty"})
 _LIST_LIMIT = 24
@@ -65,6 +65,9 @@ class _Clause:
         self.suggesting: list[Item] = []
         self.earlier = sources
         self.joint = ""
+        self.last_loose: list[Item] = []
+        """Modifiers read last, and where their relations begin."""
+        self.mark = 0
         self.holders: list[Item] = []
         """Observations that the last anatomy is a place of; a list of anatomy goes on with them."""
         self.bearers: list[Item] = []
@@ -138,6 +141,9 @@ class _Clause:
 
     def _take_finding(self, phrase: Phrase, joint: str) -> None:
         heads = phrase.heads
+        if joint == "preposition" and self.last_loose:
+            joint = self._take_back(joint)
+        self.last_loose = []
         if self.pending:
             waiting, self.pending = self.pending, []
             self.links.extend((item, MODIFY, heads[0]) for item in waiting)
@@ -151,6 +157,19 @@ class _Clause:
         listed = joint in {"comma", "and", "or", "versus"} and len(self.group) < _LIST_LIMIT
         self.group = [*self.group, *heads] if listed else heads
         self.places, self.holders = phrase.places, []
+
+    def _take_back(self, joint: str) -> str:
+        """``The lungs show areas of edema``: the areas are the edema's, not the lungs'."""
+        loose = self.last_loose
+        if any(item.role != MODIFIER for item in loose):
+            return joint
+        taken = {id(item) for item in loose}
+        self.links[self.mark :] = [x for x in self.links[self.mark :] if id(x[0]) not in taken]
+        if self.pending[-len(loose) :] != loose:
+            self.pending = [*self.pending, *loose]
+        if self.group == loose:
+            self.group = []
+        return "verb" if self.subject_places else joint
 
     def _inherit_place(self, heads: list[Item], joint: str) -> None:
         """The lungs show opacities: what the verb or ``with`` tells of the anatomy before it."""
@@ -171,7 +190,10 @@ class _Clause:
     def _take_state(self, phrase: Phrase, joint: str) -> None:
         """States and modifiers without a finding: they speak of the subject or wait."""
         loose = phrase.loose
-        if phrase.attribute and self._qualifies_anatomy(phrase, joint):
+        self.last_loose, self.mark = loose, len(self.links)
+        if phrase.attribute and (
+            self._compares_sides(phrase, joint) or self._qualifies_anatomy(phrase, joint)
+        ):
             return
         if phrase.places:
             if phrase.attribute:
@@ -197,6 +219,16 @@ class _Clause:
         if not self.group or loose[-1].concept == "tip":
             self.group = loose
 
+    def _compares_sides(self, phrase: Phrase, joint: str) -> bool:
+        """``Small effusions, left greater than right``: both sides are the effusions'."""
+        group = self.subjects or self.group
+        if joint not in {"comma", "verb", "and", ""} or len(phrase.places) < 2 or not group:
+            return False
+        self._say_of(phrase.loose, group, [])
+        for item in group[-_LIST_LIMIT:]:
+            self.links.extend((item, LOCATED_AT, place) for place in phrase.places)
+        return True
+
     def _qualifies_anatomy(self, phrase: Phrase, joint: str) -> bool:
         """``Lungs are clear bilaterally``; ``heart of normal size``."""
         before = self.places if joint == "preposition" else []
@@ -221,6 +253,7 @@ class _Clause:
                 self.links.extend((item, LOCATED_AT, place) for place in places[-_LIST_LIMIT:])
 
     def _take_anatomy(self, phrase: Phrase, joint: str) -> None:
+        self.last_loose = []
         places = phrase.places
         if joint == "preposition":
             self._locate(phrase)

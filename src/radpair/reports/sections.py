@@ -23,7 +23,6 @@ _NAMES: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "radiographic findings",
             "observations",
             "report text",
-            "narrative",
             "description",
         ),
         "impression": (
@@ -35,7 +34,6 @@ _NAMES: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "conclusions",
             "conclusion",
             "opinion",
-            "summary",
             "assessment",
             "interpretation",
         ),
@@ -74,6 +72,8 @@ _NAMES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "wet read": ("wet reading", "wet read", "preliminary report", "preliminary read"),
         "addendum": ("addendum", "addenda"),
         "final report": ("final report", "final addendum", "report"),
+        "narrative": ("narrative",),
+        "summary": ("summary",),
         "recommendation": ("recommendations", "recommendation", "plan", "follow up"),
         "notification": ("notifications", "notification", "communication", "attestation"),
         "discussion": ("discussion", "comments", "comment", "note"),
@@ -115,8 +115,8 @@ class Sections:
     other: Mapping[str, str] = field(default_factory=dict)
     """The remaining sections by name: ``indication``, ``history``, ``comparison``,
     ``technique``, ``examination``, ``wet read``, ``addendum``, ``final report``,
-    ``recommendation``, ``notification``, ``discussion``, ``signature``, and ``preamble`` for
-    what stands before the first heading."""
+    ``narrative``, ``summary``, ``recommendation``, ``notification``, ``discussion``,
+    ``signature``, and ``preamble`` for what stands before the first heading."""
 
 
 def sections(text: str) -> Sections:
@@ -180,7 +180,9 @@ def _move_loose_findings(parts: list[tuple[str, str]]) -> list[tuple[str, str]]:
             moved.append((name, piece))
             continue
         first, *rest = _PARAGRAPH.split(piece.strip("\n"))
-        if name == "final report":
+        if name == "narrative":
+            first, rest = "", [piece]
+        elif name == "final report":
             first, rest = ("", [first, *rest]) if first.upper() != first else (first, rest)
         moved.append((name, first))
         moved.append(("findings", "\n\n".join(rest)))
