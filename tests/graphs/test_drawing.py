@@ -74,6 +74,7 @@ def test_text_is_escaped() -> None:
 @given(st.text(max_size=120))
 @settings(deadline=None)
 def test_any_text_gives_well_formed_xml(text: str) -> None:
-    words = " ".join(text.split()) or "x"
-    graph = Graph(words, (Entity(words.split(" ")[0], ANATOMY, 0, 0),))
+    words = [*text.split(), "x", "y"]
+    entities = tuple(Entity(words[at], ANATOMY, at, at) for at in (0, 1))
+    graph = Graph(" ".join(words), entities, (Relation(0, MODIFY, 1),))
     assert _drawn(graph).tag == f"{NS}svg"

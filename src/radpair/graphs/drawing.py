@@ -214,7 +214,7 @@ def _node(entity: Entity, box: tuple[float, float, float]) -> str:
     words = _shorten(entity.text)
     while _width(words) > wide - 13 and len(words) > 2:
         words = _shorten(words, len(words) - 1)
-    title = f"<title>{escape(entity.text)} ({escape(entity.label)})</title>"
+    title = f"<title>{escape(_shorten(entity.text, 200))} ({escape(entity.label)})</title>"
     return (
         f"<g>{title}{_box(x, y - 10, wide, 20, fill, ink)}{_words(x + 7, y + 4.5, words, ink)}</g>"
     )
