@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Iterator
@@ -20,7 +19,6 @@ from radpair.records import Study, View
 SIZES = (32, 2048)
 """The smallest and the largest film that can be drawn, in pixels."""
 _STUDY_ID = re.compile(r"s(\d{3,})-(\d{6,})-(\d+)")
-_SPLIT_SHARES = (("train", 0.8), ("validate", 0.9), ("test", 1.0))
 
 
 class Phantom:
@@ -88,7 +86,6 @@ def study_of(exam: Exam) -> Study:
         ),
         report=report.text,
         labels=dict(exam.labels),
-        split=split_of(exam.patient_id),
         attributes={
             "sex": exam.body.sex,
             "age": str(exam.body.age),
@@ -99,13 +96,6 @@ def study_of(exam: Exam) -> Study:
         },
         graph=report.graph,
     )
-
-
-def split_of(patient_id: str) -> str:
-    """The split of a patient, 80 / 10 / 10 %, fixed by a hash of the identifier alone."""
-    digest = hashlib.sha256(patient_id.encode()).digest()
-    share = int.from_bytes(digest[:8], "big") / 2**64
-    return next(split for split, limit in _SPLIT_SHARES if share < limit)
 
 
 def _facts(finding: Finding) -> dict[str, str | float]:
