@@ -165,7 +165,16 @@ def cohort(seed: int = 0):
 
 
 def test_a_good_encoder_is_told_from_a_random_one() -> None:
-    results = linear_probe(*cohort(), NAMES, fractions=(0.2, 1.0), draws=3, resamples=200)
+    told: list[tuple[int, int]] = []
+    results = linear_probe(
+        *cohort(),
+        NAMES,
+        fractions=(0.2, 1.0),
+        draws=3,
+        resamples=200,
+        on_probe=lambda *count: told.append(count),
+    )
+    assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
     for fraction in (0.2, 1.0):
         good, random = (results.row(name, fraction) for name in ("good", "random"))
         assert good.metrics["auroc"].macro.low > random.metrics["auroc"].macro.high
@@ -280,5 +289,7 @@ def test_planted_leaks_and_misfits_are_refused() -> None:
         linear_probe(broken, truth, patients, splits, NAMES, (1.0,))
     with pytest.raises(EvaluationError, match="labels are 1, 0, -1"):
         linear_probe(features, truth * 3, patients, splits, NAMES)
+    with pytest.raises(EvaluationError, match="at least one encoder, fraction and draw"):
+        linear_probe(features, truth, patients, splits, NAMES, fractions=())
     with pytest.raises(EvaluationError, match="penalties to sweep"):
         linear_probe(features, truth, patients, splits, NAMES, penalties=[0.0])

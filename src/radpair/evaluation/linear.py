@@ -8,7 +8,7 @@ resampling the evaluated patients.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,6 +73,7 @@ def linear_probe(
     resamples: int = 1000,
     level: float = 0.95,
     uncertain: str = "ignore",
+    on_probe: Callable[[int, int], None] | None = None,
 ) -> Results:
     """Trains on ``train`` at every fraction and draw, evaluates on the split ``evaluated``.
 
@@ -80,20 +81,17 @@ def linear_probe(
     the reference of all differences (the random encoder); ``labels [studies, labels]`` holds 1, 0,
     -1 uncertain, NaN not given. Fraction 1 has one draw, as there is only one way to take all.
     A label with one class in a draw scores a constant there (AUROC 0.5) and is named in
-    ``constant``. Raises ``EvaluationError`` for an empty split, a patient on both sides, features
-    that do not fit the studies, and unknown label values.
+    ``constant``. ``on_probe(done, total)`` is called after each encoder and fraction.
+
+    Raises ``EvaluationError`` for an empty split, a patient on both sides, features that do not fit
+    the studies, and unknown label values.
     """
-    if draws < 1 or not features_by_name:
-        raise EvaluationError("a linear probe needs at least one encoder and one draw")
+    if draws < 1 or not features_by_name or not fractions:
+        raise EvaluationError("a linear probe needs at least one encoder, fraction and draw")
     ids = [f"row {index}" for index in range(len(labels))]
     truth = given_labels(labels, ids, label_names, uncertain)
     task = _task(truth, patients, np.asarray(splits), tuple(label_names), evaluated)
-    for name, features in features_by_name.items():
-        if np.ndim(features) != 2 or len(features) != len(labels):
-            raise EvaluationError(
-                f"the features of '{name}' have shape {list(np.shape(features))} but there are "
-                f"{len(labels)} studies: encode the same study set"
-            )
+    _check_features(features_by_name, len(labels))
     rows: list[Row] = []
     for fraction in fractions:
         budgets = [
@@ -106,6 +104,8 @@ def linear_probe(
             sampled = _sample(task, fitted, resamples, seed)
             rows.append(_row(task, name, fraction, fitted, sampled, reference, level))
             reference = reference or sampled
+            if on_probe is not None:
+                on_probe(len(rows), len(fractions) * len(features_by_name))
     settings = {
         "fractions": list(fractions),
         "draws": draws,
@@ -120,6 +120,15 @@ def linear_probe(
     counts = {"train": _counts(task, task.train), evaluated: _counts(task, task.test)}
     first = next(iter(features_by_name))
     return Results(SCHEMA, list(task.names), first, settings, counts, rows)
+
+
+def _check_features(features_by_name: Mapping[str, NDArray[Any]], studies: int) -> None:
+    for name, features in features_by_name.items():
+        if np.ndim(features) != 2 or len(features) != studies:
+            raise EvaluationError(
+                f"the features of '{name}' have shape {list(np.shape(features))} but there are "
+                f"{studies} studies: encode the same study set"
+            )
 
 
 def _task(

@@ -100,8 +100,8 @@ def probe(
     seed: int = 0,
 ) -> Results:
     """Linear probes of encoded sets; the first is the reference of the differences."""
-    with track("linear probes", 1) as show:
-        results = linear_probe(
+    with track("linear probes", len(seen) * len(fractions)) as show:
+        return linear_probe(
             _named(seen, lambda one: one.features),
             studies.labels[:, columns],
             studies.patient_ids,
@@ -111,9 +111,8 @@ def probe(
             draws,
             seed,
             evaluated=EVALUATED,
+            on_probe=lambda done, total: show(done),
         )
-        show(1)
-    return results
 
 
 def evaluate_zero_shot(

@@ -14,7 +14,7 @@ from radpair.evaluation.linear import linear_probe
 from radpair.evaluation.report import Sample, write_page
 from radpair.evaluation.report.marks import Scale, round_step
 from radpair.evaluation.report.page import render
-from radpair.evaluation.report.samples import marked_text, png_uri
+from radpair.evaluation.report.samples import marked_text, png_uri, sample_figures
 from radpair.evaluation.retrieval import retrieval
 from radpair.evaluation.zero_shot import PromptCodes, zero_shot
 from radpair.graphs.schema import ABSENT, ANATOMY, PRESENT
@@ -122,7 +122,7 @@ def test_every_text_is_escaped(results) -> None:
     assert "<script" not in page
     assert "alert(1)" in page
     assert "Mass &lt;b&gt;" in page
-    assert "&lt;i&gt;edema&lt;/i&gt;" in page
+    assert "&lt;i&gt;edema&lt;/i&gt;" in page  # in a mark
     read(page)
 
 
@@ -189,6 +189,27 @@ def test_nothing_to_write_is_an_error(results, tmp_path) -> None:
         write_page({"title": "x"}, tmp_path / "x.html")
     with pytest.raises(EvaluationError, match="does not exist"):
         write_page(results, tmp_path / "none" / "x.html")
+
+
+def test_a_headline_claims_no_more_than_its_interval(results) -> None:
+    linear = results["linear"]
+    row = linear["rows"][1]
+    assert row["fraction"] == 0.1
+    for low, high, doubted in ((0.01, 0.2, False), (-0.01, 0.2, True)):
+        gap = {"value": 0.1, "low": low, "high": high, "p": 0.1, "undefined": 0}
+        differences = {name: {**found, "macro": gap} for name, found in row["differences"].items()}
+        rows = [linear["rows"][0], {**row, "differences": differences}]
+        page = render({"linear": {**linear, "rows": rows}})
+        assert ("may be chance" in page) == doubted
+        assert "difference +0.100" in page
+
+
+def test_a_drawing_shows_the_marks_itself() -> None:
+    drawn = sample_figures([sample("<svg xmlns='http://www.w3.org/2000/svg'/>")])
+    assert "<mark" not in drawn
+    assert "report &quot;&gt;" in drawn
+    plain = sample_figures([sample()])
+    assert plain.count("<mark") == 4 + 2  # the key and two entities
 
 
 def test_entities_are_marked_by_label() -> None:

@@ -27,7 +27,8 @@ _WIDTH = 620
 def efficiency_chart(rows: Rows, colours: Mapping[str, str]) -> str:
     """Macro AUROC over label fractions: a point, its interval, each draw as a faint dot."""
     fractions = sorted({row["fraction"] for row in rows})
-    height, left, right = 350, 44, 118
+    height, left = 350, 44
+    right = min(200, 24 + 8 * max(map(len, colours)))
     ends = [value for row in rows for value in _ends(row["metrics"]["auroc"])]
     low = math.floor(20 * min([0.5, *ends])) / 20
     y = Scale(low, math.ceil(20 * max([0.55, *ends])) / 20, height - 58, 16)
@@ -93,9 +94,10 @@ def loss_chart(runs: Sequence[Mapping[str, Any]], colours: Mapping[str, str]) ->
     every = [point for _, _, points in lines for point in points]
     if not every:
         return ""
-    top = max(value for _, value in every)
+    least, top = min(value for _, value in every), max(value for _, value in every)
+    room = 0.1 * (top - least) or 0.1
     x = Scale(0, max(1, *(step for step, _ in every)), left, _WIDTH - 20)
-    y = Scale(min(0.0, *(value for _, value in every)), top * 1.04 or 1.0, height - 44, 12)
+    y = Scale(least - room, top + room, height - 44, 12)
     parts = _horizontal_grid(y, left, _WIDTH - 20)
     parts += [
         text(x(tick), height - 26, f"{tick:,g}", text_anchor="middle", fill=QUIET, font_size=12)
@@ -176,7 +178,7 @@ def _end_names(
     for level, name in sorted(found):
         free = max(level, free)
         parts.append(
-            text(x, free + 4, name[:20], fill=colours[name], font_weight=600, font_size=13)
+            text(x, free + 4, name[:24], fill=colours[name], font_weight=600, font_size=13)
         )
         free += 16
     return parts

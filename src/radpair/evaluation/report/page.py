@@ -11,7 +11,7 @@ from typing import Any
 
 from radpair.errors import EvaluationError
 from radpair.evaluation.report.charts import efficiency_chart, label_chart, loss_chart
-from radpair.evaluation.report.marks import colours, legend, number, percent
+from radpair.evaluation.report.marks import colours, legend, number, percent, signed
 from radpair.evaluation.report.samples import Sample, sample_figures
 from radpair.evaluation.report.tables import (
     facts_table,
@@ -103,8 +103,15 @@ def _finding(results: Mapping[str, Any]) -> str:
     return (
         f'<p class="finding"><b>{value}</b><span>AUROC of a linear probe on '
         f"<em>{escape(best['model'])}</em> with {percent(smallest)} of the training labels "
-        f"({best['studies']:,} studies); {escape(base['model'])}: {beside}</span></p>"
+        f"({best['studies']:,} studies). {escape(base['model'])}: {beside}, "
+        f"{_told_apart(best['differences']['auroc']['macro'])}.</span></p>"
     )
+
+
+def _told_apart(gap: Mapping[str, Any]) -> str:
+    """The difference in words, which claim nothing that its interval does not."""
+    words = f"difference {signed(gap['value'])} [{signed(gap['low'])}, {signed(gap['high'])}]"
+    return words if gap["low"] > 0 or gap["high"] < 0 else f"{words}, which may be chance"
 
 
 def _linear(results: Mapping[str, Any], shades: Mapping[str, str]) -> str:

@@ -42,16 +42,17 @@ class Sample:
     """``[height, width]``, 0 black (air) to 255 white (dense)."""
     report: str
     graph: Graph | None = None
-    """Marks its entities in the report's tokens; without one the report stands as written."""
+    """Its entities are marked in the report's tokens, unless a drawing shows them."""
     svg: str = ""
-    """A finished drawing of the graph, as ``radpair.graphs`` makes them."""
+    """A finished drawing of the graph and its text, as ``radpair.graphs.svg`` makes them; the
+    report then stands as written."""
     note: str = ""
     """A line under the study's name, such as its true findings."""
 
 
 def sample_figures(samples: Sequence[Sample]) -> str:
     """The samples as HTML, and what the marks mean."""
-    used = any(sample.graph is not None for sample in samples)
+    used = any(_marks(sample) for sample in samples)
     names = ("anatomy", "present", "uncertain", "absent")
     key = " ".join(f'<mark class="{name}">{name}</mark>' for name in names)
     figures = "".join(_figure(sample) for sample in samples)
@@ -80,8 +81,18 @@ def png_uri(pixels: NDArray[np.uint8]) -> str:
     return "data:image/png;base64," + base64.b64encode(encoded.tobytes()).decode()
 
 
+def _close_lines(report: str) -> str:
+    """The report's lines without the blank ones between."""
+    return "\n".join(line.strip() for line in report.splitlines() if line.strip())
+
+
+def _marks(sample: Sample) -> Graph | None:
+    return None if sample.svg else sample.graph
+
+
 def _figure(sample: Sample) -> str:
-    words = marked_text(sample.graph) if sample.graph else escape(sample.report)
+    graph = _marks(sample)
+    words = marked_text(graph) if graph else escape(_close_lines(sample.report))
     note = f"<p class='note'>{escape(sample.note)}</p>" if sample.note else ""
     return (
         f'<figure class="study"><img class="film" src="{png_uri(sample.pixels)}" '
