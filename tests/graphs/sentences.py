@@ -70,6 +70,32 @@ CASES: tuple[tuple[str, str, str], ...] = (
         "+normal @heart @lungs @mediastinum",
         "normal>heart normal>lungs normal>mediastinum",
     ),
+    (
+        "No hilar or mediastinal adenopathy.",
+        "@hilar @mediastinal -adenopathy",
+        "adenopathy>hilar adenopathy>mediastinal",
+    ),
+    (
+        "Right upper and left lower lobe opacities.",
+        "@right @upper @left @lower @lobe +opacities",
+        "right~upper left~lobe lower~lobe opacities>upper opacities>lobe",
+    ),
+    (
+        "Small effusions, left greater than right.",
+        "+small +effusions @left +greater @right",
+        "small~effusions greater~effusions effusions>left effusions>right",
+    ),
+    ("The lungs show areas of edema.", "@lungs +areas +edema", "areas~edema edema>lungs"),
+    (
+        "Heart of normal size and contour.",
+        "@heart +normal @size @contour",
+        "normal>heart size~heart contour~heart",
+    ),
+    (
+        "Lungs are hypoinflated but clear.",
+        "@lungs +hypoinflated +clear",
+        "hypoinflated>lungs clear>lungs",
+    ),
     # Negation before
     ("There is no evidence of pneumothorax.", "-pneumothorax", ""),
     ("Negative for acute fracture.", "-acute -fracture", "acute~fracture"),

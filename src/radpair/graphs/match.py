@@ -28,6 +28,8 @@ class Item:
     start: int
     end: int
     """Index of the last token, inclusive."""
+    word: str = ""
+    """The last word, in lower case."""
     clause: int = 0
     status: str = ""
     """An entity label, or empty where the phrase is no entity of this study."""
@@ -36,6 +38,11 @@ class Item:
     @property
     def is_observation(self) -> bool:
         return self.role in OBSERVATIONS
+
+    @property
+    def is_adjective(self) -> bool:
+        """``Cardiac`` or ``hilar`` rather than ``heart`` or ``hila``; for anatomy."""
+        return self.word.endswith(("al", "ar", "ac", "ic", "ous", "ary", "bony"))
 
     @property
     def is_anatomy(self) -> bool:
@@ -72,7 +79,7 @@ def _items(role: str, concept: str, at: int, length: int, word: str) -> list[Ite
     if role == "negation_after" and word in RESOLVED:
         last = at + length - 1
         return [Item(role, concept, at, last), Item(MODIFIER, "resolved", last, last)]
-    return [Item(role, concept, at, at + length - 1)]
+    return [Item(role, concept, at, at + length - 1, word)]
 
 
 def _measure_length(words: list[str], at: int) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from radpair.graphs.match import ENTITY_ROLES, Item
 from radpair.graphs.phrases import ABSTRACT, MAX_GAP, Link, Phrase, read_phrase
 from radpair.graphs.schema import LOCATED_AT, MODIFY, SUGGESTIVE_OF
-from radpair.graphs.terms import MODIFIER, STATE, STRUCTURE
+from radpair.graphs.terms import MODIFIER, STATE
 
 _TRANSPARENT = frozenset({"pseudo", "uncertainty"})
 _LIST_LIMIT = 24
@@ -65,6 +65,8 @@ class _Clause:
         self.suggesting: list[Item] = []
         self.earlier = sources
         self.joint = ""
+        self.bare: list[Item] = []
+        """Anatomy listed before the finding it shares (``hilar or mediastinal adenopathy``)."""
         self.last_loose: list[Item] = []
         """Modifiers read last, and where their relations begin."""
         self.mark = 0
@@ -110,6 +112,8 @@ class _Clause:
 
     def _join(self, role: str) -> None:
         """Remembers what stands between two phrases."""
+        if role not in {"comma", "and", "or"}:
+            self.bare = []
         if role in {"verb", "seen"}:
             if role == "verb":
                 self.subjects, self.subject_places = self.group, self.places
@@ -135,7 +139,7 @@ class _Clause:
     def _negate(self) -> None:
         if self.joint != "verb":
             self.unsaid = [*self.unsaid[-_LIST_LIMIT:], *self.pending]
-            self.group, self.places, self.pending = [], [], []
+            self.group, self.places, self.pending, self.bare = [], [], [], []
             self.subjects, self.subject_places = [], []
             self.joint = "negation"
 
@@ -150,12 +154,15 @@ class _Clause:
         if self.suggesting:
             for source in self.suggesting[-4:]:
                 self.links.extend((source, SUGGESTIVE_OF, head) for head in heads)
+        listed = joint in {"comma", "and", "or", "versus"}
         if not phrase.places:
             self._inherit_place(heads, joint)
+        elif listed:
+            self.links.extend((head, LOCATED_AT, at) for head in heads for at in self.bare)
+        self.bare = []
         if joint == "preposition":
             self._qualify_from(heads)
-        listed = joint in {"comma", "and", "or", "versus"} and len(self.group) < _LIST_LIMIT
-        self.group = [*self.group, *heads] if listed else heads
+        self.group = [*self.group[-_LIST_LIMIT:], *heads] if listed else heads
         self.places, self.holders = phrase.places, []
 
     def _take_back(self, joint: str) -> str:
@@ -190,7 +197,7 @@ class _Clause:
     def _take_state(self, phrase: Phrase, joint: str) -> None:
         """States and modifiers without a finding: they speak of the subject or wait."""
         loose = phrase.loose
-        self.last_loose, self.mark = loose, len(self.links)
+        self.last_loose, self.mark, self.bare = loose, len(self.links), []
         if phrase.attribute and (
             self._compares_sides(phrase, joint) or self._qualifies_anatomy(phrase, joint)
         ):
@@ -254,6 +261,8 @@ class _Clause:
 
     def _take_anatomy(self, phrase: Phrase, joint: str) -> None:
         self.last_loose = []
+        bare = [] if phrase.parts or joint in {"preposition", "verb", "with"} else phrase.places
+        self.bare = [*self.bare[-_LIST_LIMIT:], *bare] if bare else []
         places = phrase.places
         if joint == "preposition":
             self._locate(phrase)
@@ -284,7 +293,7 @@ class _Clause:
             self._await_part(phrase, listed=True)
 
     def _await_part(self, phrase: Phrase, *, listed: bool) -> None:
-        whole = [] if phrase.parts else [p for p in phrase.places if p.role == STRUCTURE]
+        whole = [] if phrase.parts else [p for p in phrase.places if p.is_adjective]
         self.whole = [*self.whole[-_LIST_LIMIT:], *whole] if listed else whole
 
     def _locate(self, phrase: Phrase) -> None:
