@@ -71,6 +71,11 @@ CASES: tuple[tuple[str, str, str], ...] = (
         "normal>heart normal>lungs normal>mediastinum",
     ),
     (
+        "Heart, lungs and pleural spaces are normal.",
+        "@heart @lungs @pleural @spaces +normal",
+        "spaces~pleural normal>heart normal>lungs normal>pleural",
+    ),
+    (
         "No hilar or mediastinal adenopathy.",
         "@hilar @mediastinal -adenopathy",
         "adenopathy>hilar adenopathy>mediastinal",
