@@ -70,6 +70,9 @@ def test_runs_are_averaged_as_metrics() -> None:
     both = bootstrap(auroc, np.stack([scores, 100 * other]), truth, patients)
     mean = 0.5 * (auroc(scores, truth) + auroc(other, truth))
     assert [label.value for label in both.labels] == pytest.approx(mean.tolist())
+    draws = [resample(auroc, part, truth, patients).draws for part in (scores, other)]
+    joint = resample(auroc, np.stack([scores, 100 * other]), truth, patients).draws
+    np.testing.assert_allclose(joint, 0.5 * (draws[0] + draws[1]))
 
 
 def test_repeated_studies_of_a_patient_do_not_narrow_the_interval() -> None:
