@@ -14,7 +14,7 @@ from radpair.evaluation.linear import linear_probe
 from radpair.evaluation.report import Sample, write_page
 from radpair.evaluation.report.marks import Scale, round_step
 from radpair.evaluation.report.page import render
-from radpair.evaluation.report.samples import marked_text, png_uri, sample_figures
+from radpair.evaluation.report.samples import marked_text, png_uri, sample_figures, unwrapped
 from radpair.evaluation.retrieval import retrieval
 from radpair.evaluation.zero_shot import PromptCodes, zero_shot
 from radpair.graphs.schema import ABSENT, ANATOMY, PRESENT
@@ -210,6 +210,13 @@ def test_a_drawing_shows_the_marks_itself() -> None:
     assert "report &quot;&gt;" in drawn
     plain = sample_figures([sample()])
     assert plain.count("<mark") == 4 + 2  # the key and two entities
+
+
+def test_a_hard_wrapped_report_flows() -> None:
+    report = "INDICATION: Cough\nand fever.\n\nThe lungs\nare clear.\nImpression: Normal.\n"
+    assert unwrapped(report) == (
+        "INDICATION: Cough and fever.\nThe lungs are clear.\nImpression: Normal."
+    )
 
 
 def test_entities_are_marked_by_label() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -81,9 +82,10 @@ def png_uri(pixels: NDArray[np.uint8]) -> str:
     return "data:image/png;base64," + base64.b64encode(encoded.tobytes()).decode()
 
 
-def _close_lines(report: str) -> str:
-    """The report's lines without the blank ones between."""
-    return "\n".join(line.strip() for line in report.splitlines() if line.strip())
+def unwrapped(report: str) -> str:
+    """The report with one line a paragraph or titled section, its hard line breaks undone."""
+    broken = re.sub(r"\n\s*\n|\n(?=\s*[A-Z][A-Za-z ]{2,24}:)", "\0", report.strip())
+    return "\n".join(" ".join(part.split()) for part in broken.split("\0") if part.strip())
 
 
 def _marks(sample: Sample) -> Graph | None:
@@ -92,7 +94,7 @@ def _marks(sample: Sample) -> Graph | None:
 
 def _figure(sample: Sample) -> str:
     graph = _marks(sample)
-    words = marked_text(graph) if graph else escape(_close_lines(sample.report))
+    words = marked_text(graph) if graph else escape(unwrapped(sample.report))
     note = f"<p class='note'>{escape(sample.note)}</p>" if sample.note else ""
     return (
         f'<figure class="study"><img class="film" src="{png_uri(sample.pixels)}" '
