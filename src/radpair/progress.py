@@ -77,7 +77,8 @@ def _lines(title: str, total: int) -> Track:
     def update(done: int, note: str = "") -> None:
         nonlocal shown
         now = time.monotonic()
-        if not (done == total) and now - shown < LINE_SECONDS:
+        finished = total and done >= total
+        if not finished and now - shown < LINE_SECONDS:
             return
         shown = now
         tail = f"  {note}" if note else ""

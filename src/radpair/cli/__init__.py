@@ -18,7 +18,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     from radpair.errors import RadpairError
 
     try:
-        app(arguments, exit_on_error=False)
+        app(arguments, exit_on_error=False, result_action="return_value")
     except CycloptsError:
         sys.exit(USER_ERROR)
     except RadpairError as problem:
