@@ -31,6 +31,8 @@ class TextConfig:
     """Longer sentences are cut here, special tokens included."""
     pooling: str = "max"
     """``max`` over the tokens (ConVIRT, section 4.2), ``mean``, or ``cls``."""
+    sentences: int = 1
+    """How many random sentences of a report make one text; ConVIRT (section 4.1) takes one."""
     frozen_layers: int = 0
     """With weights: the embeddings and this many lower layers stay as they are."""
 
@@ -43,6 +45,8 @@ class TextConfig:
             raise RecipeError(
                 f"text.width {self.width} is not a multiple of text.heads {self.heads}"
             )
+        if self.sentences < 1:
+            raise RecipeError(f"text.sentences is {self.sentences}; it must be at least 1")
         if not 8 <= self.max_tokens <= 512:
             raise RecipeError(f"text.max_tokens is {self.max_tokens}; it must be 8 to 512")
 

@@ -111,12 +111,12 @@ def _assemble(
     node_start = np.concatenate([[0], np.cumsum(entities + supers + 1)])
 
     kind = np.full(node_start[-1], SUPER_NODE, np.int64)
-    kind[_within(entities) + node_start[:-1][entity_graph]] = labels
+    kind[within(entities) + node_start[:-1][entity_graph]] = labels
     kind[node_start[1:] - 1] = ROOT
 
-    member = _within(entities)
+    member = within(entities)
     super_of_member = entities[entity_graph] + component - first_super[entity_graph]
-    part = entities[component_graph] + _within(supers)
+    part = entities[component_graph] + within(supers)
     root = (entities + supers)[component_graph]
     relation_graph = np.repeat(np.arange(graphs), relations)
     count = len(RELATION_TYPES)
@@ -134,8 +134,8 @@ def _assemble(
     return Structure(node_start, kind, edge_start, source[order], target[order], types[order])
 
 
-def _within(counts: Ints) -> Ints:
-    """0, 1, … counts[0]-1, 0, 1, … counts[1]-1, …"""
+def within(counts: Ints) -> Ints:
+    """The place of each member in its group: 0, 1, … counts[0]-1, 0, 1, … counts[1]-1, …"""
     start = np.concatenate([[0], np.cumsum(counts)[:-1]]) if len(counts) else counts
     return np.arange(int(counts.sum())) - np.repeat(start, counts)
 
@@ -143,7 +143,7 @@ def _within(counts: Ints) -> Ints:
 def ranges(start: Ints, wanted: Ints) -> tuple[Ints, Ints]:
     """All members of the wanted groups, and how many each group has."""
     counts = start[wanted + 1] - start[wanted]
-    return np.repeat(start[wanted], counts) + _within(counts), counts
+    return np.repeat(start[wanted], counts) + within(counts), counts
 
 
 def entity_pieces(

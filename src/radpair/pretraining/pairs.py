@@ -49,7 +49,7 @@ def prepare_pairs(recipe: Recipe, studies: StudySet, run: Path) -> Pairs:
         )
     tokenizer = _tokenizer(recipe, studies, run)
     texts = (
-        SentenceStore(studies.reports, tokenizer, recipe.text.max_tokens)
+        SentenceStore(studies.reports, tokenizer, recipe.text.max_tokens, recipe.text.sentences)
         if model.has_text
         else None
     )

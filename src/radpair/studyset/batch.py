@@ -106,22 +106,47 @@ def _moved(value: object, device: torch.device) -> object:
 class SentenceStore:
     """Every usable sentence of every report, tokenised once."""
 
-    def __init__(self, reports: Sequence[str], tokenizer: Tokenizer, max_tokens: int) -> None:
-        """Tokenises ``reports``; a report without a usable sentence has none."""
+    def __init__(
+        self, reports: Sequence[str], tokenizer: Tokenizer, max_tokens: int, together: int = 1
+    ) -> None:
+        """Tokenises ``reports``; a text is ``together`` sentences of one report, ConVIRT's is 1.
+
+        A report without a usable sentence has no text.
+        """
         found = [usable_sentences(report) for report in reports]
         self.start = np.concatenate([[0], np.cumsum([len(texts) for texts in found])]).astype(int)
         flat = [text for texts in found for text in texts]
         self.content = np.array([arrays.hash_text(text.lower()) for text in flat], np.int64)
         self._tokens, self._token_start = _flat_tokens(flat, tokenizer, max_tokens)
+        self._max_tokens, self._together = max_tokens, together
 
     def count(self) -> Ints:
         """``[reports]``: how many sentences each has."""
         return np.diff(self.start)
 
-    def take(self, wanted: Ints) -> TextBatch:
-        """The sentences with these numbers, padded to the longest."""
-        flat, counts = arrays.ranges(self._token_start, wanted)
-        return _padded(self._tokens[flat], counts)
+    def pick(self, report: int, rng: np.random.Generator | None) -> Ints:
+        """Numbers of the sentences of one text: random ones, or without ``rng`` the first."""
+        first, last = int(self.start[report]), int(self.start[report + 1])
+        count = min(self._together, last - first)
+        if rng is None:
+            return np.arange(first, first + count)
+        return np.sort(rng.choice(last - first, count, replace=False)) + first
+
+    def take(self, texts: Sequence[Ints]) -> TextBatch:
+        """One text for each group of sentence numbers, padded to the longest."""
+        sizes = np.array([len(group) for group in texts])
+        wanted = np.concatenate(texts)
+        head = np.zeros(len(wanted), bool)
+        head[np.cumsum(sizes) - sizes] = True
+        starts = self._token_start[wanted] + ~head
+        counts = self._token_start[wanted + 1] - starts
+        tokens = self._tokens[np.repeat(starts, counts) + arrays.within(counts)]
+        lengths = np.add.reduceat(counts, np.cumsum(sizes) - sizes)
+        return _padded(tokens, lengths, self._max_tokens)
+
+    def contents(self, texts: Sequence[Ints]) -> Ints:
+        """``[texts]``: equal where the texts are the same sentences."""
+        return np.array([hash(tuple(self.content[group].tolist())) for group in texts], np.int64)
 
 
 def usable_sentences(report: str) -> list[str]:
@@ -133,7 +158,7 @@ def usable_sentences(report: str) -> list[str]:
 def text_batch(texts: Sequence[str], tokenizer: Tokenizer, max_tokens: int) -> TextBatch:
     """Tokenises and pads ``texts``."""
     tokens, start = _flat_tokens(texts, tokenizer, max_tokens)
-    return _padded(tokens, np.diff(start))
+    return _padded(tokens, np.diff(start), max_tokens)
 
 
 def _flat_tokens(texts: Sequence[str], tokenizer: Tokenizer, max_tokens: int) -> tuple[Ints, Ints]:
@@ -143,11 +168,16 @@ def _flat_tokens(texts: Sequence[str], tokenizer: Tokenizer, max_tokens: int) ->
     return np.array([piece for ids in cut for piece in ids], np.int64), start
 
 
-def _padded(flat: Ints, counts: Ints) -> TextBatch:
+def _padded(flat: Ints, counts: Ints, max_tokens: int) -> TextBatch:
+    """A text longer than ``max_tokens`` is cut and keeps its last token."""
     longest = int(counts.max()) if len(counts) else 0
     mask = np.arange(longest) < counts[:, None]
     tokens = np.zeros(mask.shape, np.int64)
     tokens[mask] = flat
+    if longest > max_tokens:
+        cut = counts > max_tokens
+        tokens[cut, max_tokens - 1] = tokens[cut, counts[cut] - 1]
+        tokens, mask = tokens[:, :max_tokens], mask[:, :max_tokens]
     return TextBatch(torch.from_numpy(tokens), torch.from_numpy(mask))
 
 
@@ -263,35 +293,36 @@ class PairData:
     def batch(self, places: Ints, turn: int) -> PairBatch:
         """The pairs of ``self.members[places]`` in pass number ``turn`` over the data."""
         chosen = self.members[places]
-        pixels, picked = zip(*(self._draw(int(study), turn) for study in chosen), strict=True)
-        sentence = np.array(picked, np.int64)
+        drawn = [self._draw(int(study), turn) for study in chosen]
+        pixels, texts = [film for film, _ in drawn], [text for _, text in drawn]
         contents = []
         if self._texts is not None:
-            contents.append(self._texts.content[sentence])
+            contents.append(self._texts.contents(texts))
         if self._graphs is not None:
             contents.append(self._graphs.content[chosen])
         return PairBatch(
             pixels=torch.from_numpy(np.stack(pixels)),
             study=torch.from_numpy(chosen),
             content=torch.from_numpy(_joined(contents)),
-            text=None if self._texts is None else self._texts.take(sentence),
+            text=None if self._texts is None else self._texts.take(texts),
             graph=None if self._graphs is None else self._graphs.take(chosen),
         )
 
-    def _draw(self, study: int, turn: int) -> tuple[NDArray[np.uint8], int]:
-        """One image of the study, and the number of one of its sentences."""
-        settings = self.settings
-        rng = np.random.Generator(np.random.Philox(key=[settings.seed, (turn << 40) + study]))
+    def _draw(self, study: int, turn: int) -> tuple[NDArray[np.uint8], Ints]:
+        """One image of the study, and the numbers of the sentences of its text."""
+        settings, texts = self.settings, self._texts
+        key = [settings.seed, (turn << 40) + study]
         random = settings.augmentation is not None
+        rng = np.random.Generator(np.random.Philox(key=key))
         view = int(rng.integers(self._set.image_count[study])) if random else 0
         image = self._set.pixels(int(self._set.first_image[study]) + view)
-        sentence = 0
-        if self._texts is not None:
-            count = int(self._texts.start[study + 1] - self._texts.start[study])
-            sentence = int(self._texts.start[study]) + (int(rng.integers(count)) if random else 0)
+        text = _NO_TEXT if texts is None else texts.pick(study, rng if random else None)
         if settings.augmentation is None:
-            return fit(image, settings.size), sentence
-        return augment(image, settings.size, settings.augmentation, rng), sentence
+            return fit(image, settings.size), text
+        return augment(image, settings.size, settings.augmentation, rng), text
+
+
+_NO_TEXT = np.zeros(0, np.int64)
 
 
 def _joined(contents: list[Ints]) -> Ints:

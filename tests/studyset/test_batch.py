@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from discs import report_of
+from radpair.images.augment import AugmentationConfig
+from radpair.records import Graph
+from radpair.reports.tokenizer import train_tokenizer
+from radpair.studyset import StudySet
+from radpair.studyset.batch import (
+    GraphStore,
+    PairData,
+    PairSettings,
+    SentenceStore,
+    text_batch,
+    usable_sentences,
+)
+
+REPORTS = [report_of(("left", "right", "")[n % 3], n) for n in range(9)] + ["FINDINGS: Clear."]
+WORDPIECE = train_tokenizer(REPORTS, 120)
+
+
+def test_short_sentences_are_dropped() -> None:
+    """ConVIRT, section 4.1: three words or fewer."""
+    text = "FINDINGS: No acute disease. The lungs are clear. Normal."
+    assert usable_sentences(text) == ["The lungs are clear."]
+
+
+def test_one_sentence_is_that_sentence() -> None:
+    store = SentenceStore(REPORTS, WORDPIECE, 40)
+    assert store.count().tolist() == [2] * 9 + [0]
+    sentences = [text for report in REPORTS for text in usable_sentences(report)]
+    wanted = [np.array([5]), np.array([0])]
+    expected = text_batch([sentences[5], sentences[0]], WORDPIECE, 40)
+    found = store.take(wanted)
+    assert found.tokens.equal(expected.tokens)
+    assert found.mask.equal(expected.mask)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(10, 40), st.integers(0, 8))
+def test_several_sentences_are_one_text(max_tokens: int, report: int) -> None:
+    store = SentenceStore(REPORTS, WORDPIECE, max_tokens, together=2)
+    group = store.pick(report, np.random.default_rng(report))
+    assert group.tolist() == [2 * report, 2 * report + 1]
+    first, second = (WORDPIECE.encode(text).ids for text in usable_sentences(REPORTS[report]))
+    ids = [*first[:max_tokens], *second[1:max_tokens]]
+    expected = ids if len(ids) <= max_tokens else [*ids[: max_tokens - 1], ids[-1]]
+    found = store.take([group])
+    assert found.tokens[0][found.mask[0]].tolist() == expected
+
+
+def pairs(path: Path, *, random: bool = True, seed: int = 0) -> PairData:
+    studies = StudySet.open(path)
+    texts = SentenceStore(studies.reports, WORDPIECE, 40)
+    graphs = GraphStore([g or Graph("") for g in studies.graphs()], WORDPIECE, context=False)
+    chosen = PairSettings(32, AugmentationConfig() if random else None, seed)
+    return PairData(studies, studies.split("train"), chosen, texts, graphs)
+
+
+def test_a_study_is_drawn_alike_in_any_batch(disc_set: Path) -> None:
+    data = pairs(disc_set)
+    many, alone = data.batch(np.arange(8), 3), data.batch(np.array([5]), 3)
+    assert many.pixels[5].equal(alone.pixels[0])
+    assert many.content[5] == alone.content[0]
+    assert many.text.tokens[5][many.text.mask[5]].equal(alone.text.tokens[0])
+    later = data.batch(np.array([5]), 4)
+    assert not later.pixels[0].equal(alone.pixels[0])
+    assert not pairs(disc_set, seed=1).batch(np.array([5]), 3).pixels[0].equal(alone.pixels[0])
+
+
+def test_validation_takes_the_whole_film_and_the_first_sentence(disc_set: Path) -> None:
+    data = pairs(disc_set, random=False)
+    one, two = data.batch(np.arange(4), 0), data.batch(np.arange(4), 9)
+    assert one.pixels.equal(two.pixels)
+    first = text_batch(
+        [usable_sentences(StudySet.open(disc_set).reports[s])[0] for s in data.members[:4]],
+        WORDPIECE,
+        40,
+    )
+    assert one.text.tokens.equal(first.tokens)
+
+
+@pytest.mark.parametrize("report", ["", "FINDINGS: Clear."])
+def test_studies_without_a_partner_are_left_out_and_counted(disc_set: Path, report: str) -> None:
+    studies = StudySet.open(disc_set)
+    texts = SentenceStore([report, *studies.reports[1:]], WORDPIECE, 40)
+    members = np.arange(10)
+    data = PairData(studies, members, PairSettings(32, None, 0), texts, None)
+    assert data.members.tolist() == list(range(1, 10))
+    assert data.without_partner == 1
+
+
+def test_a_batch_of_graphs_is_its_graphs_side_by_side(disc_set: Path) -> None:
+    studies = StudySet.open(disc_set)
+    store = GraphStore([g or Graph("") for g in studies.graphs()], WORDPIECE, context=False)
+    both = store.take(np.array([4, 2]))
+    one, two = store.take(np.array([4])), store.take(np.array([2]))
+    assert both.kind.equal(torch.cat([one.kind, two.kind]))
+    assert both.pieces.equal(torch.cat([one.pieces, two.pieces]))
+    assert both.graph.tolist() == [0] * len(one.kind) + [1] * len(two.kind)
+    assert len(both.source) == len(one.source) + len(two.source)
+    assert torch.isclose(both.weight.sum(), one.weight.sum() + two.weight.sum())
