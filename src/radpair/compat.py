@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import importlib.metadata
+from typing import Any
 
 _DECLARED: list[object] = []
 """A library's declarations last as long as it does."""
@@ -21,7 +22,7 @@ def mend_torchvision() -> None:
 
     if torch.version.cuda is not None or not _built_for_cuda():
         return
-    library = torch.library.Library("torchvision", "FRAGMENT")
+    library: Any = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
     for name in ("nms", "qnms"):
         library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
     _DECLARED.append(library)

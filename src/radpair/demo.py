@@ -6,6 +6,8 @@ import json
 import platform
 import time
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +32,8 @@ from radpair.phantom import Phantom
 from radpair.phantom.prompts import PROMPTS
 from radpair.pretraining import pretrain
 from radpair.pretraining.run import METRICS, read_metrics
-from radpair.progress import counting
+from radpair.processes import cpus, follow_parent
+from radpair.progress import counting, lines_only
 from radpair.studyset import StudySet, give_graphs, write
 
 RECIPES = ("igc-small", "convirt-small")
@@ -58,12 +61,28 @@ def run_demo(out: Path, studies: int = 3000, epochs: int | None = None) -> str:
     with counting("graphs from the reports") as progress:
         graphs = give_graphs(data, progress=progress)
     overrides = () if epochs is None else (f"training.epochs={epochs}",)
-    models = [str(pretrain(recipe, data, out / recipe, overrides)) for recipe in RECIPES]
+    models = _pretrain_all(data, out, overrides)
     found = _evaluate(models, StudySet.open(data), out)
     found["provenance"]["seconds"] = round(time.monotonic() - begun)
     write_atomically(out / "results.json", json.dumps(found, indent=2).encode())
     write_page(found, out / "report.html", _samples(StudySet.open(data)))
     return "\n\n".join((str(summary), str(graphs), found.pop("tables"), _closing(out, begun)))
+
+
+def _pretrain_all(data: Path, out: Path, overrides: Sequence[str]) -> list[str]:
+    """All recipes side by side, each on its share of the cores: small networks gain little from
+    more threads."""
+    threads = max(1, cpus() // len(RECIPES))
+    context = get_context("spawn")
+    with ProcessPoolExecutor(len(RECIPES), context, _start, (threads,)) as pool:
+        runs = [pool.submit(pretrain, name, data, out / name, overrides) for name in RECIPES]
+        return [str(run.result()) for run in runs]
+
+
+def _start(threads: int) -> None:
+    follow_parent()
+    lines_only()
+    torch.set_num_threads(threads)
 
 
 def _evaluate(names: Sequence[str], studies: StudySet, out: Path) -> dict[str, Any]:

@@ -6,9 +6,17 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Protocol
+from typing import Any, Protocol
 
 LINE_SECONDS = 10.0
+
+_always_lines = False
+
+
+def lines_only() -> None:
+    """From now on lines, also on a terminal: several processes cannot share one bar."""
+    global _always_lines
+    _always_lines = True
 
 
 class Track(Protocol):
@@ -22,7 +30,7 @@ class Track(Protocol):
 @contextmanager
 def track(title: str, total: int) -> Iterator[Track]:
     """Shows the progress of ``total`` units on standard error."""
-    if sys.stderr.isatty():
+    if sys.stderr.isatty() and not _always_lines:
         with _bar(title, total) as update:
             yield update
     else:
@@ -65,7 +73,8 @@ def _bar(title: str, total: int) -> Iterator[Track]:
         task = progress.add_task(title, total=total, note="")
 
         def update(done: int, note: str = "") -> None:
-            progress.update(task, completed=done, **({"note": note} if note else {}))
+            fields: dict[str, Any] = {"note": note} if note else {}
+            progress.update(task, completed=done, **fields)
 
         yield update
 

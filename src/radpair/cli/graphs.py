@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -24,9 +23,10 @@ def graphs(
             holds RadGraph's JSON keyed by study id.
         processes: Worker processes; every core if not given.
     """
+    from radpair.processes import cpus
     from radpair.progress import counting
     from radpair.studyset import give_graphs
 
     with counting("graphs") as progress:
-        summary = give_graphs(data, origin, processes or os.cpu_count() or 1, progress)
+        summary = give_graphs(data, origin, processes or cpus(), progress)
     print(summary)

@@ -7,6 +7,7 @@ ends with the same weights as one that was not.
 from __future__ import annotations
 
 import json
+import logging
 import math
 import time
 from collections.abc import Callable, Iterable
@@ -125,6 +126,8 @@ def _trainer(recipe: Recipe, pairs: Pairs, total: int, device: str) -> _Trainer:
     mend_torchvision()
     from lightning.fabric import Fabric
 
+    logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
+
     config = recipe.training
     fabric = Fabric(accelerator=device, devices=1, precision=_precision(config, device))
     torch.manual_seed(config.seed)
@@ -142,8 +145,10 @@ def _trainer(recipe: Recipe, pairs: Pairs, total: int, device: str) -> _Trainer:
 def _precision(config: TrainingConfig, device: str) -> Any:
     if config.precision != "auto":
         return config.precision
-    gpu = device != "cpu" and torch.cuda.is_available() and torch.cuda.is_bf16_supported()
-    return "bf16-mixed" if gpu else "32-true"
+    if device != "cpu" and torch.cuda.is_available():
+        return "bf16-mixed" if torch.cuda.is_bf16_supported() else "32-true"
+    native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return "bf16-mixed" if native else "32-true"
 
 
 def _take_weights(model: PairModel, folder: Path) -> None:

@@ -51,7 +51,7 @@ class TrainingConfig:
     keep: str = "best"
     """``best`` by validation loss, or ``last``."""
     precision: str = "auto"
-    """``auto`` is bf16-mixed on a GPU that has it and 32-true elsewhere."""
+    """``auto`` is bf16-mixed where the GPU, or without one the CPU, has it; else 32-true."""
     checkpoint: int = 200
     """Steps between checkpoints; there is one at the end of each epoch too."""
     workers: int = 0

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from radpair.errors import StudySetError
+from radpair.processes import cpus
 from radpair.records import Study
 from radpair.studyset import worker
 from radpair.studyset.files import remove_drafts, write_json, writing_to
@@ -226,7 +227,7 @@ def _write_parts(
     if progress:
         progress(0, total)
     try:
-        for done in _done_parts(source, parts, out, size, processes or worker.cpus()):
+        for done in _done_parts(source, parts, out, size, processes or cpus()):
             count, studies = count + 1, studies + done.studies
             if strict:
                 _refuse_image(out, done)
