@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +19,7 @@ from radpair.errors import RunError
 from radpair.pretraining import pretrain
 from radpair.pretraining.checkpoint import newest_checkpoint, save_checkpoint
 from radpair.pretraining.run import read_metrics
+from radpair.studyset import StudySet, write_graphs
 
 FOUR_EPOCHS = ("training.epochs=4", "training.freeze_image=5")
 
@@ -44,6 +47,56 @@ def test_learns_resumes_and_refuses(
     assert (model / "model.safetensors").stat().st_mtime_ns == written
     with pytest.raises(RunError, match=r"training\.epochs: 4 there, 5 now"):
         pretrain(recipe, disc_set, tmp_path / "run", (*overrides, "training.epochs=5"), "cpu")
+
+
+def test_changed_graphs_are_another_configuration(
+    disc_set: Path, tiny: tuple[str, ...], tmp_path: Path
+) -> None:
+    copy = tmp_path / "set"
+    shutil.copytree(disc_set, copy)
+    options = (*tiny, "training.epochs=1")
+    pretrain("igc-small", copy, tmp_path / "run", options, "cpu")
+    studies = StudySet.open(copy)
+    graphs = dict(zip(studies.study_ids, studies.graphs(), strict=True))
+    graphs.pop("s000")
+    write_graphs(copy, graphs, {"from": "source"})
+    with pytest.raises(RunError, match=r"data\.graphs"):
+        pretrain("igc-small", copy, tmp_path / "run", options, "cpu")
+
+
+def test_workers_do_not_change_the_weights(
+    disc_set: Path, tiny: tuple[str, ...], tmp_path: Path
+) -> None:
+    options = (*tiny, "training.epochs=2")
+    one = pretrain("convirt-small", disc_set, tmp_path / "a", options, "cpu")
+    two = pretrain(
+        "convirt-small", disc_set, tmp_path / "b", (*options, "training.workers=2"), "cpu"
+    )
+    expected, found = weights(one), weights(two)
+    assert all(expected[key].equal(found[key]) for key in expected)
+
+
+def test_a_full_disk_says_so_and_continues(
+    disc_set: Path, tiny: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = (*tiny, "training.epochs=2")
+    whole = pretrain("igc-small", disc_set, tmp_path / "whole", options, "cpu")
+
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    run = tmp_path / "run"
+    pretrain("igc-small", disc_set, tmp_path / "other", options, "cpu")
+    with monkeypatch.context() as patch:
+        run.mkdir()
+        shutil.copy(tmp_path / "other" / "run.json", run)
+        shutil.copy(tmp_path / "other" / "tokenizer.json", run)
+        patch.setattr("os.fsync", full)
+        with pytest.raises(RunError, match="make space and give the same command again"):
+            pretrain("igc-small", disc_set, run, options, "cpu")
+    again = pretrain("igc-small", disc_set, run, options, "cpu")
+    expected, found = weights(whole), weights(again)
+    assert all(expected[key].equal(found[key]) for key in expected)
 
 
 KILLED = """

@@ -34,7 +34,7 @@ from radpair.pretraining.pairs import (
 )
 from radpair.pretraining.recipe import Recipe, TrainingConfig, load_recipe
 from radpair.progress import Track, track
-from radpair.studyset import StudySet, content_hash
+from radpair.studyset import StudySet
 from radpair.studyset.batch import PairBatch, to_device
 
 LOG_EVERY = 10
@@ -126,6 +126,7 @@ def _trainer(recipe: Recipe, pairs: Pairs, total: int, device: str) -> _Trainer:
     mend_torchvision()
     from lightning.fabric import Fabric
 
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
 
     config = recipe.training
@@ -147,7 +148,8 @@ def _precision(config: TrainingConfig, device: str) -> Any:
         return config.precision
     if device != "cpu" and torch.cuda.is_available():
         return "bf16-mixed" if torch.cuda.is_bf16_supported() else "32-true"
-    native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    asked = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    native = any(getattr(torch.cpu, name, bool)() for name in asked)
     return "bf16-mixed" if native else "32-true"
 
 
@@ -296,7 +298,7 @@ def _finish(
     runs.plot_metrics(runs.read_metrics(out / runs.METRICS), out / runs.PLOT)
     origin = {
         "recipe": name,
-        "data": {"name": studies.path.name, "hash": content_hash(studies)},
+        "data": runs.data_facts(recipe, studies),
         "studies": len(pairs.train),
         "without_partner": pairs.train.without_partner,
         "steps": trainer.step,

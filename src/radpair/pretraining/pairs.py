@@ -142,6 +142,7 @@ def training_batches(
             pin_memory=pin,
             worker_init_fn=_quiet_worker,
             prefetch_factor=4 if workers else None,
+            multiprocessing_context="spawn" if workers else None,
         )
     )
 

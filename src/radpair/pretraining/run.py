@@ -31,11 +31,7 @@ def open_run(folder: Path, name: str, recipe: Recipe, studies: StudySet) -> Iter
 
     Raises ``RunError`` where another configuration, or another process, has it.
     """
-    asked = {
-        "recipe": name,
-        "settings": plain(recipe),
-        "data": {"name": studies.path.name, "hash": content_hash(studies)},
-    }
+    asked = {"recipe": name, "settings": plain(recipe), "data": data_facts(recipe, studies)}
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as problem:
@@ -51,6 +47,14 @@ def open_run(folder: Path, name: str, recipe: Recipe, studies: StudySet) -> Iter
             ) from problem
         _match_or_write(folder / ASKED, asked)
         yield
+
+
+def data_facts(recipe: Recipe, studies: StudySet) -> dict[str, str]:
+    """What a run rests on: the study set, and its graphs where they are partners."""
+    facts = {"name": studies.path.name, "hash": content_hash(studies)}
+    if recipe.model.has_graph and studies.has_graphs:
+        facts["graphs"] = studies.graphs_hash
+    return facts
 
 
 def _match_or_write(path: Path, asked: Mapping[str, Any]) -> None:

@@ -153,6 +153,11 @@ class StudySet:
         check_graphs_file(self.path)
         return read_graphs(self.path / GRAPHS, self.study_ids)
 
+    @property
+    def graphs_hash(self) -> str:
+        """Sixteen hex digits that stand for the graphs. Raises ``StudySetError``."""
+        return str(check_graphs_file(self.path)["file"]["sha256"])[:16]
+
     def source_graphs(self) -> list[Graph | None]:
         """The graphs that came with the source, None where none did."""
         if SOURCE_GRAPHS not in self.manifest["files"]:
