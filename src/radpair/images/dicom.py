@@ -29,7 +29,7 @@ from pydicom.uid import (
 )
 
 from radpair.errors import ImageError
-from radpair.images.decode import MAX_BYTES, check_shape, stretch, unreadable
+from radpair.images.limits import MAX_BYTES, check_shape, stretch, unreadable
 
 LUMA = np.array([0.299, 0.587, 0.114])
 """ITU-R 601, as for colour in other formats."""

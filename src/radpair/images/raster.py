@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from radpair.errors import ImageError
-from radpair.images.decode import MAX_PIXELS, check_shape, stretch, unreadable
+from radpair.images.limits import MAX_PIXELS, check_shape, stretch, unreadable
 
 FORMATS = ("JPEG", "PNG", "TIFF")
 MAGIC = {b"\xff\xd8\xff": "JPEG", b"\x89PNG\r\n\x1a\n": "PNG"}

@@ -38,7 +38,7 @@ class PairConfig:
     def __post_init__(self) -> None:
         if self.partner not in PARTNERS:
             raise RecipeError(
-                f"model.partner '{self.partner}' is not known{nearest(self.partner, PARTNERS)}"
+                f"partner '{self.partner}' is not known{nearest(self.partner, PARTNERS)}"
             )
 
     @property

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from radpair.encoders.graph import GraphConfig
-from radpair.encoders.image import ImageConfig
-from radpair.encoders.text import TextConfig
 from radpair.errors import RecipeError, nearest
 from radpair.images.augment import AugmentationConfig
 from radpair.models.pair import PairConfig
-from radpair.objectives.infonce import ObjectiveConfig
 from radpair.settings import build, with_value
 
 OPTIMISERS = ("adam", "adamw")
@@ -71,18 +67,9 @@ class TrainingConfig:
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """Everything that decides a run, apart from the data."""
+class Recipe(PairConfig):
+    """Everything that decides a run, apart from the data: the model, and how it is trained."""
 
-    partner: str = "text"
-    """``text``, ``graph``, or ``both``."""
-    dim: int = 512
-    image_head: str = "mlp"
-    partner_head: str = "mlp"
-    image: ImageConfig = field(default_factory=ImageConfig)
-    text: TextConfig = field(default_factory=TextConfig)
-    graph: GraphConfig = field(default_factory=GraphConfig)
-    objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
     augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     start: str = ""
@@ -94,16 +81,7 @@ class Recipe:
     @property
     def model(self) -> PairConfig:
         """The part that a model folder keeps."""
-        return PairConfig(
-            partner=self.partner,
-            dim=self.dim,
-            image_head=self.image_head,
-            partner_head=self.partner_head,
-            image=self.image,
-            text=self.text,
-            graph=self.graph,
-            objective=self.objective,
-        )
+        return PairConfig(**{key.name: getattr(self, key.name) for key in fields(PairConfig)})
 
 
 def recipe_names() -> list[str]:

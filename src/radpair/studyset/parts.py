@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from radpair.errors import ImageError, StudySetError
-from radpair.images.decode import check_picture, decode, shrink
+from radpair.images.decode import decode, shrink
+from radpair.images.limits import check_picture
 from radpair.records import FileSource, Graph, Source, Study
 from radpair.studyset.files import FileRecord, atomic, measure, write_bytes, writing_to
 from radpair.studyset.manifest import PARTS, shard_name

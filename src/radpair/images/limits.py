@@ -1,0 +1,56 @@
+"""What every reader of pictures holds to: limits of size, the 0 to 255 range, and its errors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from radpair.errors import ImageError
+
+MAX_PIXELS = 100_000_000
+"""A chest film has 4 to 25 million; more is refused before memory is given to it."""
+MAX_SIDE = 30_000
+MIN_SIDE = 32
+MAX_BYTES = 1 << 30
+
+
+def check_shape(path: Path | str, height: int, width: int) -> None:
+    """Raises ``ImageError`` for a picture too small to use or too large to hold in memory."""
+    if min(height, width) < MIN_SIDE:
+        raise ImageError(
+            f"{path}: too small, {width} x {height} pixels where {MIN_SIDE} are the least; "
+            "put the original image in its place"
+        )
+    if height * width > MAX_PIXELS or max(height, width) > MAX_SIDE:
+        raise ImageError(
+            f"{path}: too large, {width:,} x {height:,} pixels where {MAX_PIXELS // 10**6} million "
+            f"and {MAX_SIDE:,} a side are the most; reduce it first"
+        )
+
+
+def check_picture(path: Path | str, pixels: NDArray[np.uint8]) -> None:
+    """Raises ``ImageError`` for a wrong size or a single grey level."""
+    check_shape(path, *pixels.shape)
+    if pixels.min() == pixels.max():
+        raise ImageError(
+            f"{path}: blank, every pixel has the grey level {int(pixels.flat[0])}; "
+            "put the original image in its place"
+        )
+
+
+def unreadable(path: Path | str, why: str) -> ImageError:
+    """The error for a file whose content cannot be used."""
+    return ImageError(f"{path}: {why}; fetch or export the file again")
+
+
+def stretch(values: NDArray[np.generic], low: float, high: float) -> NDArray[np.uint8]:
+    """Maps ``low``..``high`` linearly to 0..255, clipped. All black when they are equal."""
+    if high <= low:
+        return np.zeros(values.shape, dtype=np.uint8)
+    scaled = values.astype(np.float32)
+    scaled -= np.float32(low)
+    scaled *= np.float32(255.0 / (high - low))
+    np.clip(scaled, 0, 255, out=scaled)
+    return np.asarray(np.rint(scaled, out=scaled), dtype=np.uint8)
