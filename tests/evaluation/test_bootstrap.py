@@ -57,6 +57,7 @@ def test_equals_a_loop_over_resampled_studies() -> None:
 
 
 def test_copies_of_a_run_do_not_narrow_the_interval() -> None:
+    """Defect 16."""
     scores, truth, patients = sample()
     once = bootstrap(auroc, scores, truth, patients)
     copied = bootstrap(auroc, np.stack([scores] * 5), truth, patients)

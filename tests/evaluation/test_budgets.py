@@ -18,6 +18,7 @@ PATIENTS = [f"p{i}" for i in np.random.default_rng(0).integers(0, 60, size=150)]
 )
 @settings(max_examples=80, deadline=None)
 def test_a_budget_is_exact_nested_and_by_patient(counts, fractions, seed) -> None:
+    """Defect 14: a subset is drawn by patient, not the first rows."""
     patients = [f"p{i}" for i, count in enumerate(counts) for _ in range(count)]
     small, large = sorted(fractions)
     inner, outer = (label_budget(patients, share, seed) for share in (small, large))
@@ -30,6 +31,7 @@ def test_a_budget_is_exact_nested_and_by_patient(counts, fractions, seed) -> Non
 
 
 def test_draws_and_seeds_differ_and_repeat() -> None:
+    """Defect 14: draws are seeded."""
     found = {
         (seed, draw): tuple(label_budget(PATIENTS, 0.2, seed, draw))
         for seed in (0, 1)
@@ -68,6 +70,7 @@ def test_few_shot_names_the_label_that_is_too_rare() -> None:
 
 
 def test_a_shared_patient_is_named() -> None:
+    """Defects 8 and 19."""
     assert_disjoint(["a", "b"], ["c"])
     with pytest.raises(EvaluationError, match="patient 'b' is among both"):
         assert_disjoint(["a", "b"], ["b", "c"])

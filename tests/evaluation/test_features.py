@@ -58,6 +58,7 @@ class Convolution:
 
 
 def test_frozen_means_frozen() -> None:
+    """Defect 17."""
     model = Convolution()
     before = buffer_hash(model)
     encode_study_set(model, Films())
@@ -69,6 +70,7 @@ def test_frozen_means_frozen() -> None:
 
 
 def test_an_encoder_that_trains_itself_is_caught() -> None:
+    """Defect 17."""
     with pytest.raises(EvaluationError, match="changed its own buffers"):
         encode_study_set(Convolution(eager=True), Films())
 
@@ -92,6 +94,7 @@ def test_codes_do_not_depend_on_the_chunks(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_the_cache_answers_for_the_same_content_only(tmp_path) -> None:
+    """Defect 21."""
     model = Convolution()
     first = encode_study_set(model, Films(), tmp_path)
     again = encode_study_set(model, Films(), tmp_path)

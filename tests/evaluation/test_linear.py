@@ -200,7 +200,7 @@ def test_results_are_json_and_repeat_by_seed() -> None:
 
 
 def test_labels_outside_the_budget_change_nothing() -> None:
-    """Neither the sweep, the fit nor the thresholds may see more labels than the budget says."""
+    """Defect 14: selection sees no more labels than the budget says. Neither the sweep, the fit nor the thresholds may see more labels than the budget says."""
     features, truth, patients, splits = cohort()
     inside = label_budget(patients[:100], 0.2, 0, 0)
     spoiled = truth.copy()
@@ -214,6 +214,7 @@ def test_labels_outside_the_budget_change_nothing() -> None:
 
 
 def test_test_labels_change_no_score() -> None:
+    """Defect 15."""
     features, truth, patients, splits = cohort()
     spoiled = truth.copy()
     spoiled[100:] = 1 - spoiled[100:]
@@ -256,7 +257,7 @@ def test_a_label_with_one_class_in_the_test_split_is_undefined() -> None:
 
 
 def test_an_all_negative_study_still_teaches() -> None:
-    """Softmax cross-entropy over labels gives such a study no gradient; BCE does."""
+    """Defect 13. Softmax cross-entropy over labels gives such a study no gradient; BCE does."""
     features, truth = problem(60, 6)
     patients = [str(i) for i in range(60)]
     negative = np.flatnonzero(truth.sum(axis=1) == 0)[:10]
@@ -276,6 +277,7 @@ def test_a_single_training_study_is_answered_plainly() -> None:
 
 
 def test_planted_leaks_and_misfits_are_refused() -> None:
+    """Defects 8 and 19."""
     features, truth, patients, splits = cohort()
     leaked = [*patients[:-1], "p3"]
     with pytest.raises(EvaluationError, match="patient 'p3' is among both the training studies"):

@@ -40,6 +40,7 @@ def test_a_label_with_one_class_has_no_threshold() -> None:
 
 
 def test_a_threshold_from_evaluated_patients_is_refused() -> None:
+    """Defect 15."""
     scores, truth = np.random.default_rng(0).random((2, 1)), np.array([[0.0], [1.0]])
     with pytest.raises(EvaluationError, match="patient 'b' is among both the studies that choose"):
         choose_thresholds(scores, truth, ["a", "b"], ["b"])

@@ -64,6 +64,7 @@ def cohort():
 
 @pytest.mark.parametrize("kind", ["text", "graph"])
 def test_a_score_depends_on_one_image(kind: str) -> None:
+    """Defect 20."""
     images = cohort()[0]
     codes = encode_prompts(Axes(), PROMPTS, kind)
     every = score_images(images, codes)

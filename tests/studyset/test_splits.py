@@ -29,6 +29,7 @@ FIXED = ["test", "test", "train", "test", "train", "train", "test", "train"]
 
 @given(st.text(max_size=20), st.integers(0, 2**32))
 def test_split_depends_on_patient_and_seed_alone(patient: str, seed: int) -> None:
+    """Defect 8: the split is by patient, never by image."""
     assert split_of(patient, seed, FRACTIONS) == split_of(patient, seed, list(FRACTIONS))
     assert split_of(patient, seed, (1.0, 0.0, 0.0)) == "train"
     assert split_of(patient, seed, (0.0, 0.0, 1.0)) == "test"

@@ -80,6 +80,7 @@ def _lost(study: Study) -> bool:
 
 
 def test_quarantine_names_every_image_and_report(tmp_path: Path) -> None:
+    """Defect 12: nothing unreadable is replaced; it is named and counted."""
     summary = write(Gradients(60), tmp_path / "set", processes=1)
     rows = StudySet.open(tmp_path / "set").quarantine().to_pylist()
     images = {row["path"]: row["reason"] for row in rows if row["kind"] == "image"}
