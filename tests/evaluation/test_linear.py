@@ -200,7 +200,7 @@ def test_results_are_json_and_repeat_by_seed() -> None:
 
 
 def test_labels_outside_the_budget_change_nothing() -> None:
-    """Defect 14: selection sees no more labels than the budget says. Neither the sweep, the fit nor the thresholds may see more labels than the budget says."""
+    """Defect 14: neither sweep nor fit nor thresholds see more labels than the budget says."""
     features, truth, patients, splits = cohort()
     inside = label_budget(patients[:100], 0.2, 0, 0)
     spoiled = truth.copy()

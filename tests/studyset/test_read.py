@@ -80,7 +80,10 @@ def test_damaged_manifest_is_named(folder: Path) -> None:
 
 
 def test_patient_in_two_splits_is_refused_at_opening(folder: Path) -> None:
-    """Defects 8 and 19: patients are disjoint, asserted on ids at load time. A set altered with its manifest, so that only the splits themselves can tell."""
+    """Defects 8 and 19: asserted on ids at load time.
+
+    The set is altered with its manifest, so that only the splits themselves can tell.
+    """
     table = pq.read_table(folder / "studies.parquet")
     splits = table["split"].to_pylist()
     patients = table["patient_id"].to_pylist()
