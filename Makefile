@@ -23,8 +23,8 @@ env: $(READY)
 $(READY): requirements.lock requirements-cpu.lock requirements-cuda.lock pyproject.toml
 	$(PYTHON) -c 'import sys; assert (3, 11) <= sys.version_info < (3, 14), "radpair needs Python 3.11 to 3.13: make PYTHON=python3.11"'
 	$(PYTHON) -m venv $(VENV)
-	@$(INSTALL) --require-hashes -r requirements-cpu.lock 2>/dev/null \
-		|| echo "no CPU build of torch among the configured package sources; taking the registry's"
+	@$(INSTALL) --require-hashes -r requirements-cpu.lock 2>$(VENV)/cpu.log \
+		|| echo "no CPU build of torch among the configured package sources; taking the registry's (see $(VENV)/cpu.log)"
 	$(INSTALL) --require-hashes -r requirements.lock
 	@if $(BIN)/python -c '$(NEEDS_CUDA)'; then \
 		echo "installing the CUDA libraries that this build of torch needs"; \

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import subprocess
 import sys
@@ -118,6 +119,21 @@ def test_mistakes_end_with_code_2_and_the_remedy(
     monkeypatch.chdir(tmp_path)
     assert words in " ".join(refused(arguments, capsys).replace("│", " ").split())
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_is_one_sentence(disc_set: Path, tmp_path: Path, monkeypatch, capsys) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    out = tmp_path / "results.json"
+    arguments = ["evaluate", "linear", "--model", "random:test_resnet", "--data", str(disc_set)]
+    message = refused([*arguments, "--labels", "Disc", "--out", str(out)], capsys)
+    assert "No space left on device" in message
+    assert str(out) in message
+    message = refused([*arguments, "--cache", str(tmp_path / "cache")], capsys)
+    assert "No space left on device" in message
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
 def test_unknown_label_names_the_nearest(disc_set: Path, capsys) -> None:

@@ -7,6 +7,7 @@ from torch_geometric.nn import RGCNConv
 
 from radpair.encoders.graph import ContextNodes, Edges, GraphConfig, RelationalConvolution
 from radpair.encoders.text import TextConfig, build_bert
+from radpair.graphs import arrays
 from radpair.graphs.arrays import EDGE_TYPES, ROOT, SUPER_NODE
 from radpair.graphs.schema import ENTITY_LABELS, RELATION_TYPES
 from radpair.models.pair import GraphTower, PairConfig
@@ -48,7 +49,7 @@ def tower(nodes: str) -> GraphTower:
         text=TextConfig(layers=2, width=32, heads=2),
         graph=GraphConfig(nodes=nodes, width=32, word_width=32, feed_forward=32),
     )
-    return GraphTower(config, WORDPIECE.get_vocab_size(), load_weights=True).eval()
+    return GraphTower(config, WORDPIECE.get_vocab_size(), None).eval()
 
 
 @pytest.mark.parametrize("nodes", ["words", "contextual"])
@@ -99,6 +100,21 @@ def test_directions_and_kinds_change_the_result() -> None:
     learned = model.encoder.kinds.weight[[SUPER_NODE, ROOT]]
     assert (learned.abs().sum(1) > 0).all()
     assert not torch.allclose(learned[0], learned[1])
+
+
+def test_super_nodes_and_root_speak() -> None:
+    """Defect 5: their vectors are learned, so their gradient is not zero."""
+    model = tower("words")
+    model(store(3).take(np.arange(6))).pow(2).sum().backward()
+    assert (model.encoder.kinds.weight.grad[[SUPER_NODE, ROOT]].abs().sum(1) > 0).all()
+
+
+def test_a_batch_is_cut_out_and_not_built_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Defect 3: components, super-nodes and edges are found once, at preparation."""
+    graphs = store(3)
+    for name in ("build_structure", "connected_components", "entity_pieces", "_assemble"):
+        monkeypatch.setattr(arrays, name, None)
+    assert graphs.take(np.arange(6)).graphs == 6
 
 
 def test_all_relations_of_an_entity_count() -> None:

@@ -8,18 +8,37 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 
 import radpair
-from radpair.errors import RunError
-from radpair.pretraining import pretrain
+from discs import graph_of, report_of
+from radpair.compat import mend_torchvision
+from radpair.errors import RadpairError, RecipeError, RunError
+from radpair.images.augment import AugmentationConfig
+from radpair.models.pair import Codes, PairConfig
+from radpair.pretraining import loop, pretrain
 from radpair.pretraining.checkpoint import newest_checkpoint, save_checkpoint
+from radpair.pretraining.loop import losses
+from radpair.pretraining.pairs import Order
 from radpair.pretraining.run import read_metrics
+from radpair.records import Graph
+from radpair.reports.tokenizer import train_tokenizer
 from radpair.studyset import StudySet, write_graphs
+from radpair.studyset.batch import (
+    GraphStore,
+    PairBatch,
+    PairData,
+    PairSettings,
+    SentenceStore,
+)
 
 FOUR_EPOCHS = ("training.epochs=4", "training.freeze_image=5")
 
@@ -81,22 +100,185 @@ def test_a_full_disk_says_so_and_continues(
 ) -> None:
     options = (*tiny, "training.epochs=2")
     whole = pretrain("igc-small", disc_set, tmp_path / "whole", options, "cpu")
-
-    def full(descriptor: int) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
     run = tmp_path / "run"
-    pretrain("igc-small", disc_set, tmp_path / "other", options, "cpu")
-    with monkeypatch.context() as patch:
-        run.mkdir()
-        shutil.copy(tmp_path / "other" / "run.json", run)
-        shutil.copy(tmp_path / "other" / "tokenizer.json", run)
-        patch.setattr("os.fsync", full)
-        with pytest.raises(RunError, match="make space and give the same command again"):
-            pretrain("igc-small", disc_set, run, options, "cpu")
+    for good in (0, 1, 4):
+        left = iter([None] * good)
+
+        def full(descriptor: int, left: Iterator[None] = left) -> None:
+            if next(left, "full") == "full":
+                raise OSError(errno.ENOSPC, "No space left on device")
+
+        with monkeypatch.context() as patch:
+            patch.setattr("os.fsync", full)
+            with pytest.raises(RadpairError, match="make space"):
+                pretrain("igc-small", disc_set, run, options, "cpu")
+        assert not list(run.rglob("*.tmp"))
     again = pretrain("igc-small", disc_set, run, options, "cpu")
     expected, found = weights(whole), weights(again)
     assert all(expected[key].equal(found[key]) for key in expected)
+
+
+def language_folder(folder: Path, reports: list[str], **shape: Any) -> Path:
+    """A Hugging Face folder whose shape and vocabulary are not the recipe's."""
+    mend_torchvision()
+    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+
+    tokenizer = train_tokenizer(reports, 90)
+    size = tokenizer.get_vocab_size() + 7
+    config = BertConfig(
+        vocab_size=size, hidden_size=48, num_hidden_layers=3, num_attention_heads=3,
+        intermediate_size=40, hidden_act="relu", **shape,
+    )  # fmt: skip
+    BertModel(config, add_pooling_layer=False).save_pretrained(folder)
+    names = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]"}
+    PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, sep_token="[SEP]", mask_token="[MASK]", **names
+    ).save_pretrained(folder)
+    return folder
+
+
+@pytest.mark.parametrize("recipe", ["convirt-small", "igc"])
+def test_text_weights_of_any_shape_are_trained_kept_and_loaded(
+    recipe: str, disc_set: Path, tiny: tuple[str, ...], tmp_path: Path
+) -> None:
+    reports = StudySet.open(disc_set).reports
+    folder = language_folder(tmp_path / "bert", reports, max_position_embeddings=24)
+    options = (
+        *tiny, "training.epochs=1", f"text.weights={folder}", "text.max_tokens=24",
+        "text.frozen_layers=1", "image.weights=none", "image.channels=1", "image.mean=[0.5]",
+        "image.std=[0.5]",
+    )  # fmt: skip
+    out = pretrain(recipe, disc_set, tmp_path / "run", options, "cpu")
+    model = radpair.load(out)
+    assert model.pair.language["hidden_size"] == 48
+    again = (*options, f"start={out}", "training.learning_rate=0.01")
+    second = pretrain(recipe, disc_set, tmp_path / "again", again, "cpu")
+    before, after = weights(out), weights(second)
+    frozen = [key for key in before if "bert.embeddings" in key or ".layer.0." in key]
+    assert frozen
+    assert all(before[key].equal(after[key]) for key in frozen)
+    shutil.rmtree(folder)
+    assert radpair.load(out).hash == model.hash
+
+
+def test_too_many_tokens_for_the_text_weights_are_refused(
+    disc_set: Path, tiny: tuple[str, ...], tmp_path: Path
+) -> None:
+    folder = language_folder(
+        tmp_path / "bert", StudySet.open(disc_set).reports, max_position_embeddings=24
+    )
+    options = (*tiny, f"text.weights={folder}")
+    with pytest.raises(RecipeError, match="reads at most 24"):
+        pretrain("convirt-small", disc_set, tmp_path / "run", options, "cpu")
+    assert not (tmp_path / "run" / "run.json").exists()
+
+
+def pair_batch(disc_set: Path, reports: list[str], graphs: list[Graph], together: int) -> PairBatch:
+    studies = StudySet.open(disc_set)
+    studies.reports[:] = reports
+    wordpiece = train_tokenizer(reports, 120)
+    data = PairData(
+        studies,
+        np.arange(len(reports)),
+        PairSettings(32, AugmentationConfig(), 0),
+        SentenceStore(reports, wordpiece, 40, together),
+        GraphStore(graphs, wordpiece, context=False),
+    )
+    return data.batch(np.arange(8), 1)
+
+
+class FixedCodes(torch.nn.Module):
+    """Eight images, none nearest to its own partner."""
+
+    config = PairConfig(partner="both")
+
+    def temperature(self) -> torch.Tensor:
+        return torch.tensor(5.0)
+
+    def forward(self, _: PairBatch) -> Codes:
+        return Codes(torch.eye(8), torch.eye(8).roll(1, 0), torch.eye(8).roll(2, 0))
+
+
+@pytest.mark.parametrize("same", ["report", "graph", "nothing"])
+def test_identical_partners_leave_the_negatives_of_a_batch(disc_set: Path, same: str) -> None:
+    """Defect 9, through the data and the loss: pairs that say the same are not pushed apart."""
+    count = len(StudySet.open(disc_set))
+    sides = ("left", "right")
+    graphs = [graph_of(sides[0] if same == "graph" else sides[n % 2], n) for n in range(count)]
+    reports = [report_of(sides[n % 2], 1 if same == "report" else n) for n in range(count)]
+    if same == "report":
+        reports = [reports[0]] * count
+    found = float(losses(FixedCodes(), pair_batch(disc_set, reports, graphs, 1))["loss"])
+    apart = torch.arange(8)
+    batch = pair_batch(disc_set, reports, graphs, 1)
+    batch = replace(batch, report=apart, text_content=apart, graph_content=apart)
+    pushed = float(losses(FixedCodes(), batch)["loss"])
+    if same == "report":
+        assert found == pytest.approx(0, abs=1e-6)
+    else:
+        assert found < pushed - 0.1
+
+
+def test_no_batch_holds_a_study_twice() -> None:
+    """Defect 9."""
+    order = Order(studies=50, batch=16, seed=3)
+    for step in range(40):
+        places, turn = order.places(step)
+        assert len(set(places.tolist())) == 16
+        assert turn == step // 3
+
+
+@pytest.mark.parametrize("option", ["training.schedule=plateau", "training.keep=best"])
+def test_a_run_that_is_broken_off_anywhere_ends_alike(
+    option: str, disc_set: Path, tiny: tuple[str, ...], tmp_path: Path, monkeypatch
+) -> None:
+    options = (*tiny, "training.epochs=3", "training.patience=0", option, "partner=both")
+    whole = pretrain("convirt-small", disc_set, tmp_path / "whole", options, "cpu")
+    real = loop._step
+    for stop in (2, 5, 3):
+        seen = iter(range(100))
+
+        def breaking(*given: Any, seen: Iterator[int] = seen, stop: int = stop) -> Any:
+            if next(seen) == stop - 1:
+                raise KeyboardInterrupt
+            return real(*given)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(loop, "_step", breaking)
+            with pytest.raises(KeyboardInterrupt):
+                pretrain("convirt-small", disc_set, tmp_path / "run", options, "cpu")
+    again = pretrain("convirt-small", disc_set, tmp_path / "run", options, "cpu")
+    expected, found = weights(whole), weights(again)
+    assert all(expected[key].equal(found[key]) for key in expected)
+
+
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        ("start=nowhere", "does not exist"),
+        ("training.factor=2", "training.factor"),
+        ("training.seed=-1", "training.seed"),
+        ("training.workers=-1", "training.workers"),
+        ("training.learning_rate=-1", "training.learning_rate"),
+        ("text.dropout=3", "text.dropout"),
+        ("text.layers=0", "text.layers"),
+        ("dim=0", "dim is 0"),
+    ],
+)
+def test_impossible_values_are_refused_before_the_run_is_claimed(
+    option: str, words: str, disc_set: Path, tiny: tuple[str, ...], tmp_path: Path
+) -> None:
+    with pytest.raises(RadpairError, match=words):
+        pretrain("convirt-small", disc_set, tmp_path / "run", (*tiny, option), "cpu")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_damaged_record_of_the_run_is_named(
+    disc_set: Path, tiny: tuple[str, ...], tmp_path: Path
+) -> None:
+    (tmp_path / "run.json").write_text("{")
+    with pytest.raises(RunError, match=r"run\.json: damaged"):
+        pretrain("igc-small", disc_set, tmp_path, tiny, "cpu")
 
 
 KILLED = """

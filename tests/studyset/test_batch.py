@@ -56,6 +56,17 @@ def test_several_sentences_are_one_text(max_tokens: int, report: int) -> None:
     assert found.tokens[0][found.mask[0]].tolist() == expected
 
 
+def test_a_long_sentence_keeps_its_ends() -> None:
+    """Defect 7: [CLS] and [SEP] stay when a text is cut."""
+    sentence = "The bright left disc " + "and the heart " * 30
+    batch = text_batch([sentence, "a disc"], WORDPIECE, 16)
+    stored = SentenceStore([sentence], WORDPIECE, 16).take([np.array([0])])
+    for tokens in (batch.tokens[0], stored.tokens[0]):
+        assert tokens.shape == (16,)
+        assert tokens[0] == WORDPIECE.token_to_id("[CLS]")
+        assert tokens[-1] == WORDPIECE.token_to_id("[SEP]")
+
+
 def pairs(path: Path, *, random: bool = True, seed: int = 0) -> PairData:
     studies = StudySet.open(path)
     texts = SentenceStore(studies.reports, WORDPIECE, 40)
@@ -68,7 +79,7 @@ def test_a_study_is_drawn_alike_in_any_batch(disc_set: Path) -> None:
     data = pairs(disc_set)
     many, alone = data.batch(np.arange(8), 3), data.batch(np.array([5]), 3)
     assert many.pixels[5].equal(alone.pixels[0])
-    assert many.content[5] == alone.content[0]
+    assert many.text_content[5] == alone.text_content[0]
     assert many.text.tokens[5][many.text.mask[5]].equal(alone.text.tokens[0])
     later = data.batch(np.array([5]), 4)
     assert not later.pixels[0].equal(alone.pixels[0])

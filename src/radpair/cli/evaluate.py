@@ -22,6 +22,7 @@ def linear(
     seed: int = 0,
     out: Path | None = None,
     cache: Path | None = None,
+    device: str = "cpu",
 ) -> None:
     """Probe frozen encoders with few labels; AUROC with 95 % intervals over patients.
 
@@ -34,10 +35,11 @@ def linear(
         seed: Of the draws and the resampling.
         out: A file for the results as JSON.
         cache: A folder in which features are kept between calls.
+        device: 'cpu' or 'cuda'.
     """
     from radpair.evaluation.run import evaluate_linear
 
-    print(evaluate_linear(model, data, labels, fractions, draws, seed, out, cache))
+    print(evaluate_linear(model, data, labels, fractions, draws, seed, out, cache, device))
 
 
 def zero_shot(
@@ -49,6 +51,7 @@ def zero_shot(
     seed: int = 0,
     out: Path | None = None,
     cache: Path | None = None,
+    device: str = "cpu",
 ) -> None:
     """Score findings by prompts alone, with the text tower, the graph tower, or both.
 
@@ -60,10 +63,11 @@ def zero_shot(
         seed: Of the resampling.
         out: A file for the results as JSON.
         cache: A folder in which features are kept between calls.
+        device: 'cpu' or 'cuda'.
     """
     from radpair.evaluation.run import evaluate_zero_shot
 
-    print(evaluate_zero_shot(model, data, prompts, labels, seed, out, cache))
+    print(evaluate_zero_shot(model, data, prompts, labels, seed, out, cache, device))
 
 
 def retrieval(
@@ -73,6 +77,7 @@ def retrieval(
     seed: int = 0,
     out: Path | None = None,
     cache: Path | None = None,
+    device: str = "cpu",
 ) -> None:
     """Find each test image's own report among all, and each report's image.
 
@@ -82,7 +87,8 @@ def retrieval(
         seed: Of the resampling.
         out: A file for the results as JSON.
         cache: A folder in which features are kept between calls.
+        device: 'cpu' or 'cuda'.
     """
     from radpair.evaluation.run import evaluate_retrieval
 
-    print(evaluate_retrieval(model, data, seed, out, cache))
+    print(evaluate_retrieval(model, data, seed, out, cache, device))

@@ -38,6 +38,11 @@ class GraphConfig:
             raise RecipeError(
                 f"graph.nodes '{self.nodes}' is not known{nearest(self.nodes, NODE_INPUTS)}"
             )
+        for key in ("word_width", "width", "convolutions", "heads", "feed_forward"):
+            if getattr(self, key) < 1:
+                raise RecipeError(f"graph.{key} is {getattr(self, key)}; it must be at least 1")
+        if not 0 <= self.dropout < 1:
+            raise RecipeError(f"graph.dropout is {self.dropout}; it must lie within 0 to 1")
         if self.width % self.heads:
             raise RecipeError(
                 f"graph.width {self.width} is not a multiple of graph.heads {self.heads}"

@@ -78,19 +78,27 @@ def _backbone(config: ImageConfig, *, load_weights: bool) -> Any:
             f"image.name '{config.name}' is not a timm model{_near(config.name, known)}"
         )
     wanted = config.weights if load_weights else "none"
-    options = {"in_chans": config.channels, "num_classes": 0, "global_pool": None}
-    if "vit" in config.name or "swin" in config.name:
-        options["img_size"] = config.size
-    options = {key: value for key, value in options.items() if value is not None}
     try:
-        return timm.create_model(
-            config.name,
-            pretrained=wanted != "none",
-            pretrained_cfg_overlay=_local_file(wanted),
-            **options,
-        )
+        try:
+            return _created(config, wanted, img_size=config.size)
+        except TypeError:
+            return _created(config, wanted)
     except (OSError, RuntimeError) as problem:
         raise RecipeError(_weights_message(config, problem)) from problem
+
+
+def _created(config: ImageConfig, wanted: str, **options: Any) -> Any:
+    """The timm model; those of a fixed input size take ``img_size``, the others refuse it."""
+    import timm
+
+    return timm.create_model(
+        config.name,
+        pretrained=wanted != "none",
+        pretrained_cfg_overlay=_local_file(wanted),
+        in_chans=config.channels,
+        num_classes=0,
+        **options,
+    )
 
 
 def _local_file(weights: str) -> dict[str, str] | None:
@@ -120,7 +128,8 @@ def _weights_message(config: ImageConfig, problem: Exception) -> str:
     if config.weights == "pretrained":
         return (
             f"the weights of timm model '{config.name}' could not be fetched ({reason[:160]}); "
-            "where there is no network, download its model.safetensors elsewhere and give it as "
-            "--set image.weights=FILE, or start from random weights with --set image.weights=none"
+            f"where there is no network, fetch model.safetensors of timm/{config.name} on the "
+            "Hugging Face hub elsewhere and give it as --set image.weights=FILE, or start from "
+            "random weights with --set image.weights=none"
         )
     return f"the weights in '{config.weights}' do not fit timm model '{config.name}': {reason}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,13 @@ class TextConfig:
             raise RecipeError(
                 f"text.pooling '{self.pooling}' is not known{nearest(self.pooling, POOLINGS)}"
             )
+        for key, least in (("layers", 1), ("width", 1), ("heads", 1), ("vocabulary", 30)):
+            if getattr(self, key) < least:
+                raise RecipeError(
+                    f"text.{key} is {getattr(self, key)}; it must be at least {least}"
+                )
+        if not 0 <= self.dropout < 1:
+            raise RecipeError(f"text.dropout is {self.dropout}; it must lie within 0 to 1")
         if self.width % self.heads:
             raise RecipeError(
                 f"text.width {self.width} is not a multiple of text.heads {self.heads}"
@@ -74,18 +82,40 @@ class TextEncoder(nn.Module):
         return states.masked_fill(~mask.unsqueeze(-1), torch.finfo(states.dtype).min).amax(1)
 
 
-def build_bert(config: TextConfig, vocabulary: int, *, load_weights: bool = True) -> Any:
+def build_bert(config: TextConfig, vocabulary: int, shape: Mapping[str, Any] | None = None) -> Any:
     """A BERT without its pooler: from ``config.weights``, else of the configured size, random.
 
-    Raises ``RecipeError`` where the weights cannot be had.
+    With ``shape``, the configuration that a model folder kept, nothing outside is read: the
+    weights are about to be loaded. Raises ``RecipeError`` where the weights cannot be had or
+    ``config.max_tokens`` is more than the model can read.
     """
     mend_torchvision()
-    from transformers import AutoModel, BertConfig, BertModel
+    from transformers import AutoConfig, AutoModel
 
-    if config.weights != "none" and load_weights:
+    if shape is not None:
+        bert = AutoModel.from_config(AutoConfig.for_model(**shape), add_pooling_layer=False)
+    elif config.weights != "none":
         bert = _from_weights(AutoModel, config.weights, add_pooling_layer=False)
+    else:
+        bert = _random_bert(config, vocabulary)
+    if config.max_tokens > reach(bert):
+        raise RecipeError(
+            f"text.max_tokens is {config.max_tokens}, but the model in text.weights "
+            f"'{config.weights}' reads at most {reach(bert)}; lower text.max_tokens"
+        )
+    if config.weights != "none":
         _freeze_lower(bert, config.frozen_layers)
-        return bert
+    return bert
+
+
+def reach(bert: Any) -> int:
+    """How many tokens a language model reads at once."""
+    return min(512, int(getattr(bert.config, "max_position_embeddings", 512)))
+
+
+def _random_bert(config: TextConfig, vocabulary: int) -> Any:
+    from transformers import BertConfig, BertModel
+
     shape = BertConfig(
         vocab_size=vocabulary,
         hidden_size=config.width,

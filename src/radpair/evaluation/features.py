@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,10 +19,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 from torch import nn
 
 from radpair.errors import EvaluationError
+from radpair.models.folder import write_atomically
 
 Codes = NDArray[np.float32]
 _FORM = "radpair.features/1"
@@ -181,15 +181,13 @@ def _finite(codes: Codes, name: str, start: int) -> Codes:
 
 
 def _write(path: Path, found: ImageFeatures, facts: dict[str, str]) -> None:
-    """Writes beside the final name and renames, so that a half-written entry is never met."""
+    """Whole or not there, so that a half-written entry is never met."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.part")
     tables: dict[str, NDArray[Any]] = {
         "features": np.ascontiguousarray(found.features),
         "projections": np.ascontiguousarray(found.projections),
     }
-    save_file(tables, partial, metadata=facts)
-    partial.replace(path)
+    write_atomically(path, save(tables, metadata=facts))
 
 
 def _read(path: Path, images: int) -> ImageFeatures:

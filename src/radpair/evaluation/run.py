@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from radpair import __version__
+from radpair.encoders.image import ImageConfig
 from radpair.errors import EvaluationError, nearest
 from radpair.evaluation.features import encode_study_set, study_means
 from radpair.evaluation.linear import linear_probe
@@ -58,13 +59,20 @@ class Encoded:
         """``[studies, dim]``."""
 
 
-def open_models(names: Sequence[str], *, control: bool = False) -> list[Model]:
-    """The models of these names; ``control`` puts a random one like the first before them."""
+def open_models(names: Sequence[str], *, control: bool = False, device: str = "cpu") -> list[Model]:
+    """The models of these names; ``control`` puts a random one of each architecture before them."""
     if not names:
         raise EvaluationError("no model was named; give --model RUN/model")
+    models = [open_model(name, device) for name in names]
     if control and not any(name.startswith("random:") for name in names):
-        names = [f"random:{names[0]}", *names]
-    models = [open_model(name) for name in names]
+        like: dict[ImageConfig, str] = {}
+        for model, name in zip(models, names, strict=True):
+            like.setdefault(replace(model.pair.config.image, weights="none"), name)
+        models = [open_model(f"random:{name}", device) for name in like.values()] + models
+    known = [model.name for model in models]
+    for name in known:
+        if known.count(name) > 1:
+            raise EvaluationError(f"two models are called '{name}'; rename one of their runs")
     return sorted(models, key=lambda model: not model.name.startswith("random:"))
 
 
@@ -77,6 +85,7 @@ def evaluate_linear(
     seed: int = 0,
     out: Path | None = None,
     cache: Path | None = None,
+    device: str = "cpu",
 ) -> Outcome:
     """Linear probes of models beside a random control (ConVIRT, section 4.3; IGC, section 4).
 
@@ -85,7 +94,9 @@ def evaluate_linear(
     """
     studies = StudySet.open(data)
     columns = _columns(studies, labels)
-    seen = [Encoded(model, studies, cache) for model in open_models(names, control=True)]
+    seen = [
+        Encoded(model, studies, cache) for model in open_models(names, control=True, device=device)
+    ]
     results = probe(seen, studies, columns, fractions, draws, seed)
     found = {**results.to_json(), "provenance": _provenance(seen, studies)}
     return _kept(Outcome(linear_table(results), found), out)
@@ -102,7 +113,7 @@ def probe(
     """Linear probes of encoded sets; the first is the reference of the differences."""
     with track("linear probes", len(seen) * len(fractions)) as show:
         return linear_probe(
-            _named(seen, lambda one: one.features),
+            {one.model.name: one.features for one in seen},
             studies.labels[:, columns],
             studies.patient_ids,
             studies.splits,
@@ -123,12 +134,13 @@ def evaluate_zero_shot(
     seed: int = 0,
     out: Path | None = None,
     cache: Path | None = None,
+    device: str = "cpu",
 ) -> Outcome:
     """Findings by text and by graph prompts, with every tower that the models have."""
     studies = StudySet.open(data)
     asked = read_prompts(prompts) if prompts else PROMPTS
     columns = [c for c in _columns(studies, labels) if studies.label_names[c] in asked]
-    seen = [Encoded(model, studies, cache) for model in open_models(names)]
+    seen = [Encoded(model, studies, cache) for model in open_models(names, device=device)]
     found = [row for one in seen for row in zero_shot_rows(one, studies, asked, columns, seed)]
     if not found:
         raise EvaluationError("none of the models has a text or graph tower to be asked with")
@@ -172,10 +184,11 @@ def evaluate_retrieval(
     seed: int = 0,
     out: Path | None = None,
     cache: Path | None = None,
+    device: str = "cpu",
 ) -> Outcome:
     """Image to report (or graph) and back, among the test studies."""
     studies = StudySet.open(data)
-    seen = [Encoded(model, studies, cache) for model in open_models(names)]
+    seen = [Encoded(model, studies, cache) for model in open_models(names, device=device)]
     found = [row for one in seen for row in retrieval_rows(one, studies, seed)]
     if not found:
         raise EvaluationError("none of the models has a text or graph tower to retrieve with")
@@ -254,14 +267,6 @@ def _columns(studies: StudySet, labels: Sequence[str]) -> list[int]:
     if not studies.label_names:
         raise EvaluationError(f"{studies.path} has no labels; ingest it with --label-columns")
     return [studies.label_names.index(label) for label in labels or studies.label_names]
-
-
-def _named(seen: Sequence[Encoded], value: Any) -> dict[str, Any]:
-    names = [one.model.name for one in seen]
-    for name in names:
-        if names.count(name) > 1:
-            raise EvaluationError(f"two models are called '{name}'; rename one of their runs")
-    return {one.model.name: value(one) for one in seen}
 
 
 def _provenance(seen: Sequence[Encoded], studies: StudySet) -> dict[str, Any]:

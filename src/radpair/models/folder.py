@@ -49,6 +49,7 @@ def save_folder(
         "radpair": __version__,
         "model": plain(model.config),
         "vocabulary": model.vocabulary,
+        "language": model.language,
         "preprocessing": {
             "pixels": "grey, 0 black (air) to 255 white (dense)",
             "fit": "whole image, zero-padded to a square, resized",
@@ -98,7 +99,9 @@ def load_folder(folder: Path) -> tuple[PairModel, Tokenizer | None, dict[str, An
         config = build(PairConfig, described["model"])
     except RecipeError as problem:
         raise ModelError(f"{folder / CONFIG}: {problem}") from problem
-    model = PairModel(config, described["vocabulary"], load_weights=False)
+    model = PairModel(
+        config, described["vocabulary"], load_weights=False, language=described["language"]
+    )
     model.load_state_dict(safetensors.torch.load(parts[WEIGHTS]))
     model.eval()
     tokenizer = read_tokenizer(folder / TOKENIZER) if TOKENIZER in parts else None
@@ -144,8 +147,14 @@ def _check_schema(folder: Path, described: Mapping[str, Any]) -> None:
 def write_atomically(path: Path, content: bytes) -> None:
     """Writes a file that is either whole or not there, also after a power cut."""
     draft = path.with_name(path.name + ".tmp")
-    with draft.open("wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-    draft.replace(path)
+    try:
+        with draft.open("wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        draft.replace(path)
+    except OSError as problem:
+        problem.filename = str(path)
+        raise
+    finally:
+        draft.unlink(missing_ok=True)

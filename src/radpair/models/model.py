@@ -121,7 +121,8 @@ class Model:
         context = self.pair.config.has_context
         found = []
         for group in _groups(graphs, batch):
-            store = GraphStore(group, self.tokenizer, context=context)
+            window = self.pair.window
+            store = GraphStore(group, self.tokenizer, context=context, window=window)
             taken = to_device(store.take(np.arange(len(group))), self.device)
             found.append(_unit(self.pair.graph(taken)))
         return np.concatenate(found) if found else np.zeros((0, self.pair.config.dim), np.float32)
@@ -142,7 +143,8 @@ def load(folder: str | Path, device: str = "cpu") -> Model:
     """
     path = Path(folder)
     pair, tokenizer, described, whole = load_folder(path)
-    name = path.parent.name if path.name == "model" else path.name
+    place = path.resolve()
+    name = place.parent.name if place.name == "model" else place.name
     labels = tuple(described["labels"])
     return Model(pair, tokenizer, name=name, hash=whole, labels=labels, device=device)
 
@@ -169,6 +171,8 @@ def random_model(like: str, seed: int = 0, device: str = "cpu") -> Model:
 
 def open_model(name: str, device: str = "cpu") -> Model:
     """A model folder, or ``random:LIKE`` for a random encoder like a folder or a timm model."""
+    if device not in ("cpu", "cuda") or (device == "cuda" and not torch.cuda.is_available()):
+        raise ModelError(f"--device '{device}' is not to be had here; use cpu")
     if name.startswith("random:"):
         return random_model(name.removeprefix("random:"), device=device)
     return load(name, device=device)

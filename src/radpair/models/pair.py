@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -10,12 +12,13 @@ from torch import Tensor, nn
 from radpair.encoders.graph import ContextNodes, Edges, GraphConfig, GraphEncoder, WordNodes
 from radpair.encoders.image import ImageConfig, ImageEncoder
 from radpair.encoders.projection import projection
-from radpair.encoders.text import TextConfig, TextEncoder, build_bert
+from radpair.encoders.text import TextConfig, TextEncoder, build_bert, reach
 from radpair.errors import RecipeError, nearest
 from radpair.graphs.arrays import EDGE_TYPES, NODE_KINDS, SUPER_NODE
 from radpair.objectives.infonce import ObjectiveConfig, Temperature
 from radpair.studyset.batch import GraphBatch, PairBatch, TextBatch
 
+Shape = Mapping[str, Any] | None
 PARTNERS = ("text", "graph", "both", "none")
 
 
@@ -40,13 +43,17 @@ class PairConfig:
             raise RecipeError(
                 f"partner '{self.partner}' is not known{nearest(self.partner, PARTNERS)}"
             )
+        if self.dim < 1:
+            raise RecipeError(f"dim is {self.dim}; it must be at least 1")
 
     @property
     def has_text(self) -> bool:
+        """Whether there is a text tower."""
         return self.partner in ("text", "both")
 
     @property
     def has_graph(self) -> bool:
+        """Whether there is a graph tower."""
         return self.partner in ("graph", "both")
 
     @property
@@ -67,9 +74,9 @@ class Codes:
 class TextTower(nn.Module):
     """Sentence to shared space."""
 
-    def __init__(self, config: PairConfig, vocabulary: int, *, load_weights: bool) -> None:
+    def __init__(self, config: PairConfig, vocabulary: int, shape: Shape) -> None:
         super().__init__()
-        bert = build_bert(config.text, vocabulary, load_weights=load_weights)
+        bert = build_bert(config.text, vocabulary, shape)
         self.encoder = TextEncoder(config.text, bert)
         self.head = projection(config.partner_head, self.encoder.dim, config.dim)
 
@@ -82,16 +89,21 @@ class TextTower(nn.Module):
 class GraphTower(nn.Module):
     """Knowledge graph to shared space."""
 
-    def __init__(self, config: PairConfig, vocabulary: int, *, load_weights: bool) -> None:
+    def __init__(self, config: PairConfig, vocabulary: int, shape: Shape) -> None:
         super().__init__()
         self.nodes: ContextNodes | WordNodes
         if config.has_context:
-            bert = build_bert(config.text, vocabulary, load_weights=load_weights)
+            bert = build_bert(config.text, vocabulary, shape)
             self.nodes = ContextNodes(bert, frozen=config.text.weights != "none")
         else:
             self.nodes = WordNodes(vocabulary, config.graph.word_width)
         self.encoder = GraphEncoder(config.graph, self.nodes.dim, NODE_KINDS, EDGE_TYPES)
         self.head = projection(config.partner_head, self.encoder.dim, config.dim)
+
+    @property
+    def window(self) -> int:
+        """How many tokens of a report are read at once."""
+        return reach(self.nodes.bert) if isinstance(self.nodes, ContextNodes) else 512
 
     def forward(self, batch: GraphBatch) -> Tensor:
         """``[graphs, dim]``."""
@@ -117,20 +129,40 @@ class GraphTower(nn.Module):
 class PairModel(nn.Module):
     """All towers of one configuration."""
 
-    def __init__(self, config: PairConfig, vocabulary: int, *, load_weights: bool = True) -> None:
-        """With ``load_weights`` false no outside weights are read: they are about to be loaded."""
+    def __init__(
+        self,
+        config: PairConfig,
+        vocabulary: int,
+        *,
+        load_weights: bool = True,
+        language: Shape = None,
+    ) -> None:
+        """With ``load_weights`` false no outside weights are read: they are about to be loaded.
+
+        ``language`` is then the configuration of the language model as a folder kept it.
+        """
         super().__init__()
         self.config = config
         self.vocabulary = vocabulary
         self.image = ImageEncoder(config.image, load_weights=load_weights)
         self.image_head = projection(config.image_head, self.image.dim, config.dim)
-        self.text = (
-            TextTower(config, vocabulary, load_weights=load_weights) if config.has_text else None
-        )
-        self.graph = (
-            GraphTower(config, vocabulary, load_weights=load_weights) if config.has_graph else None
-        )
+        self.text = TextTower(config, vocabulary, language) if config.has_text else None
+        self.graph = GraphTower(config, vocabulary, language) if config.has_graph else None
         self.temperature = Temperature(config.objective)
+
+    @property
+    def window(self) -> int:
+        """How many tokens of a report the graph tower reads at once."""
+        return 512 if self.graph is None else self.graph.window
+
+    @property
+    def language(self) -> dict[str, Any] | None:
+        """The configuration of the language model, None where there is none."""
+        for tower in (self.text and self.text.encoder, self.graph and self.graph.nodes):
+            if isinstance(tower, TextEncoder | ContextNodes):
+                found: dict[str, Any] = tower.bert.config.to_diff_dict()
+                return {**found, "model_type": tower.bert.config.model_type}
+        return None
 
     def forward(self, batch: PairBatch) -> Codes:
         """Codes of a batch's images and partners."""

@@ -80,10 +80,10 @@ def infonce(
     }
 
 
-def same_pairs(study: Tensor, content: Tensor) -> Tensor:
+def same_pairs(*keys: Tensor) -> Tensor:
     """Which pairs are no negatives of each other: ``[pairs, pairs]``, true on the diagonal.
 
-    ``study [pairs]`` is the study's id; ``content [pairs]`` is equal where the partners are
-    identical (the same sentence, the same graph).
+    Each key ``[pairs]`` is equal where two pairs belong together: the study's id, the hash of its
+    report, the hash of its sentence or graph.
     """
-    return (study[:, None] == study[None]) | (content[:, None] == content[None])
+    return torch.stack([key[:, None] == key[None] for key in keys]).any(0)

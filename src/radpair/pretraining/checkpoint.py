@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from radpair.errors import RunError
 from radpair.models.folder import write_atomically
 
 KEPT = 2
@@ -33,16 +34,22 @@ def save_checkpoint(folder: Path, step: int, state: dict[str, Any]) -> None:
 def newest_checkpoint(folder: Path) -> dict[str, Any] | None:
     """The state of the newest checkpoint whose hash holds, or None where there is none.
 
-    Loaded with ``weights_only``: tensors and plain values, never code.
+    Loaded with ``weights_only``: tensors and plain values, never code. Raises ``RunError`` where
+    there are checkpoints and all of them are damaged.
     """
-    for seal in reversed(_sealed(folder)):
+    seals = _sealed(folder)
+    for seal in reversed(seals):
         path = seal.with_suffix(".pt")
         content = path.read_bytes() if path.is_file() else b""
-        if hashlib.sha256(content).hexdigest() == json.loads(seal.read_text())["sha256"]:
+        if hashlib.sha256(content).hexdigest() in seal.read_text(errors="replace"):
             state: dict[str, Any] = torch.load(
                 io.BytesIO(content), weights_only=True, map_location="cpu"
             )
             return state
+    if seals:
+        raise RunError(
+            f"{folder}: every checkpoint is damaged; remove the folder to start again from step 0"
+        )
     return None
 
 

@@ -11,16 +11,17 @@ import logging
 import math
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
+from tokenizers import Tokenizer
 from torch import Tensor
 
 from radpair.compat import mend_torchvision
-from radpair.errors import RunError
-from radpair.models.folder import load_folder, save_folder, write_atomically
+from radpair.errors import RunError, nearest
+from radpair.models.folder import HASHES, load_folder, save_folder, write_atomically
 from radpair.models.pair import PairModel
 from radpair.objectives.infonce import infonce, same_pairs
 from radpair.pretraining import run as runs
@@ -29,6 +30,7 @@ from radpair.pretraining.pairs import (
     Pairs,
     batch_order,
     prepare_pairs,
+    run_tokenizer,
     training_batches,
     validation_batches,
 )
@@ -37,6 +39,7 @@ from radpair.progress import Track, track
 from radpair.studyset import StudySet
 from radpair.studyset.batch import PairBatch, to_device
 
+DEVICES = ("auto", "cpu", "cuda")
 LOG_EVERY = 10
 """Steps between the lines of the metrics log."""
 
@@ -49,24 +52,25 @@ def pretrain(
     The same call again continues where it stopped, and does nothing once finished. Raises
     ``RecipeError``, ``StudySetError`` or ``RunError``.
     """
-    recipe = load_recipe(recipe_name, list(overrides))
+    recipe = _with_precision(load_recipe(recipe_name, list(overrides)), device)
     studies = StudySet.open(data)
-    with runs.open_run(out, recipe_name, recipe, studies):
-        if not (out / runs.MODEL / "hashes.json").is_file():
-            _train(recipe, recipe_name, studies, out, device)
+    asked = runs.asked_for(recipe_name, recipe, studies)
+    with runs.claim(out):
+        runs.refuse_other(out, asked)
+        if not (out / runs.MODEL / HASHES).is_file():
+            _train(recipe, asked, studies, out, device)
     return out / runs.MODEL
 
 
 def losses(model: PairModel, batch: PairBatch) -> dict[str, Tensor]:
     """The named losses of one batch; ``loss`` is what training minimises."""
     codes = model(batch)
-    same = same_pairs(batch.study, batch.content)
     weight = model.config.objective.image_weight
-    found = [
-        infonce(codes.image, partner, model.temperature(), same, weight)
-        for partner in (codes.text, codes.graph)
-        if partner is not None
-    ]
+    found = []
+    for partner, content in ((codes.text, batch.text_content), (codes.graph, batch.graph_content)):
+        if partner is not None and content is not None:
+            same = same_pairs(batch.study, batch.report, content)
+            found.append(infonce(codes.image, partner, model.temperature(), same, weight))
     return {key: torch.stack([item[key] for item in found]).mean() for key in found[0]}
 
 
@@ -101,20 +105,26 @@ class _Trainer:
         self.scheduler.load_state_dict(state["scheduler"])
 
 
-def _train(recipe: Recipe, name: str, studies: StudySet, out: Path, device: str) -> None:
-    pairs = prepare_pairs(recipe, studies, out)
+def _train(
+    recipe: Recipe, asked: dict[str, Any], studies: StudySet, out: Path, device: str
+) -> None:
+    tokenizer = run_tokenizer(recipe, studies)
+    model = _model(recipe, tokenizer.get_vocab_size())
+    pairs = prepare_pairs(recipe, studies, tokenizer, model.window)
     order = batch_order(pairs.train, recipe)
     epoch = recipe.training.steps_per_epoch or order.steps_per_pass
     total = epoch * recipe.training.epochs
-    trainer = _trainer(recipe, pairs, total, device)
-    state = newest_checkpoint(out / runs.CHECKPOINTS)
-    if state is not None:
-        trainer.restore(state)
-    runs.keep_metrics(out / runs.METRICS, trainer.step)
+    trainer = _trainer(recipe, model, total, device)
     try:
-        with track(f"pretrain {name}", total) as show:
+        runs.record(out, asked)
+        state = newest_checkpoint(out / runs.CHECKPOINTS)
+        if state is not None:
+            trainer.restore(state)
+        runs.keep_metrics(out / runs.METRICS, trainer.step)
+        with track(f"pretrain {asked['recipe']}", total) as show:
             _steps(trainer, pairs, recipe, out, epoch, total, show, studies)
-        _finish(trainer, pairs, recipe, name, studies, out)
+        origin = {key: asked[key] for key in ("recipe", "data")}
+        _finish(trainer, pairs, tokenizer, origin, studies.label_names, out)
     except OSError as problem:
         raise RunError(
             f"{out}: the run cannot be written ({problem.strerror}); make space and give the same "
@@ -122,7 +132,24 @@ def _train(recipe: Recipe, name: str, studies: StudySet, out: Path, device: str)
         ) from problem
 
 
-def _trainer(recipe: Recipe, pairs: Pairs, total: int, device: str) -> _Trainer:
+def _model(recipe: Recipe, vocabulary: int) -> PairModel:
+    torch.manual_seed(recipe.training.seed)
+    if recipe.start:
+        return _started(recipe)
+    return PairModel(recipe.model, vocabulary)
+
+
+def _started(recipe: Recipe) -> PairModel:
+    before = load_folder(Path(recipe.start))[0]
+    if before.config != recipe.model:
+        raise RunError(
+            f"{recipe.start}: its architecture is not this recipe's; "
+            "start from a model of the same recipe and settings"
+        )
+    return before.train()
+
+
+def _trainer(recipe: Recipe, model: PairModel, total: int, device: str) -> _Trainer:
     mend_torchvision()
     from lightning.fabric import Fabric
 
@@ -130,11 +157,8 @@ def _trainer(recipe: Recipe, pairs: Pairs, total: int, device: str) -> _Trainer:
     logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
 
     config = recipe.training
-    fabric = Fabric(accelerator=device, devices=1, precision=_precision(config, device))
-    torch.manual_seed(config.seed)
-    model = PairModel(recipe.model, pairs.tokenizer.get_vocab_size(), load_weights=not recipe.start)
-    if recipe.start:
-        _take_weights(model, Path(recipe.start))
+    precision: Any = config.precision
+    fabric = Fabric(accelerator=device, devices=1, precision=precision)
     trained = [p for p in model.parameters() if p.requires_grad]
     kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[config.optimiser]
     optimiser = kind(trained, lr=config.learning_rate, weight_decay=config.weight_decay)
@@ -143,24 +167,24 @@ def _trainer(recipe: Recipe, pairs: Pairs, total: int, device: str) -> _Trainer:
     return _Trainer(fabric, wrapped, optimiser, scheduler, config)
 
 
-def _precision(config: TrainingConfig, device: str) -> Any:
-    if config.precision != "auto":
-        return config.precision
+def _with_precision(recipe: Recipe, device: str) -> Recipe:
+    """The recipe with ``auto`` resolved for this machine, so that a run keeps what it began with.
+
+    Raises ``RunError`` for a device that is not here.
+    """
+    if device not in DEVICES:
+        raise RunError(f"--device '{device}' is not known{nearest(device, DEVICES)}")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise RunError("--device cuda: torch sees no GPU here; use --device cpu")
+    if recipe.training.precision != "auto":
+        return recipe
     if device != "cpu" and torch.cuda.is_available():
-        return "bf16-mixed" if torch.cuda.is_bf16_supported() else "32-true"
-    asked = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    native = any(getattr(torch.cpu, name, bool)() for name in asked)
-    return "bf16-mixed" if native else "32-true"
-
-
-def _take_weights(model: PairModel, folder: Path) -> None:
-    before = load_folder(folder)[0]
-    if before.config != model.config:
-        raise RunError(
-            f"{folder}: its architecture is not this recipe's; "
-            "start from a model of the same recipe and settings"
-        )
-    model.load_state_dict(before.state_dict())
+        native = torch.cuda.is_bf16_supported()
+    else:
+        asked = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+        native = any(getattr(torch.cpu, name, bool)() for name in asked)
+    training = replace(recipe.training, precision="bf16-mixed" if native else "32-true")
+    return replace(recipe, training=training)
 
 
 def _scheduler(config: TrainingConfig, optimiser: torch.optim.Optimizer, total: int) -> Any:
@@ -290,20 +314,22 @@ def _stop_on_non_finite(out: Path, step: int, studies: StudySet, batch: PairBatc
 
 
 def _finish(
-    trainer: _Trainer, pairs: Pairs, recipe: Recipe, name: str, studies: StudySet, out: Path
+    trainer: _Trainer,
+    pairs: Pairs,
+    tokenizer: Tokenizer,
+    origin: dict[str, Any],
+    labels: tuple[str, ...],
+    out: Path,
 ) -> None:
     model: PairModel = trainer.model.module
     if trainer.best_weights:
         trainer.model.load_state_dict(trainer.best_weights)
     runs.plot_metrics(runs.read_metrics(out / runs.METRICS), out / runs.PLOT)
-    origin = {
-        "recipe": name,
-        "data": runs.data_facts(recipe, studies),
+    facts = {
+        **origin,
         "studies": len(pairs.train),
         "without_partner": pairs.train.without_partner,
         "steps": trainer.step,
-        "seed": recipe.training.seed,
+        "seed": trainer.config.seed,
     }
-    save_folder(
-        out / runs.MODEL, model.cpu(), pairs.tokenizer, labels=studies.label_names, origin=origin
-    )
+    save_folder(out / runs.MODEL, model.cpu(), tokenizer, labels=labels, origin=facts)

@@ -15,11 +15,11 @@ from torch.utils.data import DataLoader, Dataset
 from radpair.encoders.text import load_tokenizer
 from radpair.errors import RunError
 from radpair.images.augment import AugmentationConfig
-from radpair.models.folder import TOKENIZER, write_atomically
+from radpair.models.folder import load_folder
 from radpair.pretraining.recipe import Recipe
 from radpair.records import Graph
 from radpair.reports import body
-from radpair.reports.tokenizer import read_tokenizer, train_tokenizer
+from radpair.reports.tokenizer import train_tokenizer
 from radpair.studyset import StudySet
 from radpair.studyset.batch import GraphStore, PairBatch, PairData, PairSettings, SentenceStore
 
@@ -32,14 +32,13 @@ class Pairs:
 
     train: PairData
     validate: PairData
-    tokenizer: Tokenizer
 
 
-def prepare_pairs(recipe: Recipe, studies: StudySet, run: Path) -> Pairs:
+def prepare_pairs(recipe: Recipe, studies: StudySet, tokenizer: Tokenizer, window: int) -> Pairs:
     """Tokenises the set's reports and graphs for ``recipe``.
 
-    The tokenizer is trained once on the training reports and kept in ``run``. Raises ``RunError``
-    where the set has nothing to pair images with.
+    ``window`` is how many tokens the language model behind the graphs reads at once. Raises
+    ``RunError`` where the set has nothing to pair images with.
     """
     model = recipe.model
     if model.has_graph and not studies.has_graphs:
@@ -47,7 +46,6 @@ def prepare_pairs(recipe: Recipe, studies: StudySet, run: Path) -> Pairs:
             f"{studies.path}: the study set has no graphs, and this recipe pairs images with "
             f"them; run: radpair graphs {studies.path}"
         )
-    tokenizer = _tokenizer(recipe, studies, run)
     texts = (
         SentenceStore(studies.reports, tokenizer, recipe.text.max_tokens, recipe.text.sentences)
         if model.has_text
@@ -58,6 +56,7 @@ def prepare_pairs(recipe: Recipe, studies: StudySet, run: Path) -> Pairs:
             [graph or Graph("") for graph in studies.graphs()],
             tokenizer,
             context=model.has_context,
+            window=window,
         )
         if model.has_graph
         else None
@@ -74,24 +73,23 @@ def prepare_pairs(recipe: Recipe, studies: StudySet, run: Path) -> Pairs:
             f"{recipe.partner}; a contrastive objective needs at least 2, so check the reports "
             "and the graphs of the set"
         )
-    return Pairs(train, pairs("validate", None), tokenizer)
+    return Pairs(train, pairs("validate", None))
 
 
-def _tokenizer(recipe: Recipe, studies: StudySet, run: Path) -> Tokenizer:
-    kept = run / TOKENIZER
-    if kept.is_file():
-        return read_tokenizer(kept)
+def run_tokenizer(recipe: Recipe, studies: StudySet) -> Tokenizer:
+    """The tokenizer of the start model, or of the text weights, or one trained on the reports."""
     if recipe.start:
-        tokenizer = read_tokenizer(Path(recipe.start) / TOKENIZER)
-    elif recipe.text.weights != "none":
-        tokenizer = load_tokenizer(recipe.text.weights).backend_tokenizer
-        tokenizer.no_padding()
-        tokenizer.no_truncation()
-    else:
-        corpus = (body(studies.reports[study]) for study in studies.split("train"))
-        tokenizer = train_tokenizer(corpus, recipe.text.vocabulary)
-    write_atomically(kept, tokenizer.to_str().encode())
-    return tokenizer
+        tokenizer = load_folder(Path(recipe.start))[1]
+        if tokenizer is None:
+            raise RunError(f"{recipe.start}: the model to start from has no tokenizer")
+        return tokenizer
+    if recipe.text.weights != "none":
+        found: Tokenizer = load_tokenizer(recipe.text.weights).backend_tokenizer
+        found.no_padding()
+        found.no_truncation()
+        return found
+    corpus = (body(studies.reports[study]) for study in studies.split("train"))
+    return train_tokenizer(corpus, recipe.text.vocabulary)
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,22 @@ PRECISIONS = ("auto", "32-true", "bf16-mixed")
 KEPT = ("best", "last")
 
 
+_LEAST = {
+    "batch": 2,
+    "epochs": 1,
+    "checkpoint": 1,
+    "steps_per_epoch": 0,
+    "learning_rate": 0,
+    "weight_decay": 0,
+    "clip": 0,
+    "warmup": 0,
+    "patience": 0,
+    "freeze_image": 0,
+    "workers": 0,
+    "seed": 0,
+}
+
+
 @dataclass(frozen=True)
 class TrainingConfig:
     """Optimisation, schedule, and what is kept."""
@@ -36,8 +52,8 @@ class TrainingConfig:
     clip: float = 5.0
     """Largest norm of the gradient; 0 leaves it alone."""
     schedule: str = "plateau"
-    """``plateau`` scales the rate by ``factor`` after ``patience`` epochs without a better
-    validation loss; ``cosine`` falls to zero at the end; ``constant``."""
+    """``plateau`` scales the rate by ``factor`` after more than ``patience`` epochs without a
+    better validation loss; ``cosine`` falls to zero at the end; ``constant``."""
     warmup: int = 0
     """Steps over which ``cosine`` and ``constant`` rise from zero."""
     patience: int = 5
@@ -59,11 +75,15 @@ class TrainingConfig:
         _one_of("training.schedule", self.schedule, SCHEDULES)
         _one_of("training.precision", self.precision, PRECISIONS)
         _one_of("training.keep", self.keep, KEPT)
-        for key, least in (("batch", 2), ("epochs", 1), ("checkpoint", 1), ("steps_per_epoch", 0)):
-            if getattr(self, key) < least:
+        for key, least in _LEAST.items():
+            if not getattr(self, key) >= least:
                 raise RecipeError(
                     f"'training.{key}' is {getattr(self, key)}; it must be at least {least}"
                 )
+        if not 0 < self.factor < 1:
+            raise RecipeError(f"'training.factor' is {self.factor}; it must lie between 0 and 1")
+        if self.seed >= 2**31:
+            raise RecipeError(f"'training.seed' is {self.seed}; it must be below 2147483648")
 
 
 @dataclass(frozen=True)

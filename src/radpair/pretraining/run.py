@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from typing import Any
 
 from radpair import __version__
 from radpair.errors import RunError
-from radpair.models.folder import write_atomically
+from radpair.models.folder import load_folder, write_atomically
 from radpair.pretraining.recipe import Recipe
 from radpair.settings import plain
 from radpair.studyset import StudySet, content_hash
@@ -26,47 +27,67 @@ ASKED, METRICS, CHECKPOINTS, MODEL, PLOT = (
 
 
 @contextmanager
-def open_run(folder: Path, name: str, recipe: Recipe, studies: StudySet) -> Iterator[None]:
-    """Claims ``folder`` for this recipe and this data.
-
-    Raises ``RunError`` where another configuration, or another process, has it.
-    """
-    asked = {"recipe": name, "settings": plain(recipe), "data": data_facts(recipe, studies)}
+def claim(folder: Path) -> Iterator[None]:
+    """Keeps other processes out of the run. Raises ``RunError`` where one has it."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / ".lock").open("w")
     except OSError as problem:
         raise RunError(
-            f"{folder}: the run folder cannot be made ({problem.strerror}); choose another --out"
+            f"{folder}: the run folder cannot be written ({problem.strerror}); choose another --out"
         ) from problem
-    with (folder / ".lock").open("w") as lock:
+    with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as problem:
             raise RunError(
                 f"{folder}: another pretrain is writing here; wait for it or choose another --out"
             ) from problem
-        _match_or_write(folder / ASKED, asked)
         yield
+
+
+def asked_for(name: str, recipe: Recipe, studies: StudySet) -> dict[str, Any]:
+    """Everything that decides a run."""
+    facts = data_facts(recipe, studies)
+    return {"recipe": name, "settings": plain(recipe), "data": facts, "radpair": __version__}
 
 
 def data_facts(recipe: Recipe, studies: StudySet) -> dict[str, str]:
     """What a run rests on: the study set, and its graphs where they are partners."""
-    facts = {"name": studies.path.name, "hash": content_hash(studies)}
+    facts = {"hash": content_hash(studies)}
+    if recipe.start:
+        facts["start"] = load_folder(Path(recipe.start))[3]
+    if Path(recipe.text.weights).is_dir():
+        facts["text_weights"] = _folder_hash(Path(recipe.text.weights))
     if recipe.model.has_graph and studies.has_graphs:
         facts["graphs"] = studies.graphs_hash
     return facts
 
 
-def _match_or_write(path: Path, asked: Mapping[str, Any]) -> None:
+def _folder_hash(folder: Path) -> str:
+    digest = hashlib.sha256()
+    for path in sorted(path for path in folder.iterdir() if path.is_file()):
+        with path.open("rb") as stream:
+            digest.update(path.name.encode() + hashlib.file_digest(stream, "sha256").digest())
+    return digest.hexdigest()[:16]
+
+
+def refuse_other(folder: Path, asked: Mapping[str, Any]) -> None:
+    """Raises ``RunError`` where ``folder`` holds a run of another configuration."""
+    path = folder / ASKED
     if not path.is_file():
-        write_atomically(path, json.dumps({**asked, "radpair": __version__}, indent=2).encode())
         return
-    before = json.loads(path.read_text())
+    try:
+        before = json.loads(path.read_text())
+    except ValueError as problem:
+        raise RunError(
+            f"{path}: damaged, so nobody can say what this run is; choose another --out"
+        ) from problem
     for key in ("settings", "data"):
         difference = _difference(before[key], asked[key], key)
         if difference:
             raise RunError(
-                f"{path.parent} holds a run with another configuration ({difference}); "
+                f"{folder} holds a run with another configuration ({difference}); "
                 "continue it with the values it was started with, or choose another --out"
             )
 
@@ -79,6 +100,12 @@ def _difference(before: Any, now: Any, where: str) -> str:
                 return found
         return ""
     return "" if before == now else f"{where.removeprefix('settings.')}: {before} there, {now} now"
+
+
+def record(folder: Path, asked: Mapping[str, Any]) -> None:
+    """From here on ``folder`` is this run's: everything asked for has been seen to be possible."""
+    if not (folder / ASKED).is_file():
+        write_atomically(folder / ASKED, json.dumps(asked, indent=2).encode())
 
 
 def keep_metrics(path: Path, last_step: int) -> None:

@@ -6,10 +6,9 @@ depend on the order of the batch, on the number of workers, or on what was read 
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, Self, TypeVar
 
 import numpy as np
 import torch
@@ -29,7 +28,16 @@ SHORTEST_SENTENCE = 4
 
 
 @dataclass(frozen=True)
-class TextBatch:
+class _Tensors:
+    """A group of tensors; the data loader pins it on its way to a GPU."""
+
+    def pin_memory(self) -> Self:
+        """The same batch in page-locked memory."""
+        return _mapped(self, Tensor.pin_memory)
+
+
+@dataclass(frozen=True)
+class TextBatch(_Tensors):
     """Texts as token ids."""
 
     tokens: Tensor
@@ -39,7 +47,7 @@ class TextBatch:
 
 
 @dataclass(frozen=True)
-class GraphBatch:
+class GraphBatch(_Tensors):
     """Graphs side by side, as ``radpair.encoders.graph`` reads them."""
 
     graphs: int
@@ -68,39 +76,40 @@ class GraphBatch:
 
 
 @dataclass(frozen=True)
-class PairBatch:
+class PairBatch(_Tensors):
     """One image and one partner of each of a batch's studies."""
 
     pixels: Tensor
     """``[studies, size, size]`` uint8, 0 black to 255 white."""
     study: Tensor
     """``[studies]`` int64."""
-    content: Tensor
-    """``[studies]`` int64: equal where the partners are identical."""
+    report: Tensor
+    """``[studies]`` int64: equal where findings and impression are identical."""
     text: TextBatch | None = None
+    text_content: Tensor | None = None
+    """``[studies]`` int64: equal where the texts are the same sentences."""
     graph: GraphBatch | None = None
+    graph_content: Tensor | None = None
+    """``[studies]`` int64: equal where the graphs say the same."""
 
 
-Batch = TypeVar("Batch", PairBatch, TextBatch, GraphBatch)
+Batch = TypeVar("Batch", bound="_Tensors")
 
 
 def to_device(batch: Batch, device: torch.device) -> Batch:
     """The same batch with every tensor on ``device``."""
-    moved: dict[str, Any] = {
-        field.name: _moved(getattr(batch, field.name), device)
-        for field in dataclasses.fields(batch)
-    }
-    return dataclasses.replace(batch, **moved)
+    return _mapped(batch, lambda tensor: tensor.to(device, non_blocking=True))
 
 
-def _moved(value: object, device: torch.device) -> object:
-    if isinstance(value, Tensor):
-        return value.to(device, non_blocking=True)
-    if isinstance(value, TextBatch):
-        return to_device(value, device)
-    if isinstance(value, GraphBatch):
-        return to_device(value, device)
-    return value
+def _mapped(batch: Batch, change: Callable[[Tensor], Tensor]) -> Batch:
+    changed: dict[str, Any] = {}
+    for field in fields(batch):
+        value = getattr(batch, field.name)
+        if isinstance(value, Tensor):
+            changed[field.name] = change(value)
+        elif isinstance(value, _Tensors):
+            changed[field.name] = _mapped(value, change)
+    return replace(batch, **changed)
 
 
 class SentenceStore:
@@ -278,6 +287,9 @@ class PairData:
         """``members`` are numbers of studies; the stores cover the whole set, in its order."""
         self._set = studies
         self._texts, self._graphs = texts, graphs
+        self._reports = np.array(
+            [arrays.hash_text(body(report).lower()) for report in studies.reports], np.int64
+        )
         self.settings = settings
         usable = studies.image_count[members] > 0
         if texts is not None:
@@ -295,18 +307,18 @@ class PairData:
         chosen = self.members[places]
         drawn = [self._draw(int(study), turn) for study in chosen]
         pixels, texts = [film for film, _ in drawn], [text for _, text in drawn]
-        contents = []
-        if self._texts is not None:
-            contents.append(self._texts.contents(texts))
-        if self._graphs is not None:
-            contents.append(self._graphs.content[chosen])
-        return PairBatch(
+        batch = PairBatch(
             pixels=torch.from_numpy(np.stack(pixels)),
             study=torch.from_numpy(chosen),
-            content=torch.from_numpy(_joined(contents)),
-            text=None if self._texts is None else self._texts.take(texts),
-            graph=None if self._graphs is None else self._graphs.take(chosen),
+            report=torch.from_numpy(self._reports[chosen]),
         )
+        if self._texts is not None:
+            content = torch.from_numpy(self._texts.contents(texts))
+            batch = replace(batch, text=self._texts.take(texts), text_content=content)
+        if self._graphs is not None:
+            content = torch.from_numpy(self._graphs.content[chosen])
+            batch = replace(batch, graph=self._graphs.take(chosen), graph_content=content)
+        return batch
 
     def _draw(self, study: int, turn: int) -> tuple[NDArray[np.uint8], Ints]:
         """One image of the study, and the numbers of the sentences of its text."""
@@ -323,9 +335,3 @@ class PairData:
 
 
 _NO_TEXT = np.zeros(0, np.int64)
-
-
-def _joined(contents: list[Ints]) -> Ints:
-    if len(contents) == 1:
-        return contents[0]
-    return np.array([hash(row) for row in zip(*(c.tolist() for c in contents), strict=True)])

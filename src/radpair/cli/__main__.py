@@ -1,0 +1,3 @@
+from radpair.cli import main
+
+main()
