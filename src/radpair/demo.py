@@ -30,9 +30,9 @@ from radpair.graphs import svg
 from radpair.models.folder import write_atomically
 from radpair.phantom import Phantom
 from radpair.phantom.prompts import PROMPTS
-from radpair.pretraining import pretrain
+from radpair.pretraining import load_recipe, pretrain
 from radpair.pretraining.run import METRICS, read_metrics
-from radpair.processes import cpus, follow_parent
+from radpair.processes import cpus, deaf, follow_parent
 from radpair.progress import counting, lines_only
 from radpair.studyset import StudySet, give_graphs, write
 
@@ -53,6 +53,9 @@ def run_demo(out: Path, studies: int = 3000, epochs: int | None = None) -> str:
     """
     if studies < 400:
         raise EvaluationError(f"the demo needs at least 400 studies to say anything, not {studies}")
+    overrides = () if epochs is None else (f"training.epochs={epochs}",)
+    for recipe in RECIPES:
+        load_recipe(recipe, overrides)
     begun = time.monotonic()
     data = out / "set"
     with counting("synthetic studies") as progress:
@@ -60,7 +63,6 @@ def run_demo(out: Path, studies: int = 3000, epochs: int | None = None) -> str:
         summary = write(phantom, data, SIZE, None, SEED, SPLIT, progress=progress)
     with counting("graphs from the reports") as progress:
         graphs = give_graphs(data, progress=progress)
-    overrides = () if epochs is None else (f"training.epochs={epochs}",)
     models = _pretrain_all(data, out, overrides)
     found = _evaluate(models, StudySet.open(data), out)
     found["provenance"]["seconds"] = round(time.monotonic() - begun)
@@ -74,9 +76,13 @@ def _pretrain_all(data: Path, out: Path, overrides: Sequence[str]) -> list[str]:
     more threads."""
     threads = max(1, cpus() // len(RECIPES))
     context = get_context("spawn")
-    with ProcessPoolExecutor(len(RECIPES), context, _start, (threads,)) as pool:
-        runs = [pool.submit(pretrain, name, data, out / name, overrides) for name in RECIPES]
+    pool = ProcessPoolExecutor(len(RECIPES), context, _start, (threads,))
+    try:
+        with deaf():
+            runs = [pool.submit(pretrain, name, data, out / name, overrides) for name in RECIPES]
         return [str(run.result()) for run in runs]
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _start(threads: int) -> None:

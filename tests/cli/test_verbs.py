@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -153,3 +154,48 @@ def test_pretraining_without_graphs_says_how_to_get_them(tmp_path: Path, capsys)
     run = str(tmp_path / "run")
     message = refused(["pretrain", "igc-small", "--data", out, "--out", run], capsys)
     assert f"run: radpair graphs {out}" in message
+
+
+def test_a_mistake_in_a_table_does_not_block_its_correction(tmp_path: Path, capsys) -> None:
+    film = np.random.default_rng(0).integers(0, 255, (48, 48), dtype=np.uint8)
+    cv2.imwrite(str(tmp_path / "a.png"), film)
+    table, out = tmp_path / "films.csv", tmp_path / "set"
+    arguments = ["ingest", "table", str(table), "--out", str(out), "--patient-column", "who"]
+    table.write_text("path,who,Edema\na.png,p1,yes\n")
+    words = [*arguments, "--label-columns", "Edema", "--processes", "1", "--image-column"]
+    assert "did you mean 'path'" in refused([*words, "paht"], capsys)
+    assert "Edema" in refused([*words, "path"], capsys)
+    table.write_text("path,who,Edema\na.png,p1,1\n")
+    main([*words, "path"])
+    assert len(StudySet.open(out)) == 1
+    run = ["pretrain", "igc-small", "--data", str(out), "--out"]
+    assert "is a study set" in refused([*run, str(out), "--set", "partner=text"], capsys)
+    assert "no reports" in refused(["graphs", str(out)], capsys)
+
+
+def test_a_damaged_model_is_written_again(
+    disc_set: Path, tiny: tuple[str, ...], tmp_path: Path
+) -> None:
+    arguments = ["pretrain", "igc-small", "--data", str(disc_set), "--out", str(tmp_path / "run")]
+    arguments += ["--device", "cpu", "--set", *tiny, "training.epochs=1"]
+    main(arguments)
+    weights = tmp_path / "run" / "model" / "model.safetensors"
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[:-9])
+    main(arguments)
+    assert weights.read_bytes() == whole
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--model", "random:test_resnet", "--seed", "-1"], "seed is -1"),
+        (["--model", "random:test_resnet", "--out", "."], "is a folder"),
+        (["--model", "random:test_resnet", "--device", "tpu"], "'tpu' is not to be had"),
+    ],
+)
+def test_evaluation_looks_before_it_encodes(
+    arguments: list[str], words: str, disc_set: Path, capsys
+) -> None:
+    message = refused(["evaluate", "linear", "--data", str(disc_set), *arguments], capsys)
+    assert words in message

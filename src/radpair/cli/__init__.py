@@ -31,8 +31,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         where = f"{problem.filename}: " if problem.filename else ""
         _fail(f"{where}{problem.strerror}; mend that and give the same command again")
     except KeyboardInterrupt:
-        print("stopped; the same command again continues", file=sys.stderr)
-        sys.exit(INTERRUPTED)
+        print("radpair: stopped; the same command again continues", file=sys.stderr, flush=True)
+        sys.stdout.flush()
+        os._exit(INTERRUPTED)  # workers follow; waiting for them would not be stopping
 
 
 def _fail(message: str) -> None:

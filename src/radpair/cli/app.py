@@ -11,6 +11,7 @@ app = App(
     version=__version__,
     help="Image encoders from radiographs and their reports, with very few labels.",
     help_on_error=False,
+    suppress_keyboard_interrupt=False,
     default_parameter=Parameter(negative=()),
 )
 

@@ -27,7 +27,8 @@ def linear(
     """Probe frozen encoders with few labels; AUROC with 95 % intervals over patients.
 
     Args:
-        model: Model folders, or random:LIKE; a random control of the first one is added.
+        model: Model folders, or random:LIKE, where LIKE is a model folder or a timm name. A random
+            control of each architecture is added.
         data: The study set; its training split gives the labels, its test split the figures.
         labels: Names of labels; all of the set's if not given.
         fractions: Shares of the training labels.

@@ -16,6 +16,9 @@ def verify(folder: Path, /) -> None:
 
         print(f"{folder}: sound; model hash {load(folder).hash[:16]}")
         return
+    if (folder / "model" / "hashes.json").is_file():
+        verify(folder / "model")
+        return
     from radpair.studyset import StudySet
 
     studies = StudySet.open(folder)

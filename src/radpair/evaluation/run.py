@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -92,12 +94,17 @@ def evaluate_linear(
     Trains on the set's training split within each budget and measures on its test split. Raises
     ``EvaluationError``, ``ModelError`` or ``StudySetError``.
     """
-    studies = StudySet.open(data)
+    studies = _opened(data, seed, out, cache and cache / "features")
     columns = _columns(studies, labels)
     seen = [
         Encoded(model, studies, cache) for model in open_models(names, control=True, device=device)
     ]
     results = probe(seen, studies, columns, fractions, draws, seed)
+    if all(math.isnan(row.metrics["auroc"].macro.value) for row in results.rows):
+        raise EvaluationError(
+            f"{data}: no label has both classes in the split '{EVALUATED}', so there is nothing "
+            "to measure; choose other labels or a larger test split"
+        )
     found = {**results.to_json(), "provenance": _provenance(seen, studies)}
     return _kept(Outcome(linear_table(results), found), out)
 
@@ -137,9 +144,14 @@ def evaluate_zero_shot(
     device: str = "cpu",
 ) -> Outcome:
     """Findings by text and by graph prompts, with every tower that the models have."""
-    studies = StudySet.open(data)
+    studies = _opened(data, seed, out, cache and cache / "features")
     asked = read_prompts(prompts) if prompts else PROMPTS
     columns = [c for c in _columns(studies, labels) if studies.label_names[c] in asked]
+    if not columns:
+        raise EvaluationError(
+            f"{data}: none of its labels ({', '.join(studies.label_names)}) has prompts; the "
+            f"prompts are for {', '.join(asked)}, so give a file with --prompts"
+        )
     seen = [Encoded(model, studies, cache) for model in open_models(names, device=device)]
     found = [row for one in seen for row in zero_shot_rows(one, studies, asked, columns, seed)]
     if not found:
@@ -187,11 +199,14 @@ def evaluate_retrieval(
     device: str = "cpu",
 ) -> Outcome:
     """Image to report (or graph) and back, among the test studies."""
-    studies = StudySet.open(data)
+    studies = _opened(data, seed, out, cache and cache / "features")
     seen = [Encoded(model, studies, cache) for model in open_models(names, device=device)]
     found = [row for one in seen for row in retrieval_rows(one, studies, seed)]
     if not found:
-        raise EvaluationError("none of the models has a text or graph tower to retrieve with")
+        raise EvaluationError(
+            "nothing to retrieve with: no model has a text tower, and a graph tower needs graphs "
+            f"(run: radpair graphs {data})"
+        )
     return _kept(Outcome(retrieval_table(found), found), out)
 
 
@@ -252,10 +267,25 @@ def write_embeddings(name: str, data: Path, out: Path, device: str = "cpu") -> s
         metadata={"model": one.model.hash, "study_set": studies.content_hash},
     )
     out.parent.mkdir(parents=True, exist_ok=True)
-    draft = out.with_name(out.name + ".tmp")
-    pq.write_table(table, draft)
-    draft.replace(out)
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer)
+    write_atomically(out, buffer.getvalue())
     return f"{out}: {len(studies):,} studies, {one.features.shape[1]} features each"
+
+
+def _opened(data: Path, seed: int, *files: Path | None) -> StudySet:
+    """The study set, once it is seen that there is something to evaluate and to write to."""
+    studies = StudySet.open(data)
+    if not len(studies.split(EVALUATED)):
+        raise EvaluationError(f"{data}: no study is in the split '{EVALUATED}'; ingest with one")
+    if seed < 0:
+        raise EvaluationError(f"the seed is {seed}; it must be 0 or more")
+    for file in files:
+        if file is not None and file.is_dir():
+            raise EvaluationError(f"{file}: is a folder; name a file")
+        if file is not None and file.parent.exists() and not file.parent.is_dir():
+            raise EvaluationError(f"{file.parent}: is a file; name a folder to write into")
+    return studies
 
 
 def _columns(studies: StudySet, labels: Sequence[str]) -> list[int]:

@@ -100,7 +100,7 @@ def load_folder(folder: Path) -> tuple[PairModel, Tokenizer | None, dict[str, An
     except RecipeError as problem:
         raise ModelError(f"{folder / CONFIG}: {problem}") from problem
     model = PairModel(
-        config, described["vocabulary"], load_weights=False, language=described["language"]
+        config, described["vocabulary"], load_weights=False, language=described.get("language")
     )
     model.load_state_dict(safetensors.torch.load(parts[WEIGHTS]))
     model.eval()
@@ -121,7 +121,7 @@ def _verified_parts(folder: Path) -> dict[str, bytes]:
             "or finish the run by giving the same pretrain command again"
         )
     parts = {}
-    for name, expected in json.loads((folder / HASHES).read_text()).items():
+    for name, expected in _hashes(folder).items():
         path = folder / Path(name).name
         if not path.is_file():
             raise ModelError(f"{path}: missing from the model folder; copy the folder again whole")
@@ -132,6 +132,16 @@ def _verified_parts(folder: Path) -> dict[str, bytes]:
                 "copy the folder again from where it was trained"
             )
     return parts
+
+
+def _hashes(folder: Path) -> dict[str, str]:
+    try:
+        found = json.loads((folder / HASHES).read_text())
+    except ValueError:
+        found = None
+    if not isinstance(found, dict) or not {WEIGHTS, CONFIG} <= found.keys():
+        raise ModelError(f"{folder / HASHES}: damaged; copy the folder again from its run")
+    return found
 
 
 def _check_schema(folder: Path, described: Mapping[str, Any]) -> None:

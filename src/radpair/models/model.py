@@ -128,6 +128,11 @@ class Model:
         return np.concatenate(found) if found else np.zeros((0, self.pair.config.dim), np.float32)
 
     def _fitted(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        if not isinstance(image, np.ndarray):
+            raise ModelError(
+                f"{image!r} was given where pixels are wanted; read a file first with "
+                "radpair.images.decode"
+            )
         if image.ndim != 2 or image.dtype != np.uint8:
             raise ModelError(
                 f"an image of shape {image.shape} and type {image.dtype} was given; "

@@ -20,7 +20,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from radpair.compat import mend_torchvision
-from radpair.errors import RunError, nearest
+from radpair.errors import ModelError, RunError, nearest
 from radpair.models.folder import HASHES, load_folder, save_folder, write_atomically
 from radpair.models.pair import PairModel
 from radpair.objectives.infonce import infonce, same_pairs
@@ -57,9 +57,20 @@ def pretrain(
     asked = runs.asked_for(recipe_name, recipe, studies)
     with runs.claim(out):
         runs.refuse_other(out, asked)
-        if not (out / runs.MODEL / HASHES).is_file():
+        if not _is_finished(out / runs.MODEL):
             _train(recipe, asked, studies, out, device)
     return out / runs.MODEL
+
+
+def _is_finished(folder: Path) -> bool:
+    """Whether the model is there and whole; a damaged one is written again."""
+    if not (folder / HASHES).is_file():
+        return False
+    try:
+        load_folder(folder)
+    except ModelError:
+        return False
+    return True
 
 
 def losses(model: PairModel, batch: PairBatch) -> dict[str, Tensor]:

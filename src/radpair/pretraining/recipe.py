@@ -138,7 +138,7 @@ def _parsed(name: str) -> dict[str, Any]:
     if path.suffix in (".yaml", ".yml"):
         if not path.is_file():
             raise RecipeError(f"{path}: no such recipe file; recipes: {', '.join(recipe_names())}")
-        text = path.read_text(encoding="utf-8")
+        text = path.read_bytes().decode("utf-8", errors="replace")
     elif name in recipe_names():
         text = (resources.files("radpair") / "recipes" / f"{name}.yaml").read_text(encoding="utf-8")
     else:

@@ -29,6 +29,8 @@ ASKED, METRICS, CHECKPOINTS, MODEL, PLOT = (
 @contextmanager
 def claim(folder: Path) -> Iterator[None]:
     """Keeps other processes out of the run. Raises ``RunError`` where one has it."""
+    if (folder / "manifest.json").exists():
+        raise RunError(f"{folder} is a study set; choose another folder as --out")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = (folder / ".lock").open("w")
@@ -83,6 +85,10 @@ def refuse_other(folder: Path, asked: Mapping[str, Any]) -> None:
         raise RunError(
             f"{path}: damaged, so nobody can say what this run is; choose another --out"
         ) from problem
+    if before.get("recipe") != asked["recipe"]:
+        raise RunError(
+            f"{folder} holds a run of the recipe '{before.get('recipe')}'; choose another --out"
+        )
     for key in ("settings", "data"):
         difference = _difference(before[key], asked[key], key)
         if difference:

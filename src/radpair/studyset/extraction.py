@@ -49,6 +49,8 @@ def give_graphs(
     file of RadGraph's JSON keyed by study id. Raises ``GraphError`` or ``StudySetError``.
     """
     studies = StudySet.open(path)
+    if origin == RULES and not any(studies.reports):
+        raise GraphError(f"{path}: the study set has no reports to extract graphs from")
     told = progress or (lambda done, total: None)
     if origin == RULES:
         found = _extracted(studies, processes, told)
@@ -79,7 +81,7 @@ def _from_source(studies: StudySet) -> dict[str, Graph]:
     found = {study_id: graph for study_id, graph in pairs if graph is not None}
     if not found:
         raise GraphError(
-            f"{studies.path}: its source came without graphs; extract them with --origin rules"
+            f"{studies.path}: its source came without graphs; extract them with --from rules"
         )
     return found
 

@@ -165,20 +165,26 @@ def _complete(out: Path, plan: dict[str, Any]) -> dict[str, Any]:
 
 
 def _start(out: Path, plan: dict[str, Any]) -> None:
-    """Prepares a fresh folder, or checks that the unfinished one has the same plan."""
+    """Prepares a fresh folder, or checks that the unfinished one has the same plan.
+
+    A plan of which no part was finished yet (its source had a mistake) gives way to the new one.
+    """
     full = {"format": FORMAT, **plan}
-    if (out / PARTS / PLAN).is_file():
+    begun = next((out / PARTS).glob("[0-9]*.json"), None) is not None
+    if (out / PARTS / PLAN).is_file() and begun:
         _refuse_other(out, read_json(out / PARTS / PLAN), full)
     else:
         foreign = sorted(p.name for p in out.iterdir() if p.name not in (PARTS, PIXELS))
-        if foreign or (out / PIXELS).exists():
+        unknown = (out / PIXELS).exists() and not (out / PARTS).exists()
+        if foreign or unknown:
             raise StudySetError(
                 f"{out}: is not empty (it holds {(foreign or [PIXELS])[0]}) and is no study set; "
                 "choose another --out"
             )
         (out / PARTS).mkdir(exist_ok=True)
+        for shard in (out / PIXELS).glob("*.bin"):
+            shard.unlink()
         write_json(out / PARTS / PLAN, full)
-        (out / PIXELS).mkdir()
     (out / PIXELS).mkdir(exist_ok=True)
     for folder in (out, out / PARTS, out / PIXELS):
         remove_drafts(folder)
