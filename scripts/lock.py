@@ -62,7 +62,8 @@ def entries(text: str) -> list[str]:
 def cpu_entry(wheels: list[Path]) -> str:
     """The CPU build of torch, by the hashes of its wheels."""
     digests = sorted(hashlib.sha256(wheel.read_bytes()).hexdigest() for wheel in wheels)
-    return " \\\n    ".join([f"torch=={TORCH}+cpu", *(f"--hash=sha256:{d}" for d in digests)]) + "\n"
+    parts = [f"torch=={TORCH}+cpu", *(f"--hash=sha256:{digest}" for digest in digests)]
+    return " \\\n    ".join(parts) + "\n"
 
 
 if __name__ == "__main__":
