@@ -36,10 +36,6 @@ class Item:
     entity: int = -1
 
     @property
-    def is_observation(self) -> bool:
-        return self.role in OBSERVATIONS
-
-    @property
     def is_adjective(self) -> bool:
         """``Cardiac`` or ``hilar`` rather than ``heart`` or ``hila``; for anatomy."""
         return self.word.endswith(("al", "ar", "ac", "ic", "ous", "ary", "bony"))

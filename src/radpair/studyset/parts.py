@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,12 +21,12 @@ from radpair.errors import ImageError, StudySetError
 from radpair.images.decode import decode, shrink
 from radpair.images.limits import check_picture
 from radpair.records import FileSource, Graph, Source, Study
+from radpair.reports import is_empty
 from radpair.studyset.files import FileRecord, atomic, measure, write_bytes, writing_to
 from radpair.studyset.manifest import PARTS, shard_name
 
 AnySource = Source | FileSource
 IMAGE, REPORT = "image", "report"
-_MARKS = re.compile(r"\[\*\*.*?\*\*\]|\bX{2,}\b|_+|[\W\d]", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,29 +144,20 @@ def _pixels(source: AnySource, study: Study, number: int, size: int) -> NDArray[
 
 
 def _study_row(study: Study, images: int, quarantine: list[dict[str, str]]) -> dict[str, Any]:
-    report, reason = usable_report(study.report)
-    if reason:
+    reason = is_empty(study.report)
+    if reason is not None:
         path = study.views[0].path if study.views else ""
         quarantine.append(_entry(REPORT, path, study, reason))
     return {
         "study_id": study.study_id,
         "patient_id": study.patient_id,
         "split": study.split,
-        "report": report,
+        "report": study.report if reason is None else "",
         "images": images,
         "attributes": dict(sorted(study.attributes.items())),
         "labels": _labels(study),
         "graph": _graph_row(study.graph),
     }
-
-
-def usable_report(report: str) -> tuple[str, str]:
-    """The report, or an empty text and the reason why it says nothing."""
-    if not report.strip():
-        return "", "the report is empty"
-    if not _MARKS.sub("", report):
-        return "", "the report holds nothing but de-identification marks, digits or punctuation"
-    return report, ""
 
 
 def _labels(study: Study) -> dict[str, float | None]:
