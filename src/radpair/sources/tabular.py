@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import gzip
 import io
@@ -10,12 +11,19 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from radpair.errors import SourceError, nearest
 
+if TYPE_CHECKING:
+    import pyarrow.parquet as pq
+
 CELL_LIMIT = 16 << 20
 """Characters in one cell; the csv module refuses reports above 131,072 by itself."""
+PARQUET_ROWS = 1024
+"""Rows of a Parquet file in memory at once."""
+DELIMITERS = {".csv": ",", ".tsv": "\t"}
+JSON_LINES = (".jsonl", ".ndjson")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,32 +41,78 @@ def read_rows(file: Path, columns: Sequence[str]) -> list[Row]:
     Raises ``SourceError`` for a missing file, an unknown format, a missing column (with the
     nearest name), a damaged file or row.
     """
+    return list(iterate_rows(file, columns))
+
+
+def iterate_rows(file: Path, columns: Sequence[str]) -> Iterator[Row]:
+    """As ``read_rows``, one row at a time, so that a table of any length fits in memory."""
+    reader = READERS[table_kind(file)]
+    with _named_faults(file):
+        for number, cells in reader(file, columns):
+            yield Row(number, cells)
+
+
+def column_names(file: Path) -> list[str]:
+    """The columns of a table: its header, its schema, or every key of its JSON objects."""
+    kind = table_kind(file)
+    with _named_faults(file):
+        if kind == ".parquet":
+            return list(_parquet_file(file).schema_arrow.names)
+        if kind in JSON_LINES:
+            return list(dict.fromkeys(key for _, row in _objects(file) for key in row))
+        with _text(file) as handle:
+            rows = csv.reader(handle, delimiter=DELIMITERS[kind], strict=True)
+            return [name.strip() for name in next(rows, [])]
+
+
+def table_kind(file: Path) -> str:
+    """The suffix that says how to read a table. Raises ``SourceError``."""
     if not file.is_file():
         raise SourceError(f"{file}: there is no such file; check the path of the table")
     kind = [suffix.lower() for suffix in file.suffixes if suffix.lower() != ".gz"][-1:]
-    reader = READERS.get(kind[0] if kind else "")
-    if reader is None:
+    if not kind or kind[0] not in READERS:
         raise SourceError(
             f"{file}: is no table that radpair knows; give one that ends in {', '.join(READERS)}"
         )
+    return kind[0]
+
+
+def bad_byte(file: Path) -> str:
+    """Where a file stops being UTF-8, as ``line 3, byte 120``, with what it may be instead."""
+    opened = gzip.open if file.suffix.lower() == ".gz" else open
+    start = 0
+    with opened(file, "rb") as handle:
+        for number, line in enumerate(handle, 1):
+            if number == 1 and line.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+                return "byte 0; it looks like UTF-16"
+            try:
+                line.decode("utf-8")
+            except UnicodeDecodeError as error:
+                return f"line {number}, byte {start + error.start}"
+            start += len(line)
+    return "at its end"
+
+
+@contextmanager
+def _named_faults(file: Path) -> Iterator[None]:
     try:
-        return [Row(number, cells) for number, cells in reader(file, columns)]
-    except SourceError:
-        raise
+        yield
     except UnicodeDecodeError as error:
         raise SourceError(
-            f"{file}: is not UTF-8 text (byte {error.start}); save it with UTF-8 encoding"
+            f"{file}: is not UTF-8 text ({bad_byte(file)}); save it with UTF-8 encoding"
         ) from error
+    except csv.Error as error:
+        raise SourceError(f"{file}, row 1: {error}; mend the row") from error
     except (OSError, EOFError) as error:
         raise SourceError(f"{file}: cannot be read ({error}); check the file") from error
 
 
 def _csv(file: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
-    yield from _separated(file, columns, ",")
+    yield from _separated(file, columns, DELIMITERS[".csv"])
 
 
 def _tsv(file: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
-    yield from _separated(file, columns, "\t")
+    yield from _separated(file, columns, DELIMITERS[".tsv"])
 
 
 def _separated(
@@ -104,19 +158,30 @@ def check_columns(file: Path, known: Sequence[str], columns: Sequence[str]) -> N
 
 
 def _json_lines(file: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
+    _check_keys(file, columns)
+    for number, row in _objects(file):
+        yield number, {name: _cell(file, number, name, row) for name in columns}
+
+
+def _check_keys(file: Path, columns: Sequence[str]) -> None:
+    """Every column is a key of some object; looks no further than the last one to appear."""
     seen: set[str] = set()
-    found: list[tuple[int, dict[str, str]]] = []
-    with _text(file) as handle:
-        for number, line in enumerate(handle, 1):
-            if not line.strip():
-                continue
-            row = _object(file, number, line)
-            seen |= row.keys()
-            found.append((number, {name: _cell(file, number, name, row) for name in columns}))
-    if not found:
+    empty = True
+    for _, row in _objects(file):
+        empty = False
+        seen |= row.keys()
+        if seen.issuperset(columns):
+            return
+    if empty:
         raise SourceError(f"{file}: is empty; give a table with one JSON object a line")
     check_columns(file, sorted(seen), columns)
-    yield from found
+
+
+def _objects(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    with _text(file) as handle:
+        for number, line in enumerate(handle, 1):
+            if line.strip():
+                yield number, _object(file, number, line)
 
 
 def _object(file: Path, number: int, line: str) -> dict[str, Any]:
@@ -131,16 +196,25 @@ def _object(file: Path, number: int, line: str) -> dict[str, Any]:
 
 def _parquet(file: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     try:
-        table = pq.ParquetFile(file)
+        table = _parquet_file(file)
         check_columns(file, table.schema_arrow.names, columns)
         number = 0
-        for batch in table.iter_batches(columns=list(dict.fromkeys(columns))):
+        for batch in table.iter_batches(PARQUET_ROWS, columns=list(dict.fromkeys(columns))):
             for row in batch.to_pylist():
                 number += 1
                 yield number, {name: _cell(file, number, name, row) for name in columns}
+    except pa.ArrowException as error:
+        raise SourceError(f"{file}: is not a readable Parquet file; write it again") from error
+
+
+def _parquet_file(file: Path) -> pq.ParquetFile:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return pq.ParquetFile(file)
     except pa.ArrowException as error:
         raise SourceError(f"{file}: is not a readable Parquet file; write it again") from error
 
