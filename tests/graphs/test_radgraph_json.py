@@ -33,6 +33,11 @@ REPORT: dict[str, Any] = {
         },
     },
 }
+SPANS: dict[str, Any] = {
+    "sentences": [["No", "pleural"], ["effusion", "."]],
+    "ner": [[[1, 1, "Anatomy::definitely present"]], [[2, 2, "Observation::definitely absent"]]],
+    "relations": [[], [[2, 2, 1, 1, "located_at"]]],
+}
 GRAPH = Graph(
     "No pleural effusion .",
     (Entity("pleural", ANATOMY, 1, 1), Entity("effusion", ABSENT, 2, 2)),
@@ -70,11 +75,45 @@ def test_several_relations_of_one_entity_are_all_kept(tmp_path: Path) -> None:
         ([{"path_to_image": "x.jpg", "findings": REPORT, "impression": REPORT}],
          ["x.jpg/findings", "x.jpg/impression"]),
         ({"a": {**REPORT, "data_source": None, "data_split": "inference"}}, ["a"]),
+        ([{"0": REPORT}, {"0": REPORT}], ["0", "1"]),
+        ({"test": {"a": {"text": REPORT["text"], "labeler_1": {"entities": REPORT["entities"]},
+                         "labeler_2": {"entities": REPORT["entities"]}}}},
+         ["a/labeler_1", "a/labeler_2"]),
+        ([{"doc_key": "x", **SPANS}], ["x"]),
     ],
 )  # fmt: skip
 def test_every_known_form_is_read(tmp_path: Path, data: Any, ids: list[str]) -> None:
     read = radgraph_json.read(_write(tmp_path / "g.json", data))
     assert read == dict.fromkeys(ids, GRAPH)
+
+
+def test_records_may_stand_one_a_line(tmp_path: Path) -> None:
+    path = tmp_path / "g.jsonl"
+    lines = [json.dumps({"doc_key": key, **SPANS}) for key in ("x", "y")]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    assert radgraph_json.read(path) == {"x": GRAPH, "y": GRAPH}
+    path.write_text("\n".join([*lines, "{"]), encoding="utf-8")
+    with pytest.raises(GraphError, match=r"g\.jsonl', line 3: no JSON"):
+        radgraph_json.read(path)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("sentences", "No", "field 'sentences': must be a list of lists"),
+        ("ner", [[[1, 1]]], "field 'ner': [1, 1] needs 3 parts"),
+        ("ner", [[["1", 1, "x"]]], "must begin with whole numbers"),
+        ("relations", [[[2, 2, 0, 0, "modify"]]], "joins no two entities"),
+    ],
+)
+def test_a_fault_in_a_record_of_spans_names_the_field(
+    tmp_path: Path, field: str, value: Any, message: str
+) -> None:
+    path = _write(tmp_path / "g.json", [{"doc_key": "x", **SPANS, field: value}])
+    with pytest.raises(GraphError) as caught:
+        radgraph_json.read(path)
+    assert "report 'x'" in str(caught.value)
+    assert message in str(caught.value)
 
 
 def _broken(field: str, value: Any) -> dict[str, Any]:

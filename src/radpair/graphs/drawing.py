@@ -10,12 +10,10 @@ from radpair.graphs import schema
 from radpair.records import Entity, Graph
 
 _COLOURS = {
-    schema.ANATOMY: ("#dbe7f6", "#2b5c9e"),
-    schema.MEASURED_ANATOMY: ("#dbe7f6", "#2b5c9e"),
-    schema.PRESENT: ("#fbdcd0", "#b3401a"),
-    schema.MEASURED_OBSERVATION: ("#fbdcd0", "#b3401a"),
-    schema.UNCERTAIN: ("#fbeec2", "#8a6400"),
-    schema.ABSENT: ("#dcefe0", "#2c7048"),
+    "anatomy": ("#dbe7f6", "#2b5c9e"),
+    "present": ("#fbdcd0", "#b3401a"),
+    "uncertain": ("#fbeec2", "#8a6400"),
+    "absent": ("#dcefe0", "#2c7048"),
 }
 _LEGEND = (
     (schema.ANATOMY, "anatomy"),
@@ -86,7 +84,7 @@ def _text(graph: Graph, width: int, limit: int) -> tuple[list[str], float]:
 def _legend() -> list[str]:
     drawn, x = [], float(_MARGIN)
     for label, name in _LEGEND:
-        fill, ink = _COLOURS[label]
+        fill, ink = _COLOURS[schema.state(label)]
         drawn.append(_box(x, 12, 12, 12, fill, ink))
         drawn.append(_words(x + 17, 22.5, name, "#57606a", 11.5))
         x += 30 + 6.4 * len(name)
@@ -143,7 +141,7 @@ def _columns(graph: Graph, shown: set[int]) -> list[list[int]]:
     modifies = {r.source for r in graph.relations if r.type == schema.MODIFY}
     columns: list[list[int]] = [[], [], [], []]
     for index in sorted(shown & linked):
-        anatomy = graph.entities[index].label in {schema.ANATOMY, schema.MEASURED_ANATOMY}
+        anatomy = schema.state(graph.entities[index].label) == "anatomy"
         if anatomy:
             columns[3 if index in modifies else 2].append(index)
         else:
@@ -210,7 +208,7 @@ def _curve(x1: float, y1: float, c1: float, c2: float, x2: float, y2: float, kin
 
 def _node(entity: Entity, box: tuple[float, float, float]) -> str:
     x, y, wide = box
-    fill, ink = _COLOURS[entity.label]
+    fill, ink = _COLOURS[schema.state(entity.label)]
     words = _shorten(entity.text)
     while _width(words) > wide - 13 and len(words) > 2:
         words = _shorten(words, len(words) - 1)

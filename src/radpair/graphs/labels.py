@@ -21,6 +21,8 @@ _STATUS = {
     schema.MEASURED_OBSERVATION: PRESENT,
     schema.ABSENT: ABSENT,
     schema.UNCERTAIN: UNCERTAIN,
+    schema.ABSENT_MEASURE: ABSENT,
+    schema.UNCERTAIN_MEASURE: UNCERTAIN,
 }
 _WORDS = {"present": PRESENT, "absent": ABSENT, "uncertain": UNCERTAIN}
 

@@ -18,18 +18,20 @@ _ID_KEYS = ("id", "report_id", "study_id", "doc_key", "path_to_image")
 def read(path: Path) -> dict[str, Graph]:
     """The graphs of a RadGraph JSON file by report id, in the file's order.
 
-    Takes the form of RadGraph 1.0 (an object of reports, also one level down under ``train`` and
-    the like) and a list of records, each with an id and either ``text`` and ``entities`` or one
-    such graph under its section's name (``findings``, ``impression``: keyed ``ID/section``).
+    Takes
+
+    - RadGraph 1.0: an object of reports, also one level down under ``train`` and the like; the
+      test file's two annotators give ``ID/labeler_1`` and ``ID/labeler_2``;
+    - RadGraph-XL: records of ``sentences``, ``ner`` and ``relations``, as a list or one a line;
+    - CheXpert Plus: a list of ``{"0": graph}``, keyed by the position in the list, which is the
+      row of its table;
+    - a list of records, each with an id and either ``text`` and ``entities`` or one such graph
+      under its section's name (``findings``, ``impression``: keyed ``ID/section``).
+
     Labels may be long or short (``OBS-DP``). Raises ``GraphError`` naming file, report, entity
     and field.
     """
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise GraphError(f"Cannot read '{path}': {error.strerror}; check the path.") from error
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise GraphError(f"'{path}' is no JSON ({error}); give a RadGraph JSON file.") from error
+    data = _parsed(path)
     graphs: dict[str, Graph] = {}
     for report_id, report in _reports(data, path):
         if report_id in graphs:
@@ -73,6 +75,35 @@ def to_json(graph: Graph) -> dict[str, Any]:
     return {"text": graph.text, "entities": entities}
 
 
+def _parsed(path: Path) -> Any:
+    """The file's JSON value; for JSON lines the list of their values."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        try:
+            return json.loads(text)
+        except json.JSONDecodeError as error:
+            if error.msg != "Extra data":
+                raise
+            return _parsed_lines(text, path)
+    except OSError as error:
+        raise GraphError(f"Cannot read '{path}': {error.strerror}; check the path.") from error
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise GraphError(f"'{path}' is no JSON ({error}); give a RadGraph JSON file.") from error
+
+
+def _parsed_lines(text: str, path: Path) -> list[Any]:
+    records = []
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.strip():
+            try:
+                records.append(json.loads(line))
+            except json.JSONDecodeError as error:
+                raise GraphError(
+                    f"'{path}', line {number}: no JSON ({error}); give one record a line."
+                ) from error
+    return records
+
+
 def _reports(data: Any, path: Path) -> Iterator[tuple[str, Any]]:
     if isinstance(data, list):
         for index, record in enumerate(data):
@@ -82,9 +113,23 @@ def _reports(data: Any, path: Path) -> Iterator[tuple[str, Any]]:
         raise GraphError(f"'{path}' holds neither an object of reports nor a list of records.")
     for key, value in data.items():
         if key in _SPLITS and isinstance(value, dict) and "entities" not in value:
-            yield from value.items()
+            for inner, report in value.items():
+                yield from _annotations(inner, report)
         else:
-            yield key, value
+            yield from _annotations(key, value)
+
+
+def _annotations(key: str, report: Any) -> Iterator[tuple[str, Any]]:
+    """The report's graph, or one for each annotator of RadGraph 1.0's test file."""
+    if isinstance(report, dict) and "entities" not in report:
+        labelers = [name for name in report if name.startswith("labeler_")]
+        for name in labelers:
+            part = report[name]
+            graph = {"text": report.get("text"), **part} if isinstance(part, dict) else part
+            yield f"{key}/{name}", graph
+        if labelers:
+            return
+    yield key, report
 
 
 def _records(record: Any, index: int, path: Path) -> Iterator[tuple[str, Any]]:
@@ -94,11 +139,52 @@ def _records(record: Any, index: int, path: Path) -> Iterator[tuple[str, Any]]:
     if "entities" in record:
         yield str(given), record
         return
+    if "ner" in record:
+        yield str(given), _spans_to_json(record, f"'{path}', report '{given}'")
+        return
     parts = {k: v for k, v in record.items() if isinstance(v, dict) and "entities" in v}
     if not parts:
         raise GraphError(f"'{path}': record {index} has no 'entities'; is it RadGraph's output?")
     for name, part in parts.items():
-        yield f"{given}/{name}", part
+        yield str(given) if name == "0" else f"{given}/{name}", part
+
+
+def _spans_to_json(record: Mapping[str, Any], place: str) -> dict[str, Any]:
+    """RadGraph-XL's record of ``sentences``, ``ner`` and ``relations`` as RadGraph 1.0's JSON.
+
+    Spans count tokens over all sentences; an entity is ``[start, end, label]`` and a relation
+    ``[start, end, start, end, type]``. Raises ``GraphError`` naming the field at fault.
+    """
+    words = [str(word) for words in _lists(record, "sentences", place) for word in words]
+    entities: dict[str, Any] = {}
+    keys: dict[tuple[int, int], str] = {}
+    for start, end, label in _spans(record, "ner", 3, place):
+        key = keys[start, end] = str(len(entities) + 1)
+        tokens = " ".join(words[start : end + 1])
+        span = {"tokens": tokens, "label": label, "start_ix": start, "end_ix": end}
+        entities[key] = {**span, "relations": []}
+    for *ends, kind in _spans(record, "relations", 5, place):
+        source, target = keys.get((ends[0], ends[1])), keys.get((ends[2], ends[3]))
+        if source is None or target is None:
+            raise GraphError(f"{place}, field 'relations': {[*ends, kind]} joins no two entities.")
+        entities[source]["relations"].append([kind, target])
+    return {"text": " ".join(words), "entities": entities}
+
+
+def _lists(record: Mapping[str, Any], field: str, place: str) -> list[list[Any]]:
+    value = record.get(field)
+    if not isinstance(value, list) or not all(isinstance(part, list) for part in value):
+        raise GraphError(f"{place}, field '{field}': must be a list of lists, one a sentence.")
+    return value
+
+
+def _spans(record: Mapping[str, Any], field: str, length: int, place: str) -> Iterator[list[Any]]:
+    for span in (span for sentence in _lists(record, field, place) for span in sentence):
+        if not isinstance(span, list) or len(span) < length:
+            raise GraphError(f"{place}, field '{field}': {span!r} needs {length} parts.")
+        if not all(isinstance(at, int) and at >= 0 for at in span[: length - 1]):
+            raise GraphError(f"{place}, field '{field}': {span!r} must begin with whole numbers.")
+        yield span[:length]
 
 
 class _Reader:

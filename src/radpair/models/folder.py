@@ -147,7 +147,7 @@ def _hashes(folder: Path) -> dict[str, str]:
 def _check_schema(folder: Path, described: Mapping[str, Any]) -> None:
     schema = described["graph_schema"]
     for key, known in (("entities", ENTITY_LABELS), ("relations", RELATION_TYPES)):
-        if list(known)[: len(schema[key])] != schema[key]:
+        if list(known) != schema[key]:
             raise ModelError(
                 f"{folder / CONFIG}: its graph schema ({key}) is not this radpair's; "
                 f"load it with radpair {described['radpair']}"

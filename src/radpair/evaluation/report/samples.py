@@ -13,25 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from radpair.errors import EvaluationError
-from radpair.graphs.schema import (
-    ABSENT,
-    ANATOMY,
-    MEASURED_ANATOMY,
-    MEASURED_OBSERVATION,
-    PRESENT,
-    UNCERTAIN,
-)
+from radpair.graphs.schema import state
 from radpair.records import Graph
 
 _LARGEST = 512
-_CLASSES = {
-    ANATOMY: "anatomy",
-    MEASURED_ANATOMY: "anatomy",
-    PRESENT: "present",
-    MEASURED_OBSERVATION: "present",
-    UNCERTAIN: "uncertain",
-    ABSENT: "absent",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +49,7 @@ def marked_text(graph: Graph) -> str:
     """The graph's text, escaped, each entity in a ``<mark>`` of its label's class."""
     words = [escape(word) for word in graph.text.split(" ")]
     for entity in graph.entities:
-        kind = _CLASSES.get(entity.label, "present")
+        kind = state(entity.label)
         words[entity.start] = f'<mark class="{kind}">{words[entity.start]}'
         words[entity.end] = f"{words[entity.end]}</mark>"
     return " ".join(words)
