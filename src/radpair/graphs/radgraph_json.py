@@ -36,7 +36,7 @@ def read(path: Path) -> dict[str, Graph]:
     for report_id, report in _reports(data, path):
         if report_id in graphs:
             raise GraphError(f"'{path}': report '{report_id}' appears twice; keep one of them.")
-        graphs[report_id] = _Reader(path, report_id).graph(report)
+        graphs[report_id] = from_json(report, f"'{path}', report '{report_id}'")
     return graphs
 
 
@@ -48,13 +48,18 @@ def write(path: Path, graphs: Mapping[str, Graph]) -> None:
     """
     data = {report_id: to_json(graph) for report_id, graph in graphs.items()}
     for report_id, report in data.items():
-        _Reader(path, report_id).graph(report)
+        from_json(report, f"'{path}', report '{report_id}'")
     partial = path.with_name(path.name + ".partial")
     try:
         partial.write_text(json.dumps(data, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
         partial.replace(path)
     except OSError as error:
         raise GraphError(f"Cannot write '{path}': {error.strerror}.") from error
+
+
+def from_json(report: Any, place: str) -> Graph:
+    """One graph from RadGraph's JSON value; ``GraphError`` names ``place``, entity and field."""
+    return _Reader(place).graph(report)
 
 
 def to_json(graph: Graph) -> dict[str, Any]:
@@ -190,8 +195,8 @@ def _spans(record: Mapping[str, Any], field: str, length: int, place: str) -> It
 class _Reader:
     """Checks one report; its messages name where the fault lies."""
 
-    def __init__(self, path: Path, report_id: str) -> None:
-        self.place = f"'{path}', report '{report_id}'"
+    def __init__(self, place: str) -> None:
+        self.place = place
 
     def graph(self, report: Any) -> Graph:
         if not isinstance(report, dict):
