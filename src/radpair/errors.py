@@ -42,6 +42,10 @@ class ModelError(RadpairError):
     """A model folder is incomplete or altered, or lacks the tower that was asked for."""
 
 
+class WorkerError(RadpairError):
+    """A worker process could not start, or ended before its work was done."""
+
+
 class EvaluationError(RadpairError):
     """An evaluation was asked for something that its data cannot answer."""
 

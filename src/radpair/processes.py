@@ -6,8 +6,17 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from typing import Any, TypeVar
+
+from radpair.errors import WorkerError
+
+Job = TypeVar("Job")
+Result = TypeVar("Result")
 
 
 def cpus() -> int:
@@ -40,3 +49,112 @@ def _end_with_parent() -> None:
     if parent is not None:
         parent.join()
         os._exit(1)
+
+
+def in_order(
+    work: Callable[[Job], Result],
+    jobs: Iterable[Job],
+    processes: int,
+    start: Callable[..., None] | None = None,
+    arguments: tuple[Any, ...] = (),
+) -> Iterator[Result]:
+    """``work(job)`` of every job, in the order of ``jobs``, done by spawned worker processes.
+
+    ``work`` and ``start`` (called once in each worker with ``arguments``) are functions of a
+    module. Jobs are taken as they are needed, two a process ahead at most. What ``work`` raises
+    is raised here. Raises ``WorkerError`` where a worker cannot start or ends before its work.
+    """
+    feed = iter(jobs)
+    waiting: deque[_Worker] = deque()
+    workers: list[_Worker] = []
+    try:
+        for _, job in zip(range(processes), feed, strict=False):
+            workers.append(_Worker(work, start, arguments))
+            workers[-1].give(job)
+            waiting.append(workers[-1])
+        while waiting:
+            worker = waiting.popleft()
+            result = worker.take()
+            for job in feed:
+                worker.give(job)
+                waiting.append(worker)
+                break
+            yield result
+    finally:
+        for worker in workers:
+            worker.end()
+
+
+class _Worker:
+    """One process that does one job at a time; its end of the pipe closes when it dies."""
+
+    def __init__(
+        self,
+        work: Callable[..., Any],
+        start: Callable[..., None] | None,
+        arguments: tuple[Any, ...],
+    ) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._pipe, theirs = context.Pipe()
+        self._process: BaseProcess = context.Process(
+            target=_serve, args=(theirs, work, start, arguments), daemon=True
+        )
+        try:
+            with deaf():
+                self._process.start()
+        except (OSError, RuntimeError) as problem:
+            raise self._lost(f"cannot start ({problem})") from problem
+        finally:
+            theirs.close()
+
+    def give(self, job: Any) -> None:
+        try:
+            self._pipe.send(job)
+        except OSError as problem:
+            raise self._lost() from problem
+
+    def take(self) -> Any:
+        try:
+            done, result = self._pipe.recv()
+        except (EOFError, OSError) as problem:
+            raise self._lost() from problem
+        if not done:
+            raise result
+        return result
+
+    def end(self) -> None:
+        self._pipe.close()
+        if self._process.pid is not None:
+            self._process.terminate()
+            self._process.join()
+
+    def _lost(self, how: str = "") -> WorkerError:
+        if not how:
+            self._process.join(5)
+            how = f"ended with exit code {self._process.exitcode} before its work was done"
+        return WorkerError(
+            f"a worker process {how}; free memory or use 1 process, and in a script of your own "
+            "put the call under: if __name__ == '__main__'"
+        )
+
+
+def _serve(
+    pipe: Connection,
+    work: Callable[[Any], Any],
+    start: Callable[..., None] | None,
+    arguments: tuple[Any, ...],
+) -> None:
+    """The life of a worker: a job, its result, until the parent closes the pipe."""
+    follow_parent()
+    if start is not None:
+        start(*arguments)
+    while True:
+        try:
+            job = pipe.recv()
+        except (EOFError, OSError):
+            return
+        try:
+            answer = (True, work(job))
+        except Exception as problem:  # it is raised again in the parent
+            answer = (False, problem)
+        pipe.send(answer)

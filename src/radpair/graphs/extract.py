@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from functools import lru_cache
-from itertools import islice
-from multiprocessing import get_context
 
 from radpair.graphs.match import MEASURE, Item, match
 from radpair.graphs.phrases import Link
 from radpair.graphs.relations import relate
 from radpair.graphs.scopes import assign
 from radpair.graphs.terms import MODIFIER, Lexicon, shipped_lexicon
+from radpair.processes import in_order
 from radpair.records import Entity, Graph, Relation
 from radpair.reports import tokens
 from radpair.reports.sections import joined_body
@@ -20,6 +18,7 @@ from radpair.reports.sentences import split
 from radpair.reports.tokens import clean
 
 _CHUNK = 256
+_CHUNK_CHARACTERS = 1 << 20
 _REMEMBERED = 16384
 _LONG = 2000
 """Characters; a longer sentence is not remembered."""
@@ -52,19 +51,30 @@ def extract(report: str, lexicon: Lexicon | None = None) -> Graph:
 def extract_many(
     reports: Iterable[str], processes: int = 1, lexicon: Lexicon | None = None
 ) -> Iterator[Graph]:
-    """The graphs of many reports, in their order; the same for any number of processes."""
+    """The graphs of many reports, in their order; the same for any number of processes.
+
+    Reports are taken as they are needed. Raises ``WorkerError`` where a process is lost.
+    """
     if processes <= 1:
         for report in reports:
             yield extract(report, lexicon)
         return
-    feed = iter(reports)
-    with ProcessPoolExecutor(processes, get_context("spawn"), _start, (lexicon,)) as pool:
-        while wave := [list(islice(feed, _CHUNK)) for _ in range(2 * processes)]:
-            chunks = [chunk for chunk in wave if chunk]
-            if not chunks:
-                return
-            for graphs in pool.map(_extract_chunk, chunks):
-                yield from graphs
+    for graphs in in_order(_extract_chunk, _chunks(reports), processes, _start, (lexicon,)):
+        yield from graphs
+
+
+def _chunks(reports: Iterable[str]) -> Iterator[list[str]]:
+    """Reports for one worker at a time, few enough to hold."""
+    chunk: list[str] = []
+    size = 0
+    for report in reports:
+        chunk.append(report)
+        size += len(report)
+        if len(chunk) >= _CHUNK or size >= _CHUNK_CHARACTERS:
+            yield chunk
+            chunk, size = [], 0
+    if chunk:
+        yield chunk
 
 
 _workers_lexicon: Lexicon | None = None

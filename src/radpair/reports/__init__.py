@@ -2,8 +2,21 @@
 
 from __future__ import annotations
 
+from radpair.reports.reading import Account, Reading, account, read
 from radpair.reports.sections import Sections, body, sections
 from radpair.reports.sentences import sentences
 from radpair.reports.tokens import is_empty, is_mark, tokens
 
-__all__ = ["Sections", "body", "is_empty", "is_mark", "sections", "sentences", "tokens"]
+__all__ = [
+    "Account",
+    "Reading",
+    "Sections",
+    "account",
+    "body",
+    "is_empty",
+    "is_mark",
+    "read",
+    "sections",
+    "sentences",
+    "tokens",
+]

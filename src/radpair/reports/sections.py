@@ -153,9 +153,13 @@ def body(text: str) -> str:
 
 def joined_body(text: str) -> str:
     """As ``body``, of text that is clean already."""
-    parts = split(text)
+    return body_of(split(text)) or text.strip()
+
+
+def body_of(parts: Sections) -> str:
+    """Findings and impression joined; empty where neither has a word."""
     found = "\n\n".join(part for part in (parts.findings, parts.impression) if part)
-    return found if any(letter.isalpha() for letter in found) else text.strip()
+    return found if any(letter.isalpha() for letter in found) else ""
 
 
 def _parts(text: str) -> list[tuple[str, str]]:

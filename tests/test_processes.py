@@ -1,0 +1,55 @@
+"""Work spread over processes keeps its order, its errors, and never waits for the dead."""
+
+from __future__ import annotations
+
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from radpair.errors import WorkerError
+from radpair.processes import in_order
+
+
+def test_results_come_in_the_order_of_the_jobs() -> None:
+    assert list(in_order(math.sqrt, map(float, range(20)), 3)) == [i**0.5 for i in range(20)]
+    assert list(in_order(math.sqrt, [], 2)) == []
+
+
+def test_jobs_are_taken_as_they_are_needed() -> None:
+    taken = []
+    jobs = (float(taken.append(i) or i) for i in range(100))
+    results = in_order(math.sqrt, jobs, 2)
+    assert next(results) == 0
+    assert len(taken) <= 4
+    results.close()
+    assert len(taken) <= 4
+
+
+def test_an_error_of_the_work_is_raised_here() -> None:
+    results = in_order(math.sqrt, [4.0, -1.0], 2)
+    assert next(results) == 2
+    with pytest.raises(ValueError, match=r"math domain|nonnegative"):
+        next(results)
+
+
+def test_a_worker_that_dies_is_an_error() -> None:
+    with pytest.raises(WorkerError, match="ended with exit code 3"):
+        list(in_order(os._exit, [3, 3, 3], 1))
+
+
+def test_a_script_without_a_guard_is_told_so(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from radpair.graphs import extract_many\n"
+        "print(len(list(extract_many(['No effusion.'] * 600, 2))))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 1
+    assert "WorkerError" in done.stderr.splitlines()[-1]
+    assert "__name__ == '__main__'" in done.stderr
