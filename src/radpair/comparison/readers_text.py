@@ -1,0 +1,168 @@
+"""The comparison with readers as text: aligned for a terminal, and as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from radpair.comparison.readers import MEAN
+from radpair.evaluation.report.marks import NONE, number, signed
+
+Found = Mapping[str, Any]
+ACROSS = "mean over labels"
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A heading and its rows; the first row names the columns."""
+
+    title: str
+    rows: list[list[str]]
+
+
+def screen(found: Found) -> str:
+    """What ``radpair readers`` prints."""
+    blocks = []
+    for block in _blocks(found):
+        blocks.append(block if isinstance(block, str) else _aligned(block.rows))
+    return "\n\n".join(blocks)
+
+
+def markdown(found: Found) -> str:
+    """The same as a Markdown page."""
+    parts = [f"# Readers{' and ' + found['model']['name'] if found['model'] else ''}"]
+    for block in _blocks(found):
+        if isinstance(block, str):
+            parts.append(block)
+        else:
+            head, *body = block.rows
+            lines = [_row(head), _row(["---"] * len(head)), *map(_row, body)]
+            parts.append(f"## {block.title}\n\n" + "\n".join(lines))
+    parts.append("## Files\n\n" + "\n".join(f"- `{f}`: `{h}`" for f, h in found["files"].items()))
+    return "\n\n".join(parts) + "\n"
+
+
+def headline(found: Found) -> str:
+    """The readers' mean figures and, with a model, where their points lie, in a sentence or two."""
+    mean = found["readers_mean"]["metrics"]
+    who = "1 reader has" if len(found["readers"]) == 1 else f"{len(found['readers'])} readers have"
+    told = (
+        f"{who} a mean F1 of {cell(mean['f1']['macro'])} and a mean MCC of "
+        f"{cell(mean['mcc']['macro'])} over {len(found['labels'])} labels."
+    )
+    if found["under_curve"]:
+        model, under = found["model"], found["under_curve"]
+        told += (
+            f" {model['name']} has a mean AUROC of {cell(model['metrics']['auroc']['macro'])}; "
+            f"{under['points']} of {under['of']} operating points of readers lie under its curves."
+        )
+    return told
+
+
+def cell(part: Mapping[str, Any]) -> str:
+    """``0.616 [0.585, 0.641]``, or a dash where the value is undefined."""
+    if part["value"] is None:
+        return NONE
+    return f"{number(part['value'])} [{number(part['low'])}, {number(part['high'])}]"
+
+
+def signed_cell(part: Mapping[str, Any]) -> str:
+    """``+0.021 [−0.004, +0.046]``."""
+    if part["value"] is None:
+        return NONE
+    return f"{signed(part['value'])} [{signed(part['low'])}, {signed(part['high'])}]"
+
+
+def part_of(metric: Mapping[str, Any], label: str) -> Mapping[str, Any]:
+    """The interval of one label, or of the mean over labels."""
+    found: Mapping[str, Any] = metric["macro"] if label == ACROSS else metric["labels"][label]
+    return found
+
+
+def decision_makers(found: Found) -> list[tuple[str, Mapping[str, Any]]]:
+    """Readers, their mean, and the model, each with its metrics."""
+    named = [(one["name"], one["metrics"]) for one in found["readers"]]
+    named.append((MEAN, found["readers_mean"]["metrics"]))
+    if found["model"]:
+        named.append((found["model"]["name"], found["model"]["metrics"]))
+    return named
+
+
+def _blocks(found: Found) -> Iterator[str | Table]:
+    settings = found["settings"]
+    yield (
+        f"{found['truth']}: {found['studies']:,} studies of {found['patients']:,} patients. "
+        f"Brackets are {100 * settings['level']:g} % intervals, {settings['resamples']:,} "
+        "resamples of patients."
+    )
+    yield headline(found)
+    yield Table("Readers and model" if found["model"] else "Readers", _figures(found))
+    if found["model"]:
+        yield from _model_blocks(found)
+    yield found["averaging"]
+    if found["notes"]:
+        yield "\n".join(f"- {note}" for note in found["notes"])
+
+
+def _model_blocks(found: Found) -> Iterator[str | Table]:
+    model = found["model"]
+    if model["thresholds"] is None:
+        yield f"F1, MCC and operating point of {model['name']} are {model['thresholds_from']}."
+    else:
+        cuts = ", ".join(f"{label} {value:.4g}" for label, value in model["thresholds"].items())
+        yield f"Thresholds of {model['name']}, {model['thresholds_from']}: present from {cuts}."
+        rows = [["label", f"{model['name']} minus", "F1", "p", "MCC", "p"]]
+        for label in (ACROSS, *found["labels"]):
+            for place, one in enumerate(found["differences"]):
+                f1, mcc = (part_of(one["metrics"][key], label) for key in ("f1", "mcc"))
+                first = label if place == 0 else ""
+                rows.append(
+                    [first, one["reader"], signed_cell(f1), p(f1), signed_cell(mcc), p(mcc)]
+                )
+        yield Table("Model minus reader (paired)", rows)
+    rows = [["label", "reader", "point", "sensitivity gap at its FPR", "p", "distance to curve"]]
+    for label in found["labels"]:
+        for place, one in enumerate(found["points"]):
+            at, gap = one["labels"][label], one["sensitivity_gap"]["labels"][label]
+            first = label if place == 0 else ""
+            far = NONE if at["distance"] is None else signed(at["distance"])
+            rows.append([first, one["reader"], at["side"] or NONE, signed_cell(gap), p(gap), far])
+    yield Table("Readers' points and the model's ROC curve", rows)
+
+
+def p(part: Mapping[str, Any]) -> str:
+    """A p-value of the bootstrap."""
+    return NONE if part["p"] is None else f"{part['p']:.3f}"
+
+
+def _figures(found: Found) -> list[list[str]]:
+    keys = {"f1": "F1", "mcc": "MCC", "tpr": "TPR", "fpr": "FPR"}
+    if found["model"]:
+        keys["auroc"] = "AUROC"
+    rows = [["label", "", *keys.values()]]
+    for label in (ACROSS, *found["labels"]):
+        for place, (name, metrics) in enumerate(decision_makers(found)):
+            shown = [_figure(metrics, key, label) for key in keys]
+            rows.append([label if place == 0 else "", name, *shown])
+    return rows
+
+
+def _figure(metrics: Mapping[str, Any], key: str, label: str) -> str:
+    if key not in metrics:
+        return NONE
+    part = part_of(metrics[key], label)
+    return number(part["value"]) if key in ("tpr", "fpr") else cell(part)
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> str:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = [
+        "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+    return "\n".join([lines[0], "─" * max(map(len, lines)), *lines[1:]])
+
+
+def _row(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(text.replace("|", "\\|") for text in cells) + " |"

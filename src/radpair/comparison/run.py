@@ -1,0 +1,162 @@
+"""Files in, figures out: what ``radpair readers`` does."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from radpair import __version__
+from radpair.comparison.readers import Model, Panel, compare
+from radpair.comparison.readers_page import render
+from radpair.comparison.readers_text import markdown
+from radpair.comparison.tables import (
+    FIVE,
+    ID_COLUMNS,
+    Sheet,
+    aligned,
+    patients_of,
+    read_labels,
+    read_scores,
+    read_thresholds,
+)
+from radpair.errors import EvaluationError
+from radpair.evaluation.statistics import Floats, given_labels
+from radpair.evaluation.thresholds import choose_thresholds
+
+NO_THRESHOLDS = (
+    "not given, because a threshold chosen on this truth would flatter the model; give "
+    "--thresholds, or --validation-truth and --validation-predictions of other patients"
+)
+
+
+@dataclass(frozen=True)
+class Cutoffs:
+    """Where the model's thresholds come from: given, or chosen on validation, or nowhere."""
+
+    given: Sequence[str] = ()
+    """A file, or texts ``label=value``."""
+    validation_truth: Path | None = None
+    validation_predictions: Path | None = None
+    objective: str = "mcc"
+    """What is best on validation: ``mcc`` or ``f1``."""
+
+
+def compare_readers(
+    truth: Path,
+    readers: Sequence[Path],
+    predictions: Path | None = None,
+    cutoffs: Cutoffs | None = None,
+    labels: Sequence[str] = FIVE,
+    id_columns: Sequence[str] = ID_COLUMNS,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """The result of ``radpair.comparison.readers.compare`` for files, with their hashes.
+
+    It adds ``"files"``: truth, readers, predictions, thresholds and validation files with their
+    sha256, and ``"radpair"``: the version. Raises ``SourceError`` or ``EvaluationError`` with one
+    sentence that names the file, the rows and the remedy.
+    """
+    names = tuple(dict.fromkeys(labels))
+    cutoffs = cutoffs or Cutoffs()
+    _check_names(readers, predictions, cutoffs)
+    sheet = read_labels(truth, names, id_columns)
+    panel = Panel(
+        names,
+        sheet.ids,
+        patients_of(sheet.ids),
+        sheet.values,
+        {file.stem: aligned(read_labels(file, names, id_columns), sheet) for file in readers},
+    )
+    model = None
+    if predictions is not None:
+        scores = aligned(read_scores(predictions, names, id_columns), sheet)
+        values, origin = _thresholds(cutoffs, panel, id_columns)
+        model = Model(predictions.stem, scores, values, origin)
+    found = compare(panel, model, resamples, seed)
+    validation = (cutoffs.validation_truth, cutoffs.validation_predictions)
+    used = [truth, *readers, predictions, *validation, *map(Path, cutoffs.given[:1])]
+    files = {str(file): _sha256(file) for file in used if file is not None and file.is_file()}
+    return {**found, "truth": truth.stem, "files": files, "radpair": __version__}
+
+
+def write_results(found: dict[str, Any], out: Path) -> list[Path]:
+    """Writes ``readers.json``, ``readers.md`` and ``readers.html`` into the folder ``out``."""
+    if out.exists() and not out.is_dir():
+        raise EvaluationError(f"{out}: is a file; name a folder with --out")
+    out.mkdir(parents=True, exist_ok=True)
+    contents = {
+        "readers.json": json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False) + "\n",
+        "readers.md": markdown(found),
+        "readers.html": render(found),
+    }
+    for name, content in contents.items():
+        partial = out / f".{name}.{os.getpid()}.part"
+        partial.write_text(content, encoding="utf-8")
+        partial.replace(out / name)
+    return [out / name for name in contents]
+
+
+def _check_names(readers: Sequence[Path], predictions: Path | None, cutoffs: Cutoffs) -> None:
+    stems = [file.stem for file in readers]
+    for stem in stems:
+        if stems.count(stem) > 1:
+            raise EvaluationError(f"two readers are called '{stem}'; rename one of their files")
+    pair = (cutoffs.validation_truth, cutoffs.validation_predictions)
+    if (pair[0] is None) != (pair[1] is None):
+        raise EvaluationError(
+            "give both --validation-truth and --validation-predictions, or neither"
+        )
+    if pair[0] is not None and cutoffs.given:
+        raise EvaluationError(
+            "thresholds are given and to be chosen on validation; drop --thresholds or the "
+            "validation files"
+        )
+    if predictions is None and (pair[0] is not None or cutoffs.given):
+        raise EvaluationError("thresholds need the scores they cut; give --predictions")
+
+
+def _thresholds(
+    cutoffs: Cutoffs, panel: Panel, id_columns: Sequence[str]
+) -> tuple[Floats | None, str]:
+    """The thresholds ``[labels]``, and in words where they come from."""
+    if cutoffs.given:
+        origin = cutoffs.given[0] if len(cutoffs.given) == 1 else "the command line"
+        return read_thresholds(cutoffs.given, panel.labels), f"given by {origin}"
+    if cutoffs.validation_truth is None or cutoffs.validation_predictions is None:
+        return None, NO_THRESHOLDS
+    truth = read_labels(cutoffs.validation_truth, panel.labels, id_columns)
+    scores = aligned(read_scores(cutoffs.validation_predictions, panel.labels, id_columns), truth)
+    values = choose_thresholds(
+        scores,
+        given_labels(truth.values, truth.ids, panel.labels),
+        patients_of(truth.ids),
+        panel.patients,
+        cutoffs.objective,
+    )
+    _check_chosen(values, truth, panel.labels)
+    return values, (
+        f"the best {cutoffs.objective.upper()} on {len(truth.ids):,} validation studies "
+        f"({cutoffs.validation_truth})"
+    )
+
+
+def _check_chosen(values: Floats, truth: Sheet, labels: Sequence[str]) -> None:
+    undefined = np.flatnonzero(np.isnan(values))
+    if len(undefined):
+        raise EvaluationError(
+            f"{truth.file}: holds one class only of '{labels[undefined[0]]}', so no threshold can "
+            "be chosen for it; give --thresholds, a larger validation set, or leave it out of "
+            "--labels"
+        )
+
+
+def _sha256(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
