@@ -36,5 +36,6 @@ evaluate.command(
     "radpair.cli.evaluate:retrieval", help="Find the report of an image, and the image of a report."
 )
 app.command(evaluate)
+app.command("radpair.cli.readers:readers", help="A model beside radiologists, on the same films.")
 app.command("radpair.cli.embed:embed", help="Write the features of every study to a table.")
 app.command("radpair.cli.demo:demo", help="The main job on synthetic studies, with its evidence.")
