@@ -43,6 +43,46 @@ def linear(
     print(evaluate_linear(model, data, labels, fractions, draws, seed, out, cache, device))
 
 
+def fine_tune(
+    *,
+    model: Models,
+    data: Path,
+    out: Path,
+    labels: Many = (),
+    task: str = "auto",
+    fractions: Fractions = (0.01, 0.1, 1.0),
+    draws: int = 5,
+    seed: int = 0,
+    uncertain: str = "ignore",
+    overrides: Annotated[tuple[str, ...], Parameter(name="--set", consume_multiple=True)] = (),
+    save: Path | None = None,
+    device: str = "cpu",
+) -> None:
+    """Train whole encoders with few labels; the same command again continues where it stopped.
+
+    Args:
+        model: Model folders, or random:LIKE, where LIKE is a model folder or a timm name. A random
+            control of each architecture is added.
+        data: The study set; its training split gives the labels, its test split the figures.
+        out: The folder of the results and of every finished run.
+        labels: Names of labels; all of the set's if not given.
+        task: 'binary', 'multi-label', 'multi-class' (the labels are classes, one a study), 'mura'
+            (every image learned with its study's label), or 'auto': binary for one label,
+            multi-label for several. A study's probability is the mean of its images'.
+        fractions: Shares of the training labels.
+        draws: Seeded draws of patients a fraction.
+        seed: Of draws, training and resampling.
+        uncertain: What an uncertain label counts as: 'ignore', 'ones', 'zeros' or 'convirt'.
+        overrides: Settings as key=value, for instance passes=10; learning_rate=[3e-5,1e-4] sweeps.
+        save: A folder in which every fine-tuned classifier is kept, for 'radpair predict'.
+        device: 'cpu' or 'cuda'.
+    """
+    from radpair.evaluation.fine_tune.run import evaluate_fine_tune
+
+    chosen = (labels, task, fractions, draws, seed, overrides, uncertain, save, device)
+    print(evaluate_fine_tune(model, data, out, *chosen))
+
+
 def zero_shot(
     *,
     model: Models,

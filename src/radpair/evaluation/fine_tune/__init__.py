@@ -1,0 +1,1 @@
+"""Fine-tuning of an image encoder within a label budget, and the classifier that comes of it."""

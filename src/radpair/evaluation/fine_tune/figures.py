@@ -1,0 +1,128 @@
+"""Scores of every run into metrics with intervals, in the form of the linear probe's results.
+
+Schema ``radpair.fine-tune/1`` is ``radpair.linear/1`` (see ``radpair.evaluation.results``) with the
+metrics of the task, ``penalties`` empty, and ``runs`` beside the rows: what each run chose inside
+its budget. Exclusive classes have ``accuracy`` too, with one entry for all classes; their F1 and
+MCC are each class's against the rest, so that ``macro`` of ``f1`` is the macro F1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from radpair.evaluation.bootstrap import Resampled, difference, interval, resample
+from radpair.evaluation.budgets import Indices
+from radpair.evaluation.fine_tune.runs import Learned
+from radpair.evaluation.fine_tune.tasks import Task
+from radpair.evaluation.results import Row, metric_result
+from radpair.evaluation.statistics import (
+    Floats,
+    Metric,
+    auroc,
+    average_precision,
+    f1,
+    mcc,
+    top_k_accuracy,
+)
+from radpair.evaluation.thresholds import decide
+
+SCHEMA = "radpair.fine-tune/1"
+RANKED: Mapping[str, Metric] = {"auroc": auroc, "average_precision": average_precision}
+DECIDED: Mapping[str, Metric] = {"mcc": mcc, "f1": f1}
+LEVEL = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """The studies that figures are taken on."""
+
+    task: Task
+    truth: Floats
+    """``[tested studies, outputs]``."""
+    patients: list[str]
+    resamples: int
+    seed: int
+
+
+def decisions(task: Task, learned: Learned) -> NDArray[np.bool_]:
+    """``[studies, outputs]``: the likeliest class alone, or every label at its threshold."""
+    if not task.exclusive:
+        return decide(learned.scores, learned.thresholds)
+    best = learned.scores.argmax(axis=1)
+    return np.asarray(best[:, None] == np.arange(learned.scores.shape[1]))
+
+
+def row(
+    measured: Measured,
+    model: str,
+    fraction: float,
+    studies: int,
+    runs: Sequence[Learned],
+    reference: Mapping[str, Resampled],
+) -> tuple[Row, dict[str, Resampled]]:
+    """One model at one fraction, beside the reference's resamples (empty for the reference)."""
+    task = measured.task
+    inputs = _inputs(task, runs)
+    sampled = {
+        name: resample(
+            *(metric, values, measured.truth, measured.patients),
+            *(measured.resamples, measured.seed),
+        )
+        for name, (metric, values) in inputs.items()
+    }
+    macros = {
+        name: [_macro(metric(run, measured.truth, None)) for run in values]
+        for name, (metric, values) in inputs.items()
+    }
+    metrics = {
+        name: metric_result(interval(sample, LEVEL), _names(task, sample), macros[name])
+        for name, sample in sampled.items()
+    }
+    differences = {
+        name: metric_result(difference(sampled[name], base, LEVEL), _names(task, base))
+        for name, base in reference.items()
+    }
+    constant = [
+        {"draw": run.facts["draw"], "label": name, "reason": reason}
+        for run in runs
+        for name, reason in run.facts["constant"].items()
+    ]
+    found = Row(model, float(fraction), studies, len(runs), metrics, differences, {}, constant)
+    return found, sampled
+
+
+def _inputs(task: Task, runs: Sequence[Learned]) -> dict[str, tuple[Metric, NDArray[Any]]]:
+    scores = np.stack([run.scores for run in runs])
+    decided = np.stack([decisions(task, run) for run in runs])
+    found: dict[str, tuple[Metric, NDArray[Any]]] = {
+        name: (metric, scores) for name, metric in RANKED.items()
+    }
+    found |= {name: (metric, decided) for name, metric in DECIDED.items()}
+    if task.exclusive:
+        found["accuracy"] = (top_k_accuracy(1), scores)
+    return found
+
+
+def _names(task: Task, sample: Resampled) -> tuple[str, ...]:
+    """The labels of a metric's columns; accuracy has one column that is no label's."""
+    return task.names if len(sample.value) == len(task.names) else ("all classes",)
+
+
+def _macro(values: Floats) -> float:
+    defined = values[~np.isnan(values)]
+    return float(defined.mean()) if len(defined) else float("nan")
+
+
+def counts(task: Task, truth: Floats, patients: NDArray[np.str_], rows: Indices) -> dict[str, Any]:
+    """Studies, patients and positives of some studies."""
+    positives = (truth[rows] == 1).sum(axis=0)
+    return {
+        "studies": len(rows),
+        "patients": len(set(patients[rows].tolist())),
+        "positives": {name: int(n) for name, n in zip(task.names, positives, strict=True)},
+    }
