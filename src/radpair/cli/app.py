@@ -30,6 +30,9 @@ evaluate.command(
     "radpair.cli.evaluate:linear", help="Linear probes within label budgets, beside a control."
 )
 evaluate.command(
+    "radpair.cli.evaluate:fine_tune", name="fine-tune", help="Whole encoders within label budgets."
+)
+evaluate.command(
     "radpair.cli.evaluate:zero_shot", name="zero-shot", help="Findings by text and graph prompts."
 )
 evaluate.command(
@@ -37,5 +40,6 @@ evaluate.command(
 )
 app.command(evaluate)
 app.command("radpair.cli.readers:readers", help="A model beside radiologists, on the same films.")
+app.command("radpair.cli.predict:predict", help="Write a fine-tuned classifier's probabilities.")
 app.command("radpair.cli.embed:embed", help="Write the features of every study to a table.")
 app.command("radpair.cli.demo:demo", help="The main job on synthetic studies, with its evidence.")
