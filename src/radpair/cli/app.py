@@ -23,6 +23,7 @@ ingest.command(
 app.command(ingest)
 app.command("radpair.cli.verify:verify", help="Check every byte of a study set or a model folder.")
 app.command("radpair.cli.graphs:graphs", help="Turn the reports of a study set into graphs.")
+app.command("radpair.cli.labels:labels", help="Write the findings that reports state to a table.")
 app.command("radpair.cli.pretrain:pretrain", help="Train a recipe on a study set, or continue.")
 
 evaluate = App(name="evaluate", help="Measure a pretrained encoder.")

@@ -1,0 +1,115 @@
+"""Findings labels of a study set, a collection of reports, or a file of graphs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from radpair.errors import GraphError, nearest
+from radpair.graphs import finding_names, load_lexicon
+from radpair.graphs.label_table import (
+    LabelRow,
+    LabelSummary,
+    label_graphs,
+    label_reports,
+    whole_reports,
+    write_labels,
+)
+from radpair.graphs.radgraph_json import read
+from radpair.graphs.terms import Lexicon
+from radpair.reports import Account
+from radpair.sources.reports import ID_COLUMN, ReportText, count_reports, read_reports, report_files
+from radpair.studyset.manifest import MANIFEST, PARTS
+from radpair.studyset.read import StudySet
+
+RULES, GRAPHS = "rules", "graphs"
+STUDY_ID = "study_id"
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """The rows of a table of labels, and how to head and count them."""
+
+    rows: Iterator[LabelRow]
+    id_name: str
+    total: int | None
+
+
+def label(
+    data: Path,
+    scheme: str,
+    out: Path | None = None,
+    *,
+    id_column: str | None = None,
+    text_columns: Sequence[str] = (),
+    origin: str | None = None,
+    lexicon: Path | None = None,
+    processes: int = 1,
+    progress: Callable[[int, int | None], None] | None = None,
+) -> LabelSummary:
+    """Writes the labels of every report of ``data``, one row each, in their order.
+
+    ``data`` is a study set, what ``radpair.sources.reports.read_reports`` reads, or RadGraph's
+    JSON (a file ending in ``.json``, or any with ``origin`` ``graphs``). ``origin`` is ``rules``
+    (read the reports) or ``graphs`` (take the graphs that are there); without it, rules, but
+    graphs for a JSON file. A study set's labels go to ``labels-SCHEME.csv`` inside it unless
+    ``out`` is given. Raises ``RadpairError`` naming what to mend.
+    """
+    finding_names(scheme)
+    if origin not in {RULES, GRAPHS, None}:
+        raise GraphError(f"labels cannot come from '{origin}'{nearest(origin, (RULES, GRAPHS))}")
+    terms = load_lexicon(lexicon) if lexicon else None
+    is_set = (data / MANIFEST).is_file() or (data / PARTS).is_dir()
+    target = _target(data, scheme, out, is_set)
+    account = Account()
+    if is_set:
+        if id_column or text_columns:
+            raise GraphError(f"{data}: is a study set, which knows its columns; name none")
+        found = _of_set(data, scheme, origin, terms, processes, account)
+    elif origin == GRAPHS or (origin is None and data.suffix.lower() == ".json"):
+        found = _of_graphs(data, scheme, terms)
+    else:
+        reports = read_reports(data, id_column, text_columns)
+        rows = label_reports(reports, scheme, account, processes, terms)
+        is_table = not report_files(data)
+        id_name = (id_column or ID_COLUMN) if is_table else ID_COLUMN
+        found = _Rows(rows, id_name, count_reports(data))
+    told = None if progress is None else lambda done: progress(done, found.total)
+    summary = write_labels(target, found.id_name, scheme, found.rows, told)
+    return replace(summary, account=account)
+
+
+def _target(data: Path, scheme: str, out: Path | None, is_set: bool) -> Path:
+    if out is None and not is_set:
+        raise GraphError(
+            f"{data}: is no study set, so the labels need a place; give --out FILE.csv"
+        )
+    target = out or data / f"labels-{scheme}.csv"
+    if target.exists() and data.exists() and target.samefile(data):
+        raise GraphError(f"{target}: the labels would replace the reports; give another --out")
+    return target
+
+
+def _of_set(
+    path: Path,
+    scheme: str,
+    origin: str | None,
+    lexicon: Lexicon | None,
+    processes: int,
+    account: Account,
+) -> _Rows:
+    studies = StudySet.open(path)
+    if origin == GRAPHS:
+        pairs = zip(studies.study_ids, studies.graphs(), strict=True)
+        return _Rows(label_graphs(pairs, scheme, lexicon), STUDY_ID, len(studies))
+    if not any(studies.reports):
+        raise GraphError(f"{path}: the study set has no reports; --from graphs takes its graphs")
+    reports = map(ReportText, studies.study_ids, studies.reports)
+    rows = label_reports(reports, scheme, account, processes, lexicon)
+    return _Rows(rows, STUDY_ID, len(studies))
+
+
+def _of_graphs(path: Path, scheme: str, lexicon: Lexicon | None) -> _Rows:
+    graphs = whole_reports(read(path))
+    return _Rows(label_graphs(graphs.items(), scheme, lexicon), ID_COLUMN, len(graphs))
