@@ -5,6 +5,7 @@ from __future__ import annotations
 from cyclopts import App, Parameter
 
 from radpair import __version__
+from radpair.cli.graphs import app as graphs
 
 app = App(
     name="radpair",
@@ -22,7 +23,7 @@ ingest.command(
 )
 app.command(ingest)
 app.command("radpair.cli.verify:verify", help="Check every byte of a study set or a model folder.")
-app.command("radpair.cli.graphs:graphs", help="Turn the reports of a study set into graphs.")
+app.command(graphs)
 app.command("radpair.cli.labels:labels", help="Write the findings that reports state to a table.")
 app.command("radpair.cli.pretrain:pretrain", help="Train a recipe on a study set, or continue.")
 

@@ -1,32 +1,166 @@
-"""``radpair graphs``."""
+"""``radpair graphs`` and the verbs below it."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-from cyclopts import Parameter
+from cyclopts import App, Parameter
+
+if TYPE_CHECKING:
+    from radpair.records import Graph
+
+Many = Annotated[tuple[str, ...], Parameter(consume_multiple=True)]
+
+app = App(name="graphs", help="Turn reports into knowledge graphs; look at, count, compare them.")
 
 
+@app.default
 def graphs(
     data: Path,
     /,
     *,
-    origin: Annotated[str, Parameter(name="--from")] = "rules",
+    out: Path | None = None,
+    id_column: str | None = None,
+    text_column: Many = (),
+    origin: Annotated[str | None, Parameter(name="--from")] = None,
+    lexicon: Path | None = None,
     processes: int | None = None,
 ) -> None:
-    """Turn the reports of a study set into knowledge graphs.
+    """Turn reports into knowledge graphs: those of a study set, or of a table or folder.
+
+    Killed at any moment, the same command continues. Reports without an entity are listed with
+    their reason: of a table in OUT.without.csv, of a study set in its graphs.json.
 
     Args:
-        data: The study set.
-        origin: 'rules' extracts them, 'source' takes those that came with the data, and a file
-            holds RadGraph's JSON keyed by study id.
+        data: A study set, which takes the graphs in; or reports: a table (CSV, TSV, JSON lines,
+            Parquet) or a folder of .txt or Open-i .xml files.
+        out: For reports: the file for RadGraph's JSON, keyed by id.
+        id_column: The table's column of ids; 'id' if not given.
+        text_column: The column of reports, 'text' if not given; several are joined under headings.
+        origin: Of a study set: 'rules' (default) extracts the graphs, 'source' takes those that
+            came with the data, and a file holds RadGraph's JSON keyed by study id.
+        lexicon: A TOML file of your own terms, put over those of radpair.
         processes: Worker processes; every core if not given.
     """
     from radpair.processes import cpus
     from radpair.progress import counting
-    from radpair.studyset import give_graphs
 
+    workers = processes or cpus()
     with counting("graphs") as progress:
-        summary = give_graphs(data, origin, processes or cpus(), progress)
+        if out is None:
+            _check_set(data)
+            from radpair.studyset import give_graphs
+
+            summary: object = give_graphs(data, origin or "rules", workers, progress, lexicon, _say)
+        else:
+            _check_reports(data, out, origin)
+            from radpair.graphs.corpus import write_corpus
+            from radpair.graphs.origin import Rules
+            from radpair.sources.reports import read_reports
+
+            summary = write_corpus(
+                lambda: read_reports(data, id_column, text_column),
+                out,
+                Rules(lexicon, workers),
+                progress,
+                _say,
+            )
     print(summary)
+
+
+def _check_set(data: Path) -> None:
+    """Without an ``--out`` the data must be a study set."""
+    from radpair.errors import GraphError
+
+    holds_reports = data.is_dir() and any(
+        file.suffix.lower() in {".txt", ".xml"} for file in data.iterdir()
+    )
+    if data.is_file() or holds_reports:
+        raise GraphError(f"{data}: is no study set; for the graphs of reports add --out FILE.json")
+
+
+def _check_reports(data: Path, out: Path, origin: str | None) -> None:
+    """With an ``--out`` the data must be reports that nothing is written over."""
+    from radpair.errors import GraphError
+
+    if (data / "manifest.json").is_file():
+        raise GraphError(f"{data}: is a study set, which takes its graphs in; leave out --out")
+    if origin not in (None, "rules"):
+        raise GraphError(
+            f"--from {origin}: graphs that are there already are taken into a study set only; "
+            "leave out --from, or give a study set"
+        )
+    if out.exists() and data.exists() and out.samefile(data):
+        raise GraphError(f"{out}: is the table of reports itself; choose another --out")
+
+
+def _say(message: str) -> None:
+    import sys
+
+    print(f"radpair: {message}", file=sys.stderr, flush=True)
+
+
+@app.command
+def stats(data: Path, /, *, top: int = 20, out: Path | None = None) -> None:
+    """Count what a corpus of graphs holds.
+
+    Args:
+        data: RadGraph's JSON, or a study set with graphs.
+        top: Words and pairs shown of each kind.
+        out: A file for the figures as JSON.
+    """
+    from radpair.graphs.summary import summarise
+    from radpair.graphs.tables import summary_text
+
+    summary = summarise(read(data).values(), top)
+    print(summary_text(summary, str(data), top))
+    _write_json(out, summary.as_json())
+
+
+@app.command
+def diff(
+    reference: Path,
+    found: Path,
+    /,
+    *,
+    top: int = 20,
+    skip_other_text: bool = False,
+    out: Path | None = None,
+) -> None:
+    """Compare two sources of graphs on the same reports: precision, recall, F1, disagreements.
+
+    Args:
+        reference: RadGraph's JSON, or a study set with graphs: what is taken as right.
+        found: RadGraph's JSON, or a study set with graphs: what is measured.
+        top: Disagreements shown of entities and of relations.
+        skip_other_text: Leave out reports whose texts differ, instead of stopping at the first.
+        out: A file for all figures and disagreements as JSON.
+    """
+    from radpair.graphs.agreement import compare
+    from radpair.graphs.tables import agreement_text
+
+    agreement = compare(read(reference), read(found), skip_other_text)
+    print(agreement_text(agreement, str(reference), str(found), top))
+    _write_json(out, agreement.as_json())
+
+
+def read(path: Path) -> dict[str, Graph]:
+    """The graphs of RadGraph's JSON or of a study set, by id."""
+    if path.is_dir():
+        from radpair.studyset import StudySet
+
+        studies = StudySet.open(path)
+        pairs = zip(studies.study_ids, studies.graphs(), strict=True)
+        return {study_id: graph for study_id, graph in pairs if graph is not None}
+    from radpair.graphs.radgraph_json import read as read_json
+
+    return read_json(path)
+
+
+def _write_json(out: Path | None, value: object) -> None:
+    if out is not None:
+        from radpair.graphs.files import write_json
+
+        write_json(out, value)
+        print(f"\nAll figures are in {out}.")

@@ -20,7 +20,7 @@ STATUSES = {
     schema.UNCERTAIN: "uncertain",
 }
 """What an observation's label says of it; a measurement has no status of its own."""
-_ANATOMY = frozenset({schema.ANATOMY, schema.MEASURED_ANATOMY})
+_ANATOMY = frozenset({schema.ANATOMY, schema.UNCERTAIN_ANATOMY, schema.ABSENT_ANATOMY})
 
 
 @dataclass(frozen=True, slots=True)

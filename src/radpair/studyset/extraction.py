@@ -8,13 +8,20 @@ from pathlib import Path
 from typing import Any
 
 from radpair.errors import GraphError
-from radpair.graphs import extract_many
+from radpair.graphs.corpus import Totals, gathered
+from radpair.graphs.origin import Origin, Rules
 from radpair.graphs.radgraph_json import read
 from radpair.records import Graph
+from radpair.sources.reports import ReportText
 from radpair.studyset.graphs import write_graphs
 from radpair.studyset.read import StudySet
 
 RULES, SOURCE = "rules", "source"
+PART = ".graphs.part"
+"""What is done of an extraction under way, in the set's folder."""
+
+Progress = Callable[[int, int | None], None]
+Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,52 +35,85 @@ class GraphSummary:
     relations: int
     empty: int
     """Reports in which no entity was found."""
+    left_out: tuple[str, ...] = ()
+    """What was not read, and why, in words."""
 
     def __str__(self) -> str:
         left = f"; {self.empty:,} reports hold no entity" if self.empty else ""
-        return (
+        first = (
             f"{self.path}: {self.graphs:,} graphs for {self.studies:,} studies, "
             f"{self.entities:,} entities and {self.relations:,} relations{left}."
         )
+        return "\n".join([first, *self.left_out])
 
 
 def give_graphs(
     path: Path,
-    origin: str = RULES,
+    origin: str | Origin = RULES,
     processes: int = 1,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
+    lexicon: Path | None = None,
+    say: Say | None = None,
 ) -> GraphSummary:
     """Writes the graphs of the study set at ``path``, replacing earlier ones.
 
-    ``origin`` is ``rules`` (extracted from the reports), ``source`` (came with the data), or a
-    file of RadGraph's JSON keyed by study id. Raises ``GraphError`` or ``StudySetError``.
+    ``origin`` is ``rules`` (extracted from the reports, with the user's ``lexicon`` where one is
+    given), ``source`` (came with the data), a file of RadGraph's JSON keyed by study id, or an
+    ``Origin`` that turns reports into graphs. An extraction that was killed continues; ``say`` is
+    told so. Raises ``GraphError`` or ``StudySetError``.
     """
     studies = StudySet.open(path)
-    if origin == RULES and not any(studies.reports):
-        raise GraphError(f"{path}: the study set has no reports to extract graphs from")
-    told = progress or (lambda done, total: None)
     if origin == RULES:
-        found = _extracted(studies, processes, told)
-        provenance: dict[str, Any] = {"from": RULES}
-    elif origin == SOURCE:
-        found = _from_source(studies)
-        provenance = {"from": SOURCE, "source": studies.manifest.get("source")}
-    else:
-        found = _from_file(studies, Path(origin))
+        origin = Rules(lexicon, processes)
+    elif lexicon:
+        raise GraphError("a lexicon serves extraction by rules; leave out --lexicon or --from")
+    if origin == SOURCE:
+        return _written(studies, _from_source(studies), _source_provenance(studies))
+    if isinstance(origin, str):
         provenance = {"from": "file", "file": Path(origin).name}
-    write_graphs(path, found, provenance)
-    return _summary(studies, found)
+        return _written(studies, _from_file(studies, Path(origin)), provenance)
+    return _extracted(studies, origin, progress, say)
 
 
 def _extracted(
-    studies: StudySet, processes: int, told: Callable[[int, int], None]
-) -> dict[str, Graph]:
-    found = {}
-    pairs = zip(studies.study_ids, extract_many(studies.reports, processes), strict=True)
-    for done, (study_id, graph) in enumerate(pairs, 1):
-        found[study_id] = graph
-        told(done, len(studies))
-    return found
+    studies: StudySet, origin: Origin, progress: Progress | None, say: Say | None
+) -> GraphSummary:
+    if not any(studies.reports):
+        raise GraphError(f"{studies.path}: the study set has no reports to extract graphs from")
+    pairs = zip(studies.study_ids, studies.reports, strict=True)
+    reports = [ReportText(study_id, report) for study_id, report in pairs]
+    with gathered(lambda: reports, origin, studies.path / PART, progress, say) as entries:
+        totals, found = Totals(), {}
+        without: dict[str, list[str]] = {}
+        for entry in entries():
+            totals.add(entry)
+            found[entry.id] = entry.graph()
+            if entry.reason:
+                without.setdefault(entry.reason, []).append(entry.id)
+        provenance = {**origin.identity(), **totals.as_json(), "without": without}
+        return _written(studies, found, provenance, tuple(totals.lines()))
+
+
+def _written(
+    studies: StudySet,
+    found: Mapping[str, Graph],
+    provenance: Mapping[str, Any],
+    left_out: tuple[str, ...] = (),
+) -> GraphSummary:
+    write_graphs(studies.path, found, provenance)
+    return GraphSummary(
+        path=studies.path,
+        studies=len(studies),
+        graphs=len(found),
+        entities=sum(len(graph.entities) for graph in found.values()),
+        relations=sum(len(graph.relations) for graph in found.values()),
+        empty=sum(not graph.entities for graph in found.values()),
+        left_out=left_out,
+    )
+
+
+def _source_provenance(studies: StudySet) -> dict[str, Any]:
+    return {"from": SOURCE, "source": studies.manifest.get("source")}
 
 
 def _from_source(studies: StudySet) -> dict[str, Graph]:
@@ -97,14 +137,3 @@ def _from_file(studies: StudySet, file: Path) -> dict[str, Graph]:
             f"(such as '{studies.study_ids[0]}'); key the graphs by study id"
         )
     return found
-
-
-def _summary(studies: StudySet, found: Mapping[str, Graph]) -> GraphSummary:
-    return GraphSummary(
-        path=studies.path,
-        studies=len(studies),
-        graphs=len(found),
-        entities=sum(len(graph.entities) for graph in found.values()),
-        relations=sum(len(graph.relations) for graph in found.values()),
-        empty=sum(not graph.entities for graph in found.values()),
-    )

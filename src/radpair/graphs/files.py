@@ -1,0 +1,132 @@
+"""Files of graphs that are whole or absent, and the journal that a killed extraction leaves."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from radpair.errors import GraphError
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[BinaryIO]:
+    """Opens ``path`` for writing so that it appears, synced, only when the block ends well.
+
+    Raises ``GraphError`` where it cannot be written.
+    """
+    beside = path.with_name(f".{path.name}.tmp")
+    try:
+        try:
+            with beside.open("wb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            beside.replace(path)
+        finally:
+            beside.unlink(missing_ok=True)
+    except OSError as error:
+        raise GraphError(
+            f"{path}: cannot be written ({error.strerror or error}); mend that and give the same "
+            "command again, or choose another --out"
+        ) from error
+
+
+def write_json(path: Path, value: object) -> None:
+    """A JSON file as a whole. Raises ``GraphError``."""
+    with whole(path) as file:
+        file.write(json.dumps(value, ensure_ascii=False, indent=1).encode() + b"\n")
+
+
+class Journal:
+    """Lines that are done, in order, on disk; a process that is killed loses at most the last.
+
+    Every line carries its checksum, so that what was cut off is seen and written again.
+    """
+
+    def __init__(self, path: Path, file: BinaryIO, done: int, other: str) -> None:
+        self.path, self._file = path, file
+        self.done = done
+        """How many lines stand."""
+        self.other = other
+        """What of the header differed, so that an older journal was thrown away; mostly empty."""
+
+    def add(self, lines: Iterable[bytes]) -> None:
+        """Appends lines (no line break within) and hands them to the system."""
+        for line in lines:
+            self._file.write(b"%08x %s\n" % (zlib.crc32(line), line))
+            self.done += 1
+        self._file.flush()
+
+    def lines(self) -> Iterator[bytes]:
+        """Every line from the first."""
+        self._file.seek(0)
+        next(self._file)
+        for line in self._file:
+            yield line[9:-1]
+
+    def remove(self) -> None:
+        self.path.unlink(missing_ok=True)
+
+
+@contextmanager
+def journal(path: Path, header: Mapping[str, str]) -> Iterator[Journal]:
+    """Opens the journal at ``path``, which continues where ``header`` is that of its beginning.
+
+    Raises ``GraphError`` where another process has it open or it cannot be written.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as error:
+        raise GraphError(
+            f"{path.parent}: cannot be written to ({error.strerror}); mend that, or choose "
+            "another --out"
+        ) from error
+    with os.fdopen(descriptor, "r+b") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise GraphError(
+                f"{path}: another process is writing these graphs; wait for it to end"
+            ) from None
+        yield _continued(path, file, header)
+
+
+def _continued(path: Path, file: BinaryIO, header: Mapping[str, str]) -> Journal:
+    first = json.dumps(header, sort_keys=True).encode() + b"\n"
+    before = file.readline()
+    if before != first:
+        file.seek(0)
+        file.truncate()
+        file.write(first)
+        file.flush()
+        return Journal(path, file, 0, _changed(before, header))
+    done, end = 0, len(first)
+    for line in file:
+        if not _sound(line):
+            break
+        done, end = done + 1, end + len(line)
+    file.seek(end)
+    file.truncate()
+    return Journal(path, file, done, "")
+
+
+def _sound(line: bytes) -> bool:
+    return line[-1:] == b"\n" and line[:9] == b"%08x " % zlib.crc32(line[9:-1])
+
+
+def _changed(before: bytes, header: Mapping[str, str]) -> str:
+    """The names of the header's values that changed; empty where there was no header."""
+    try:
+        old = json.loads(before) if before else None
+    except ValueError:
+        return "journal"
+    if not isinstance(old, dict):
+        return ""
+    names = sorted({*old, *header})
+    return ", ".join(name for name in names if old.get(name) != header.get(name))
