@@ -19,9 +19,10 @@ from radpair.errors import GraphError
 from radpair.graphs import corpus, extract
 from radpair.graphs.corpus import write_corpus
 from radpair.graphs.files import journal
-from radpair.graphs.origin import Chunk, Entry, Rules, entry
-from radpair.graphs.radgraph_json import read
-from radpair.records import Entity, Graph
+from radpair.graphs.origin import Chunk, Entry, Rules, entry, graph_json
+from radpair.graphs.radgraph_json import read, to_json
+from radpair.graphs.schema import RELATION_TYPES
+from radpair.records import Entity, Graph, Relation
 from radpair.sources.reports import ReportText
 
 TEXTS = (
@@ -237,6 +238,15 @@ def test_an_entry_survives_its_line(text: str, report_id: str) -> None:
     assert again == kept
     assert again.graph() == Graph(" ".join(words), (entity,))
     assert b"\n" not in kept.line()
+
+
+@given(st.lists(st.text(max_size=9), min_size=1, max_size=4), st.data())
+def test_graph_json_is_that_of_the_library(words: list[str], data: st.DataObject) -> None:
+    entities = tuple(Entity(word, "Anatomy::uncertain", at, at) for at, word in enumerate(words))
+    ends = st.integers(0, len(words) - 1)
+    links = st.builds(Relation, ends, st.sampled_from(RELATION_TYPES), ends)
+    graph = Graph(" ".join(words), entities, tuple(data.draw(st.lists(links))))
+    assert graph_json(graph) == json.dumps(to_json(graph), ensure_ascii=False)
 
 
 SCRIPT = """

@@ -5,18 +5,18 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
+from json.encoder import encode_basestring as quoted
 from pathlib import Path
 from typing import Any
 
 from radpair.errors import GraphError
 from radpair.graphs.files import Journal, journal, whole
-from radpair.graphs.origin import Chunk, Entry, Origin
+from radpair.graphs.origin import Chunk, Entry, Origin, encodable
 from radpair.reports.reading import Account
 from radpair.sources.reports import ReportText
 
@@ -121,9 +121,8 @@ def write_corpus(
         with whole(out) as file:
             file.write(b"{")
             for number, entry in enumerate(entries()):
-                name = json.dumps(entry.id, ensure_ascii=not _encodes(entry.id))
                 between = ",\n" if number else "\n"
-                file.write(f"{between}{name}: {entry.graph_json}".encode())
+                file.write(f"{between}{encodable(quoted(entry.id))}: {entry.graph_json}".encode())
             file.write(b"\n}\n")
     return CorpusResult(out, without, totals)
 
@@ -204,7 +203,3 @@ def _row(cells: tuple[str, ...]) -> bytes:
     line = io.StringIO(newline="")
     csv.writer(line, lineterminator="\n").writerow(cells)
     return line.getvalue().encode("utf-8", "backslashreplace")
-
-
-def _encodes(text: str) -> bool:
-    return not any("\ud800" <= letter <= "\udfff" for letter in text)

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from importlib import resources
+from json.encoder import encode_basestring as quoted
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from radpair import __version__
 from radpair.errors import GraphError
 from radpair.graphs.extract import extract
-from radpair.graphs.radgraph_json import from_json, to_json
+from radpair.graphs.radgraph_json import from_json
 from radpair.graphs.terms import (
     ANATOMY_ROLES,
     OBSERVATION_ROLES,
@@ -34,6 +36,8 @@ AHEAD = 4
 """Chunks handed out for each process, so that none waits and memory stays flat."""
 NO_TERM = "no term of the lexicon"
 NOTHING_STATED = "terms of the lexicon, but nothing stated of this study"
+
+_HALVES = re.compile("[\ud800-\udfff]")
 
 Chunk = list[ReportText]
 
@@ -71,7 +75,7 @@ class Entry:
 
     def line(self) -> bytes:
         facts = [self.id, self.entities, self.relations, self.words, self.left_out, self.reason]
-        return f"{_compact(facts)}\t{self.graph_json}".encode()
+        return f"{json.dumps(facts)}\t{self.graph_json}".encode()
 
     @classmethod
     def of_line(cls, line: bytes) -> Entry:
@@ -87,7 +91,7 @@ def entry(report: ReportText, graph: Graph, reason: str = "") -> Entry:
         reason = reading.reason or NO_TERM
     return Entry(
         id=report.id,
-        graph_json=_compact(to_json(graph)),
+        graph_json=encodable(graph_json(graph)),
         entities=len(graph.entities),
         relations=len(graph.relations),
         words=words(reading.body),
@@ -96,14 +100,23 @@ def entry(report: ReportText, graph: Graph, reason: str = "") -> Entry:
     )
 
 
-def _compact(value: Any) -> str:
-    """JSON that can be encoded; characters that cannot (halves of pairs) are written as \\u."""
-    text = json.dumps(value, ensure_ascii=False)
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return json.dumps(value)
-    return text
+def graph_json(graph: Graph) -> str:
+    """``to_json`` as text, without the objects between: a long report has 100,000 entities."""
+    outgoing: dict[int, list[str]] = {}
+    for link in graph.relations:
+        outgoing.setdefault(link.source, []).append(f'["{link.type}", "{link.target + 1}"]')
+    entities = ", ".join(
+        f'"{number}": {{"tokens": {quoted(entity.text)}, "label": {quoted(entity.label)}, '
+        f'"start_ix": {entity.start}, "end_ix": {entity.end}, '
+        f'"relations": [{", ".join(outgoing.get(number - 1, ()))}]}}'
+        for number, entity in enumerate(graph.entities, 1)
+    )
+    return f'{{"text": {quoted(graph.text)}, "entities": {{{entities}}}}}'
+
+
+def encodable(text: str) -> str:
+    """Halves of surrogate pairs, which no encoding can write, as JSON's escapes."""
+    return _HALVES.sub(lambda half: f"\\u{ord(half.group()):04x}", text)
 
 
 class Rules:
