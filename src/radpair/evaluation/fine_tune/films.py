@@ -6,7 +6,7 @@ neither on the batch nor on the number of threads that prepare it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
@@ -65,7 +65,7 @@ def training_batches(
     augmentation: AugmentationConfig,
     batch: int,
     seed: int,
-) -> Iterator[tuple[Tensor, Indices]]:
+) -> Generator[tuple[Tensor, Indices], None, None]:
     """Endless ``(pixels [batch, size, size] uint8, rows of the targets [batch])``.
 
     Passes follow each other without a gap, each in an order of its own, so that every batch is

@@ -1,4 +1,7 @@
-"""A fine-tuned classifier as a folder: weights, what they mean, and a hash of each; no pickle."""
+"""A fine-tuned classifier as a folder: weights, what they mean, and a hash of each; no pickle.
+
+``thresholds.json`` maps labels to thresholds, in the form that ``radpair readers`` takes.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,12 @@ from radpair.models.folder import write_atomically
 from radpair.settings import build, plain
 
 FORMAT = "radpair.classifier/1"
-WEIGHTS, CONFIG, HASHES = "classifier.safetensors", "classifier.json", "hashes.json"
+WEIGHTS, CONFIG, THRESHOLDS, HASHES = (
+    "classifier.safetensors",
+    "classifier.json",
+    "thresholds.json",
+    "hashes.json",
+)
 
 
 @dataclass(frozen=True)
@@ -72,13 +80,14 @@ def save_classifier(
         },
         "task": task.kind,
         "labels": list(task.names),
-        "thresholds": dict(zip(task.names, thresholds.tolist(), strict=True)),
         "origin": dict(origin),
     }
     state = {key: value.cpu().contiguous() for key, value in classifier.state_dict().items()}
+    limits = dict(zip(task.names, thresholds.tolist(), strict=True))
     parts = {
         WEIGHTS: safetensors.torch.save(state),
         CONFIG: json.dumps(described, indent=2).encode(),
+        THRESHOLDS: json.dumps(limits, indent=2).encode(),
     }
     hashes = {name: hashlib.sha256(content).hexdigest() for name, content in parts.items()}
     folder.mkdir(parents=True, exist_ok=True)
@@ -115,7 +124,8 @@ def load_classifier(folder: Path | str, device: str = "cpu") -> SavedClassifier:
             f"{folder}: its weights do not fit its configuration ({problem}); save it again"
         ) from problem
     whole = hashlib.sha256(b"".join(parts[name] for name in sorted(parts))).hexdigest()
-    thresholds = np.array([described["thresholds"][name] for name in task.names])
+    limits = json.loads(parts[THRESHOLDS])
+    thresholds = np.array([limits[name] for name in task.names], dtype=np.float64)
     ready = classifier.to(device).eval()
     return SavedClassifier(ready, task, thresholds, described["origin"], whole)
 
@@ -136,7 +146,7 @@ def _verified(folder: Path) -> dict[str, bytes]:
         )
     try:
         hashes = json.loads((folder / HASHES).read_text())
-        expected = {name: hashes[name] for name in (WEIGHTS, CONFIG)}
+        expected = {name: hashes[name] for name in (WEIGHTS, CONFIG, THRESHOLDS)}
     except (ValueError, KeyError, TypeError) as problem:
         raise ModelError(f"{folder / HASHES}: damaged; save the classifier again") from problem
     parts = {}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -93,7 +94,7 @@ def train(
     size = classifier.encoder.config.size
     seen = None if held is None else Fitted(films, held.studies, size)
     batches = training_batches(films, items, size, config.augmentation, config.batch, seed)
-    with torch.random.fork_rng():
+    with closing(batches), torch.random.fork_rng():
         frozen = buffer_hash(classifier.encoder)
         for pixels, rows in batches:
             if course.steps == limits.warmup:
@@ -102,7 +103,9 @@ def train(
                 break
             torch.manual_seed((seed << 32) + course.steps)
             head_only = course.steps < limits.warmup
-            set_phase(classifier, head_only=head_only, statistics=config.statistics)
+            alone = len(rows) == 1  # a batch of one has no statistics of its own
+            statistics = "frozen" if alone else config.statistics
+            set_phase(classifier, head_only=head_only, statistics=statistics)
             found = _step(classifier, optimiser, pixels.to(device), truth[rows].to(device))
             course.steps += 1
             _refuse_non_finite(found, course.steps, trial)
