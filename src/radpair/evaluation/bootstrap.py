@@ -2,27 +2,39 @@
 
 A patient's studies look alike, so patients are drawn with replacement and bring all of theirs
 along. Several runs (label draws, seeds) of one model are never pooled: inside each resample the
-metric is computed per run and averaged, so more runs do not feign more patients.
+metric is computed per run and averaged, so more runs do not feign more patients. What turns
+resamples into an interval is in ``intervals``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from radpair.errors import EvaluationError
-from radpair.evaluation.statistics import Floats, Metric, check_scores
+from radpair.evaluation.intervals import (
+    percentile_bounds,
+    shape,
+    two_sided_p,
+    variance,
+    wilson_bounds,
+)
+from radpair.evaluation.statistics import Floats, Metric, check_scores, why_undefined
 
-_CHUNK_VALUES = 2_000_000
+_CHUNK_VALUES = 100_000
+_LEAST_COLUMNS = 32
+_GROUPS = 500
+_COUNTED = {"sensitivity": "positives", "specificity": "negatives", "accuracy": "given"}
+"""The metrics that are shares of studies, by name, and which studies they are shares of."""
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A value with its percentile interval; all three NaN where the value is undefined."""
+    """A value with its interval; all three NaN where the value is undefined."""
 
     value: float
     low: float
@@ -31,6 +43,8 @@ class Interval:
     """Two-sided bootstrap p-value of a difference against 0; None for a plain metric."""
     undefined: int = 0
     """Resamples left out because one class of the label was not drawn."""
+    note: str | None = None
+    """Why the value is undefined, what its mean leaves out, or why its interval is doubtful."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +56,10 @@ class Estimate:
     labels: tuple[Interval, ...]
 
 
+def _nothing() -> Floats:
+    return np.empty((0, 0))
+
+
 @dataclass(frozen=True, slots=True)
 class Resampled:
     """A metric in the whole evaluation set and in each resample, averaged over runs."""
@@ -50,6 +68,12 @@ class Resampled:
     """``[labels]``."""
     draws: Floats
     """``[resamples, labels]``."""
+    left_out: Floats = field(default_factory=_nothing)
+    """Without each patient, ``[groups, labels]`` (groups of patients where they are many)."""
+    support: Floats = field(default_factory=_nothing)
+    """Patients and studies that a share is taken of, ``[labels, 2]``; empty for other metrics."""
+    notes: tuple[str | None, ...] = ()
+    """Per label why it is undefined or doubtful, None where it is not."""
 
 
 def resample(
@@ -69,12 +93,38 @@ def resample(
     check_scores(stacked, truth)
     if len(patients) != len(truth):
         raise EvaluationError(f"{len(truth)} studies but {len(patients)} patient ids were given")
-    value = np.mean([metric(run, truth, None) for run in stacked], axis=0)
-    parts = [
-        np.mean([metric(run, truth, weights) for run in stacked], axis=0)
-        for weights in patient_weights(patients, resamples, seed)
-    ]
-    return Resampled(value, np.concatenate(parts))
+
+    def measured(weights: Floats | None) -> Floats:
+        return np.asarray(np.mean([metric(run, truth, weights) for run in stacked], axis=0))
+
+    value = measured(None)
+    draws = [measured(weights) for weights in patient_weights(patients, resamples, seed)]
+    left_out = np.concatenate([measured(weights) for weights in left_out_weights(patients, seed)])
+    return Resampled(
+        value,
+        np.concatenate(draws),
+        left_out,
+        _support(metric, truth, patients, len(value)),
+        _notes(value, left_out, truth),
+    )
+
+
+def combined(samples: Sequence[Resampled], factors: Sequence[float]) -> Resampled:
+    """The sum of metrics, each times its factor, in the whole set and resample by resample.
+
+    ``[1, -1]`` is a difference, ``[1 / n] * n`` a mean over readers or models. All must come from
+    the same patients and seed. Raises ``EvaluationError`` for unequal shapes.
+    """
+    if len({sample.draws.shape for sample in samples}) != 1:
+        raise EvaluationError("a paired difference needs the same studies, labels and resamples")
+    both = all(len(sample.left_out) == len(samples[0].left_out) for sample in samples)
+    notes = [sample.notes or (None,) * len(sample.value) for sample in samples]
+    return Resampled(
+        _weighted([sample.value for sample in samples], factors),
+        _weighted([sample.draws for sample in samples], factors),
+        _weighted([sample.left_out for sample in samples], factors) if both else _nothing(),
+        notes=tuple(next(filter(None, column), None) for column in zip(*notes, strict=True)),
+    )
 
 
 def patient_weights(patients: Sequence[str], resamples: int, seed: int) -> Iterator[Floats]:
@@ -85,7 +135,7 @@ def patient_weights(patients: Sequence[str], resamples: int, seed: int) -> Itera
     _, member = np.unique(np.asarray(patients, dtype=str), return_inverse=True)
     count = int(member.max()) + 1
     rng = np.random.default_rng(seed)
-    step = max(1, _CHUNK_VALUES // len(member))
+    step = max(_LEAST_COLUMNS, _CHUNK_VALUES // len(member))
     for start in range(0, resamples, step):
         size = min(step, resamples - start)
         drawn = rng.integers(0, count, size=(size, count))
@@ -94,13 +144,24 @@ def patient_weights(patients: Sequence[str], resamples: int, seed: int) -> Itera
         yield weights[member].astype(np.float64)
 
 
+def left_out_weights(patients: Sequence[str], seed: int) -> Iterator[Floats]:
+    """1 for the studies that stay when a patient is left out, in chunks ``[studies, groups]``.
+
+    Above 500 patients, whole groups of patients are left out, dealt at random by the seed.
+    """
+    names, member = np.unique(np.asarray(patients, dtype=str), return_inverse=True)
+    groups = min(len(names), _GROUPS)
+    order = np.random.default_rng([seed, 2]).permutation(len(names))
+    group = (order % groups if groups < len(names) else np.arange(groups))[member]
+    step = max(_LEAST_COLUMNS, _CHUNK_VALUES // len(member))
+    for start in range(0, groups, step):
+        chosen = np.arange(start, min(groups, start + step))
+        yield (group[:, None] != chosen).astype(np.float64)
+
+
 def interval(sample: Resampled, level: float = 0.95) -> Estimate:
-    """Percentile intervals of a resampled metric, per label and for the mean over labels."""
-    labels = tuple(
-        _interval(float(value), draws, level)
-        for value, draws in zip(sample.value, sample.draws.T, strict=True)
-    )
-    return Estimate(_interval(*_macro(sample), level), labels)
+    """Intervals of a resampled metric, per label and for the mean over labels."""
+    return _estimate(sample, level, tested=False)
 
 
 def bootstrap(
@@ -118,40 +179,99 @@ def bootstrap(
 
 def difference(first: Resampled, second: Resampled, level: float = 0.95) -> Estimate:
     """``first - second`` resample by resample; both must come from the same patients and seed."""
-    if first.draws.shape != second.draws.shape:
-        raise EvaluationError("a paired difference needs the same studies, labels and resamples")
-    gap = Resampled(first.value - second.value, first.draws - second.draws)
-    labels = tuple(
-        _interval(float(value), draws, level, tested=True)
-        for value, draws in zip(gap.value, gap.draws.T, strict=True)
-    )
-    return Estimate(_interval(*_macro(gap), level, tested=True), labels)
+    return _estimate(combined([first, second], [1.0, -1.0]), level, tested=True)
 
 
-def _macro(sample: Resampled) -> tuple[float, Floats]:
-    """The mean over labels of the whole set and of each resample, undefined labels left out."""
+def _estimate(sample: Resampled, level: float, tested: bool) -> Estimate:
+    count = len(sample.value)
+    left_out = sample.left_out if sample.left_out.size else np.empty((0, count))
+    notes = sample.notes or (None,) * count
+    labels = []
+    for label in range(count):
+        columns = (float(sample.value[label]), sample.draws[:, label], left_out[:, label])
+        share = sample.support[label] if len(sample.support) else None
+        labels.append(_interval(*columns, level, tested, share, notes[label]))
     defined = ~np.isnan(sample.value)
-    if not defined.any():
-        return float("nan"), np.full(len(sample.draws), np.nan)
-    draws = sample.draws[:, defined]
-    there = ~np.isnan(draws)
-    total = np.where(there, draws, 0.0).sum(axis=1)
-    counts = there.sum(axis=1)
-    means = np.divide(total, counts, out=np.full(len(draws), np.nan), where=counts > 0)
-    return float(sample.value[defined].mean()), means
+    value = float(sample.value[defined].mean()) if defined.any() else float("nan")
+    macro = _interval(
+        value,
+        _means(sample.draws[:, defined]),
+        _means(left_out[:, defined]),
+        level,
+        tested,
+        sample.support[0] if count == 1 and len(sample.support) else None,
+        _left_out_note(defined) or (notes[0] if count == 1 else None),
+    )
+    return Estimate(macro, tuple(labels))
 
 
-def _interval(value: float, draws: Floats, level: float, tested: bool = False) -> Interval:
+def _interval(
+    value: float,
+    draws: Floats,
+    left_out: Floats,
+    level: float,
+    tested: bool,
+    share: Floats | None,
+    note: str | None,
+) -> Interval:
     kept = draws[~np.isnan(draws)]
-    left_out = len(draws) - len(kept)
+    missing = len(draws) - len(kept)
     if np.isnan(value) or len(kept) == 0:
-        return Interval(float("nan"), float("nan"), float("nan"), None, left_out)
-    low, high = np.quantile(kept, [(1 - level) / 2, (1 + level) / 2])
-    p = _two_sided(kept) if tested else None
-    return Interval(value, float(low), float(high), p, left_out)
+        return Interval(float("nan"), float("nan"), float("nan"), None, missing, note)
+    if share is not None:
+        low, high = wilson_bounds(value, _effective(value, left_out, share), level)
+        return Interval(value, low, high, None, missing, note)
+    if kept.min() == kept.max():
+        note = note or "every resample gave the same value"
+    found = shape(value, kept, left_out)
+    low, high = percentile_bounds(kept, level, found)
+    return Interval(value, low, high, two_sided_p(kept, found) if tested else None, missing, note)
 
 
-def _two_sided(draws: Floats) -> float:
-    """Twice the smaller tail at 0, each tail counted with one added so that it is never 0."""
-    tails = (1 + np.sum(draws <= 0), 1 + np.sum(draws >= 0))
-    return float(min(1.0, 2 * min(tails) / (len(draws) + 1)))
+def _effective(value: float, left_out: Floats, share: Floats) -> float:
+    """So many independent studies would give the share's variance: patients up to studies."""
+    patients, studies = share
+    spread = variance(value, left_out)
+    if spread <= 0 or not 0 < value < 1:
+        return float(patients)
+    return float(np.clip(value * (1 - value) / spread, patients, studies))
+
+
+def _means(draws: Floats) -> Floats:
+    """The mean over labels of each row ``[rows, labels]``, undefined labels left out."""
+    there = ~np.isnan(draws)
+    counts = there.sum(axis=1)
+    total = np.where(there, draws, 0.0).sum(axis=1)
+    found: Floats = np.divide(total, counts, out=np.full(len(draws), np.nan), where=counts > 0)
+    return found
+
+
+def _support(metric: Metric, truth: NDArray[Any], patients: Sequence[str], labels: int) -> Floats:
+    counted = _COUNTED.get(getattr(metric, "__name__", ""))
+    if counted is None:
+        return _nothing()
+    rows = {"positives": truth == 1, "negatives": truth == 0, "given": ~np.isnan(truth)}[counted]
+    people = np.asarray(patients, dtype=str)
+    found = [(len(np.unique(people[chosen])), int(chosen.sum())) for chosen in rows.T[:labels]]
+    return np.array(found, dtype=np.float64)
+
+
+def _notes(value: Floats, left_out: Floats, truth: NDArray[Any]) -> tuple[str | None, ...]:
+    lacks = why_undefined(truth)[: len(value)]
+    alone: list[bool] = np.isnan(left_out).any(axis=0).tolist()
+    return tuple(
+        (lack or "undefined")
+        if np.isnan(number)
+        else ("a class rests on one patient: the interval is not to be trusted" if one else None)
+        for number, one, lack in zip(value.tolist(), alone, lacks, strict=True)
+    )
+
+
+def _left_out_note(defined: NDArray[np.bool_]) -> str | None:
+    if defined.all():
+        return None
+    return f"{int((~defined).sum())} of {len(defined)} labels are undefined and left out"
+
+
+def _weighted(arrays: Sequence[Floats], factors: Sequence[float]) -> Floats:
+    return np.asarray(sum(f * array for f, array in zip(factors, arrays, strict=True)))

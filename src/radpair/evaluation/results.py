@@ -15,11 +15,12 @@
                "constant": [{"draw", "label", "reason"}]}]}
 
     METRIC = {"macro": INTERVAL, "labels": {label: INTERVAL}, "draws": [macro of each draw]}
-    INTERVAL = {"value", "low", "high", "p", "undefined"}
+    INTERVAL = {"value", "low", "high", "p", "undefined", "note"}
 
 ``value`` is the mean over draws; ``low`` and ``high`` come from resampling patients of the
 evaluated split, the mean over draws taken inside each resample. ``p`` belongs to differences (value
 minus the reference's). ``undefined`` counts resamples without one of the label's classes.
+``note`` says why a value is undefined or an interval doubtful (null: neither).
 """
 
 from __future__ import annotations
