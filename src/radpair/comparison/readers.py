@@ -29,11 +29,13 @@ patients, so differences are paired.
      "notes": [what a reader of the figures should know]}
 
     METRIC = {"macro": INTERVAL, "labels": {label: INTERVAL}, "draws": []}
-    INTERVAL = {"value", "low", "high", "p", "undefined"}
+    INTERVAL = {"value", "low", "high", "p", "undefined", ...}
 
-``sensitivity_gap`` is the model's true positive rate at the reader's false positive rate, minus
-the reader's; ``side`` is where the reader's point lies to the curve: "under", "on" or "above";
-``distance`` is the shortest one in the ROC plane, negative for a point above. ``p`` (differences and gaps) is that of the paired bootstrap, one comparison at a time.
+INTERVAL is that of ``radpair.evaluation.bootstrap``. ``sensitivity_gap`` is the model's true
+positive rate at the reader's false positive rate, minus the reader's. ``side`` is where the
+reader's point lies to the curve at that rate: "under", "on", "above", or null; ``distance`` is the
+shortest one in the ROC plane, negative for a point above. ``p`` (differences and gaps) is that of
+the paired bootstrap, one comparison at a time.
 """
 
 from __future__ import annotations
@@ -50,7 +52,7 @@ from radpair.comparison.roc import (
     distance,
     false_positive_rate,
     roc_curve,
-    sensitivity_gap,
+    sensitivity_at,
     true_positive_rate,
 )
 from radpair.errors import EvaluationError
@@ -136,7 +138,7 @@ def compare(
     readers = {
         name: measured.metrics(METRICS, answers) for name, answers in panel.given_answers.items()
     }
-    mean = {metric: _mean([found[metric] for found in readers.values()]) for metric in METRICS}
+    mean = measured.metrics(METRICS, np.stack([*panel.given_answers.values()]))
     found: dict[str, Any] = {
         "schema": SCHEMA,
         "labels": list(panel.labels),
@@ -168,7 +170,10 @@ class _Measured:
     seed: int
 
     def metric(self, metric: Metric, scores: Floats) -> Resampled:
-        """``scores [studies, labels]``; a NaN answer has NaN as its truth, so it is not read."""
+        """Of ``[studies, labels]``, or the mean over ``[readers, studies, labels]``.
+
+        A NaN answer has NaN as its truth, so what stands in its place is not read.
+        """
         panel = self.panel
         return resample(
             metric,
@@ -244,30 +249,23 @@ def _point(
     theirs: Mapping[str, Resampled],
 ) -> dict[str, Any]:
     """Where one reader's operating points lie to the model's curves."""
-    gap = measured.metric(sensitivity_gap(model.scores), measured.panel.given_answers[name])
-    nothing = Resampled(np.zeros_like(gap.value), np.zeros_like(gap.draws))
+    answers = measured.panel.given_answers[name]
+    height = measured.metric(sensitivity_at(model.scores), answers)
+    gap = difference(height, theirs["tpr"], LEVEL)
     labels = {}
     for place, label in enumerate(measured.panel.labels):
         fpr, tpr = (float(theirs[rate].value[place]) for rate in ("fpr", "tpr"))
         labels[label] = {"fpr": fpr, "tpr": tpr, "side": None, "distance": float("nan")}
-        if not np.isnan(gap.value[place]):
-            labels[label] |= _side(float(gap.value[place]), distance(fpr, tpr, curves[place]))
-    gaps = measured.result(difference(gap, nothing, LEVEL))
-    return {"reader": name, "sensitivity_gap": gaps, "labels": labels}
+        above = gap.labels[place].value
+        if not np.isnan(above):
+            labels[label] |= _side(above, distance(fpr, tpr, curves[place]))
+    return {"reader": name, "sensitivity_gap": measured.result(gap), "labels": labels}
 
 
 def _side(gap: float, far: float) -> dict[str, Any]:
     if abs(gap) <= ON_THE_CURVE:
         return {"side": "on", "distance": 0.0}
     return {"side": "under", "distance": far} if gap > 0 else {"side": "above", "distance": -far}
-
-
-def _mean(samples: Sequence[Resampled]) -> Resampled:
-    """The mean over readers, in the whole set and inside each resample."""
-    return Resampled(
-        np.mean([one.value for one in samples], axis=0),
-        np.mean([one.draws for one in samples], axis=0),
-    )
 
 
 def _check(panel: Panel, model: Model | None, resamples: int, seed: int) -> None:

@@ -43,25 +43,27 @@ def roc_curve(scores: NDArray[Any], truth: NDArray[Any]) -> tuple[Floats, Floats
     return fp[kept] / fp[-1], tp[kept] / tp[-1]
 
 
-def sensitivity_gap(scores: NDArray[Any]) -> Metric:
-    """A ``Metric`` of a reader's decisions: how far the curve of ``scores`` runs above the point.
+def sensitivity_at(scores: NDArray[Any]) -> Metric:
+    """A ``Metric`` of a reader's decisions: the model's sensitivity where the reader stands.
 
-    ``scores [studies, labels]``. The value is the model's true positive rate at the reader's false
-    positive rate, minus the reader's true positive rate: positive where the point lies under the
-    curve. Between two operating points of the model the curve is the line that joins them.
+    ``scores [studies, labels]``. The value is the height of the ROC curve of ``scores`` at the
+    reader's false positive rate: its upper end where it is vertical, and between two operating
+    points of the model the line that joins them.
     """
 
-    def gap(decisions: NDArray[Any], truth: NDArray[Any], weights: Floats | None = None) -> Floats:
+    def height(
+        decisions: NDArray[Any], truth: NDArray[Any], weights: Floats | None = None
+    ) -> Floats:
         counts = np.ones((len(truth), 1)) if weights is None else weights
         found = np.full((counts.shape[1], truth.shape[1]), np.nan)
         for label in range(truth.shape[1]):
             given = ~np.isnan(truth[:, label])
             positive = truth[given, label] == 1
             yes = decisions[given, label].astype(bool)
-            found[:, label] = _gap(scores[given, label], yes, positive, counts[given])
+            found[:, label] = _height(scores[given, label], yes, positive, counts[given])
         return found[0] if weights is None else found
 
-    return gap
+    return height
 
 
 def distance(fpr: float, tpr: float, curve: tuple[Floats, Floats]) -> float:
@@ -96,14 +98,14 @@ def _climb(
     return parts[0], parts[1]
 
 
-def _gap(
+def _height(
     scores: NDArray[Any], yes: NDArray[np.bool_], positive: NDArray[np.bool_], weights: Floats
 ) -> Floats:
     """``[resamples]``, NaN where a resample lacks one of the classes."""
     if not positive.any() or positive.all():
         return np.full(weights.shape[1], np.nan)
     fp, tp = _climb(scores, positive, weights)
-    false, true = (yes & ~positive) @ weights, (yes & positive) @ weights
+    false = (yes & ~positive) @ weights
     left = (fp <= false).sum(axis=0) - 1  # the upper end where the curve is vertical
     right = np.minimum(left + 1, len(fp) - 1)
     each = np.arange(weights.shape[1])
@@ -112,5 +114,5 @@ def _gap(
     height = tp[left, each] + share * (tp[right, each] - tp[left, each])
     both = (fp[-1] > 0) & (tp[-1] > 0)
     found = np.full(len(each), np.nan)
-    np.divide(height - true, tp[-1], out=found, where=both)
+    np.divide(height, tp[-1], out=found, where=both)
     return found

@@ -1,0 +1,170 @@
+"""The verb as a user types it: files in, figures out."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.metrics import f1_score, matthews_corrcoef
+
+from comparison.chexpert_form import LABELS, Case, simulated, write
+from radpair.cli import main
+from radpair.comparison import compare_readers
+from radpair.comparison.run import Cutoffs
+
+READERS = Path(__file__).parents[2].parent / "shared" / "data" / "chexpert-readers"
+REAL = [READERS / f"{name}.csv" for name in ("bc4", "bc6", "bc8")]
+real = pytest.mark.skipif(not READERS.is_dir(), reason=f"{READERS} is not here")
+
+
+def refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    """The one sentence of a refused command."""
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments)
+    assert stopped.value.code == 2
+    message = capsys.readouterr().err.strip()
+    assert message.startswith("radpair: ")
+    assert "\n" not in message
+    return message
+
+
+@pytest.fixture
+def validation(case: Case) -> list[str]:
+    ids, truth, scores = simulated(9, 9000)
+    truth_file = write(case.folder / "validation.csv", ids, truth)
+    scores_file = write(case.folder / "validation-scores.csv", ids, scores)
+    return [
+        *("--validation-truth", str(truth_file)),
+        *("--validation-predictions", str(scores_file)),
+    ]
+
+
+def test_files_and_table_hold_the_same_figures(case: Case, validation, capsys) -> None:
+    out = case.folder / "out"
+    main(case.with_model(*validation, "--out", str(out)))
+    printed = capsys.readouterr().out
+    found = json.loads((out / "readers.json").read_text())
+    markdown = (out / "readers.md").read_text()
+    page = (out / "readers.html").read_text()
+    value = found["readers_mean"]["metrics"]["f1"]["macro"]["value"]
+    auroc = found["model"]["metrics"]["auroc"]["labels"]["Edema"]["value"]
+    for text in (printed, markdown, page):
+        assert f"{value:.3f}" in text
+        assert f"{auroc:.3f}" in text
+    assert "the best MCC on 120 validation studies" in printed
+    assert page.count('<svg class="chart"') == len(LABELS)
+    assert not re.search(r"https?://|<script|<link|src=", page)
+    assert {Path(file).name for file in found["files"]} == {
+        *("truth.csv", "anna.csv", "ben.csv", "synthetic.csv"),
+        *("validation.csv", "validation-scores.csv"),
+    }
+
+
+def test_thresholds_are_the_best_on_validation_and_never_on_the_truth(
+    case: Case, validation
+) -> None:
+    _, truth, scores = simulated(9, 9000)
+    readers = [case.folder / "anna.csv"]
+    for objective, function in (("mcc", matthews_corrcoef), ("f1", f1_score)):
+        cutoffs = Cutoffs((), Path(validation[1]), Path(validation[3]), objective)
+        found = compare_readers(
+            case.folder / "truth.csv", readers, case.folder / "synthetic.csv", cutoffs, LABELS
+        )
+        for place, label in enumerate(LABELS):
+            cut = found["model"]["thresholds"][label]
+            reached = function(truth[:, place], scores[:, place] >= cut)
+            every = [function(truth[:, place], scores[:, place] >= c) for c in set(scores.flat)]
+            assert reached == pytest.approx(max(every))
+            mine = found["model"]["metrics"]["f1"]["labels"][label]["value"]
+            slow = f1_score(case.truth[:, place], case.scores[:, place] >= cut)
+            assert mine == pytest.approx(slow)
+
+
+def test_defect_a_threshold_from_the_evaluated_patients_is_refused(case: Case, capsys) -> None:
+    leak = [
+        *("--validation-truth", str(case.folder / "truth.csv")),
+        *("--validation-predictions", str(case.folder / "synthetic.csv")),
+    ]
+    message = refused(case.with_model(*leak), capsys)
+    assert "patient 'patient1000' is among both" in message
+
+
+def test_without_thresholds_the_table_says_why_and_how(case: Case, capsys) -> None:
+    main(case.with_model())
+    printed = capsys.readouterr().out
+    assert "F1, MCC and operating point of synthetic are not given" in printed
+    assert "--validation-truth" in printed
+    assert "AUROC" in printed
+
+
+def test_rows_and_columns_in_another_order_change_nothing(case: Case, capsys) -> None:
+    main(case.with_model("--thresholds", *(f"{label}=0.5" for label in LABELS)))
+    straight = capsys.readouterr().out
+    order = np.random.default_rng(0).permutation(len(case.ids))
+    columns = [2, 0, 1]
+    names = [LABELS[i] for i in columns]
+    ids = [case.ids[i] for i in order]
+    for name, values in {**case.readers, "synthetic": case.scores}.items():
+        write(case.folder / f"{name}.csv", ids, values[order][:, columns], names)
+    main(case.with_model("--thresholds", *(f"{label}=0.5" for label in LABELS)))
+    assert capsys.readouterr().out == straight
+
+
+def test_a_single_reader_and_ids_without_patients(case: Case, capsys) -> None:
+    ids = [str(n) for n in range(120)]
+    write(case.folder / "truth.csv", ids, case.truth, column="id")
+    write(case.folder / "anna.csv", ids, case.readers["anna"], column="image")
+    files = ["--truth", str(case.folder / "truth.csv"), "--reader", str(case.folder / "anna.csv")]
+    main(["readers", *files, "--labels", "Edema", "--id-column", "id", "image"])
+    printed = capsys.readouterr().out
+    assert "120 of 120 ids name no patient" in printed
+    assert "1 reader has a mean F1" in printed
+
+
+def test_mistakes_end_with_code_2_and_the_remedy(case: Case, validation, capsys) -> None:
+    folder = str(case.folder)
+    assert "give both --validation-truth" in refused(case.with_model(*validation[:2]), capsys)
+    both = case.with_model(*validation, "--thresholds", "Edema=1")
+    assert "drop --thresholds" in refused(both, capsys)
+    assert "--predictions" in refused(case.arguments("--thresholds", "Edema=1"), capsys)
+    twice = ["readers", "--truth", f"{folder}/truth.csv", "--reader", *[f"{folder}/ben.csv"] * 2]
+    assert "two readers are called 'ben'" in refused([*twice, "--labels", "Edema"], capsys)
+    assert "no column 'Cardiomegaly'" in refused(twice[:5], capsys)
+    assert "is a file" in refused(case.arguments("--out", f"{folder}/ben.csv"), capsys)
+    one_class = simulated(9, 9000)
+    write(case.folder / "validation.csv", one_class[0], 0 * one_class[1])
+    assert "one class only of 'Edema'" in refused(case.with_model(*validation), capsys)
+    (case.folder / "ben.csv").write_bytes(b"Study,Ed\xe9ma\n")
+    assert "ben.csv: is not UTF-8" in refused(case.arguments(), capsys)
+
+
+@real
+def test_the_three_readers_of_chexpert() -> None:
+    """Mean F1 0.616 and MCC 0.530 over readers and labels, as recomputed from the files."""
+    found = compare_readers(READERS / "groundtruth.csv", REAL)
+    assert (found["studies"], found["patients"]) == (500, 500)
+    mean = found["readers_mean"]["metrics"]
+    assert f"{mean['f1']['macro']['value']:.3f}" == "0.616"
+    assert f"{mean['mcc']['macro']['value']:.3f}" == "0.530"
+    truth, *answers = (rows(file) for file in (READERS / "groundtruth.csv", *REAL))
+    for reader, theirs in zip(found["readers"], answers, strict=True):
+        for label in found["labels"]:
+            pairs = [(int(truth[study][label]), int(theirs[study][label])) for study in truth]
+            expected = {
+                "tpr": pairs.count((1, 1)) / (pairs.count((1, 1)) + pairs.count((1, 0))),
+                "fpr": pairs.count((0, 1)) / (pairs.count((0, 1)) + pairs.count((0, 0))),
+                "f1": f1_score(*zip(*pairs, strict=True)),
+                "mcc": matthews_corrcoef(*zip(*pairs, strict=True)),
+            }
+            for metric, value in expected.items():
+                mine = reader["metrics"][metric]["labels"][label]["value"]
+                assert mine == pytest.approx(value), (reader["name"], label, metric)
+
+
+def rows(file: Path) -> dict[str, dict[str, str]]:
+    with file.open() as handle:
+        return {row["Study"]: row for row in csv.DictReader(handle)}
