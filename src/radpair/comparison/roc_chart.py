@@ -108,7 +108,7 @@ def _frame(x: Scale, y: Scale) -> list[str]:
 
 def _heading(found: Found, label: str) -> list[str]:
     count = found["counts"][label]
-    told = f"{count['positives']:,} of {count['studies']:,}"
+    told = f"{count['positives']:,} of {count['studies']:,} present"
     if found["model"]:
         told = f"AUROC {number(found['model']['metrics']['auroc']['labels'][label]['value'])}"
     return [
