@@ -33,6 +33,7 @@ _SIGNS = {
     schema.ABSENT: "-",
     schema.UNCERTAIN: "?",
     schema.MEASURED_OBSERVATION: "#",
+    schema.MEASURED_ANATOMY: "%",
 }
 _ARROWS = {schema.MODIFY: "~", schema.LOCATED_AT: ">", schema.SUGGESTIVE_OF: "=>"}
 

@@ -9,7 +9,7 @@ from radpair.graphs.match import MEASURE, Item, match
 from radpair.graphs.phrases import Link
 from radpair.graphs.relations import relate
 from radpair.graphs.scopes import assign
-from radpair.graphs.terms import MODIFIER, Lexicon, shipped_lexicon
+from radpair.graphs.terms import MODIFIER, SIDE, Lexicon, shipped_lexicon
 from radpair.processes import in_order
 from radpair.records import Entity, Graph, Relation
 from radpair.reports import tokens
@@ -22,6 +22,9 @@ _CHUNK_CHARACTERS = 1 << 20
 _REMEMBERED = 16384
 _LONG = 2000
 """Characters; a longer sentence is not remembered."""
+
+_EMPTY = frozenset({"finding", "elevated", "high", "low"})
+"""Observations that mean nothing by themselves."""
 
 SentenceGraph = tuple[tuple[str, ...], tuple[Entity, ...], tuple[Relation, ...]]
 
@@ -107,10 +110,11 @@ def _read(sentence: str, lexicon: Lexicon) -> SentenceGraph:
 
 
 def _drop_lone_modifiers(items: list[Item], links: list[Link]) -> None:
-    """A word such as ``mild`` that qualifies nothing in its sentence is no entity."""
+    """A word such as ``mild`` or ``left`` that qualifies nothing in its sentence is no entity."""
     linked = {id(item) for source, _, target in links for item in (source, target)}
     for item in items:
-        if item.role in {MODIFIER, MEASURE} and id(item) not in linked:
+        lone = item.role in {MODIFIER, MEASURE, SIDE} or item.concept in _EMPTY
+        if lone and id(item) not in linked:
             item.status = ""
 
 

@@ -8,6 +8,8 @@ from radpair.graphs.match import MEASURE, Item
 from radpair.graphs.schema import LOCATED_AT, MODIFY
 from radpair.graphs.terms import DEVICE, FINDING, MODIFIER, PART, SIDE, STATE, STRUCTURE
 
+_DEGREES = frozenset({"more", "less", "most", "very"})
+
 Link = tuple[Item, str, Item]
 
 ABSTRACT = frozenset({"change", "pattern", "finding", "process", "improvement", "worsening"})
@@ -38,7 +40,7 @@ class Phrase:
 def read_phrase(items: list[Item], links: list[Link]) -> Phrase:
     """Finds the heads of a run of entities and adds the relations within it to ``links``."""
     phrase = Phrase()
-    phrase.heads = [item for item in items if item.role in {FINDING, DEVICE}]
+    phrase.heads = _heads(items, links)
     _read_anatomy([item for item in items if item.is_anatomy], phrase, links)
     qualifiers = [item for item in items if item.role in {MODIFIER, STATE, MEASURE}]
     if phrase.heads:
@@ -53,6 +55,18 @@ def read_phrase(items: list[Item], links: list[Link]) -> Phrase:
     return phrase
 
 
+def _heads(items: list[Item], links: list[Link]) -> list[Item]:
+    """Findings and devices; of ``cholecystectomy clips`` the first qualifies the second."""
+    heads: list[Item] = []
+    for item in items:
+        if item.role == DEVICE and heads and heads[-1].role == DEVICE:
+            if heads[-1].end == item.start - 1:
+                links.append((heads.pop(), MODIFY, item))
+        if item.role in {FINDING, DEVICE}:
+            heads.append(item)
+    return heads
+
+
 def _attach_qualifiers(items: list[Item], heads: list[Item], links: list[Link]) -> None:
     """Each modifier belongs to the next finding of its phrase, or to the last one.
 
@@ -61,11 +75,24 @@ def _attach_qualifiers(items: list[Item], heads: list[Item], links: list[Link]) 
     if heads[-1].concept in ABSTRACT:
         links.extend((item, MODIFY, heads[-1]) for item in heads[:-1])
     following: Item | None = None
+    after: Item | None = None
     for item in reversed(items):
         if item.role in {FINDING, DEVICE}:
             following = item
         elif item.role in {MODIFIER, STATE, MEASURE}:
-            links.append((item, MODIFY, following or heads[-1]))
+            target = after if after is not None and _grades(item, after) else following
+            links.append((item, MODIFY, target or heads[-1]))
+        after = item
+
+
+def _grades(item: Item, after: Item) -> bool:
+    """``Minimally displaced``, ``more prominent``: an adverb belongs to the adjective after it.
+
+    So does what precedes ``resolution`` (``complete resolution``).
+    """
+    adverb = item.word.endswith("ly") or item.word in _DEGREES or after.concept == "resolved"
+    adjacent = after.start == item.end + 1 and after.role in {MODIFIER, STATE}
+    return item.role == MODIFIER and adverb and adjacent
 
 
 def _chain_states(qualifiers: list[Item], links: list[Link]) -> list[Item]:
@@ -81,34 +108,37 @@ def _chain_states(qualifiers: list[Item], links: list[Link]) -> list[Item]:
 
 
 def _read_anatomy(anatomy: list[Item], phrase: Phrase, links: list[Link]) -> None:
-    """``Right lower lobe``: right and lower modify lobe; ``heart size``: size modifies heart."""
-    head: Item | None = None
-    waiting: list[Item] = []
+    """``Right lower lobe``: right and lower modify lobe; ``heart size``: size modifies heart.
+
+    An adjective qualifies the noun after it (``pulmonary arteries``), and sides go to the noun;
+    after a noun an adjective begins another place (``right upper lobe pulmonary nodule``).
+    """
+    heads: list[Item] = []
+    sides: list[Item] = []
     for item in anatomy:
+        head = heads[-1] if heads else None
         if item.role == SIDE:
-            waiting.append(item)
+            sides.append(item)
         elif item.role == PART and head is not None and head.role == STRUCTURE:
             links.append((item, MODIFY, head))
             phrase.parts.append(item)
-            links.extend((side, MODIFY, head) for side in waiting)
-            waiting = []
         else:
-            if head is not None:
-                links.append((head, MODIFY, item))
-            links.extend((side, MODIFY, item) for side in waiting)
-            waiting = []
-            head = item
+            if head is not None and item.is_adjective and not head.is_adjective:
+                links.extend((side, MODIFY, head) for side in sides)
+                sides = []
+            elif head is not None:
+                links.append((heads.pop(), MODIFY, item))
+            heads.append(item)
             if item.role == PART:
                 phrase.parts.append(item)
-    if head is None and _are_compared(waiting):
-        phrase.places = waiting
+    if not heads and _are_compared(sides):
+        phrase.places = sides
         return
-    if head is None:
-        head = _head_of_sides(waiting, links)
+    if heads:
+        links.extend((side, MODIFY, heads[-1]) for side in sides)
     else:
-        links.extend((side, MODIFY, head) for side in waiting)
-    if head is not None:
-        phrase.places = [head]
+        heads = [one for one in [_head_of_sides(sides, links)] if one is not None]
+    phrase.places = heads
 
 
 def _head_of_sides(sides: list[Item], links: list[Link]) -> Item | None:

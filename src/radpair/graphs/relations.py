@@ -6,12 +6,15 @@ lists, ``may represent``) says how they belong together.
 
 from __future__ import annotations
 
-from radpair.graphs.match import ENTITY_ROLES, Item
+from radpair.graphs.match import DISTANCE, ENTITY_ROLES, Item
 from radpair.graphs.phrases import ABSTRACT, MAX_GAP, Link, Phrase, read_phrase
 from radpair.graphs.schema import LOCATED_AT, MODIFY, SUGGESTIVE_OF
-from radpair.graphs.terms import MODIFIER, STATE
+from radpair.graphs.terms import DEVICE, FINDING, MODIFIER, PART, STATE, STRUCTURE
 
-_TRANSPARENT = frozenset({"pseudo", "uncertainty"})
+_TRANSPARENT = frozenset({"pseudo", "uncertainty", "resolution"})
+_SHAPES = frozenset({"contour", "silhouette", "size"})
+_RECENT = 32
+"""Links that may still be moved to the whole of which a part was named first."""
 _LIST_LIMIT = 24
 """At most this many members of a list share one location, so that work stays linear."""
 
@@ -45,6 +48,11 @@ def _unique(links: list[Link]) -> list[Link]:
     return kept
 
 
+def _takes_part(place: Item) -> bool:
+    """Whether a part at the end of a list is shared: ``heart and mediastinal contours``."""
+    return place.is_adjective or place.concept == "heart"
+
+
 class _Clause:
     """Reads phrases from left to right and joins each to what stands before it."""
 
@@ -74,6 +82,10 @@ class _Clause:
         """Observations that the last anatomy is a place of; a list of anatomy goes on with them."""
         self.bearers: list[Item] = []
         """Anatomy that the last attribute belongs to (``normal in size and contour``)."""
+        self.distances: list[Item] = []
+        """Measured from an anatomy that is still to be named."""
+        self.preposition = ""
+        """The last word between two phrases."""
         self.whole: list[Item] = []
         """Listed anatomy that still lacks a part (``cardiac and mediastinal contours``)."""
 
@@ -86,11 +98,21 @@ class _Clause:
                 if run and item.start - run[-1].end > MAX_GAP:
                     self._close(run)
                     run = []
-                run.append(item)
+                if item.concept == DISTANCE:
+                    self._close(run)
+                    run = []
+                    self.distances.append(item)
+                    self.joint = "preposition"
+                else:
+                    run.append(item)
             elif item.role not in _TRANSPARENT:
                 self._close(run)
                 run = []
+                self.preposition = item.word
                 self._join(item.role)
+            elif item.role == "uncertainty" and any(x.role in {FINDING, DEVICE} for x in run):
+                self._close(run)
+                run = []
         self._close(run)
 
     def finish(self, earlier_places: list[Item]) -> None:
@@ -287,18 +309,25 @@ class _Clause:
         for item in self.holders[-_LIST_LIMIT:]:
             self.links.extend((item, LOCATED_AT, place) for place in phrase.places)
         if phrase.parts and phrase.parts[-1] not in phrase.places:
-            self.links.extend((phrase.parts[-1], MODIFY, place) for place in self.whole)
+            part = phrase.parts[-1]
+            shaped = part.concept in _SHAPES
+            self.links.extend((part, MODIFY, p) for p in self.whole if p.is_adjective or shaped)
             self.whole = []
         else:
             self._await_part(phrase, listed=True)
 
     def _await_part(self, phrase: Phrase, *, listed: bool) -> None:
-        whole = [] if phrase.parts else [p for p in phrase.places if p.is_adjective]
+        whole = [] if phrase.parts else [p for p in phrase.places if _takes_part(p)]
         self.whole = [*self.whole[-_LIST_LIMIT:], *whole] if listed else whole
 
     def _locate(self, phrase: Phrase) -> None:
         """``Opacity in the left base``; ``size of the heart``; ``normal in size``."""
         places = phrase.places
+        if self.distances:
+            self.links.extend((item, MODIFY, places[-1]) for item in self.distances)
+            self.distances = []
+        elif self._is_part_of(phrase):
+            return
         group = self.group or self.pending or self.subjects
         attribute = bool(phrase.parts) and phrase.parts[0] in places
         if attribute and self.subject_places and not self.subjects:
@@ -315,3 +344,29 @@ class _Clause:
         elif self.places:
             self.links.extend((item, MODIFY, places[0]) for item in self.places[-1:])
         self.places = places
+
+    def _is_part_of(self, phrase: Phrase) -> bool:
+        """``The apical segment of the lobe``, ``bony structures of the thorax``: one place."""
+        if not self.places:
+            return False
+        last, new = self.places[-1], phrase.places[-1]
+        if new.role == PART and last.role == STRUCTURE:
+            self.links.append((new, MODIFY, last))
+            return True
+        if self.preposition != "of" or new.role != STRUCTURE:
+            return False
+        if last.role == PART and last.status:
+            self.links[-_RECENT:] = [
+                (source, kind, new if kind == LOCATED_AT and target is last else target)
+                for source, kind, target in self.links[-_RECENT:]
+            ]
+            self.links.append((last, MODIFY, new))
+            self.places = [*self.places[:-1], new]
+            return True
+        if any(
+            kind == MODIFY and target is last and source.role == PART
+            for source, kind, target in self.links[-_RECENT:]
+        ):
+            self.links.append((new, MODIFY, last))
+            return True
+        return False

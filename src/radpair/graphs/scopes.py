@@ -6,14 +6,22 @@ excluded``) and look-alikes that mean neither (``no change``), within clauses.
 
 from __future__ import annotations
 
-from radpair.graphs.match import ENTITY_ROLES, Item
-from radpair.graphs.schema import ABSENT, ANATOMY, MEASURED_OBSERVATION, PRESENT, UNCERTAIN
+from radpair.graphs.match import DISTANCE, ENTITY_ROLES, MEASURE, Item
+from radpair.graphs.schema import (
+    ABSENT,
+    ANATOMY,
+    MEASURED_ANATOMY,
+    MEASURED_OBSERVATION,
+    PRESENT,
+    UNCERTAIN,
+)
 from radpair.graphs.terms import DEVICE, FINDING, STATE
 
 _NOTHING = ""
 _JOINS = frozenset({"comma", "and", "or", "break", "versus"})
 _WALLS = frozenset(
     {"negation", "uncertainty", "suggest_uncertain", "suggest_present", "break", "unstated"}
+    | {"resolution"}
     | {"negation_after", "uncertainty_after"}
 )
 _COMPARING = frozenset({"change", "progression", "worsening", "improvement"})
@@ -105,8 +113,9 @@ class _Clause:
             item.status = PRESENT
             return
         item.status = self.mode
-        if item.role == "measure" and self.mode == PRESENT:
-            item.status = MEASURED_OBSERVATION
+        if item.role == MEASURE and self.mode == PRESENT:
+            distance = item.concept == DISTANCE
+            item.status = MEASURED_ANATOMY if distance else MEASURED_OBSERVATION
         if self.mode == ABSENT:
             self.negated = self.negated or item.role != "modifier"
             if self._compares(index, item):
@@ -121,7 +130,7 @@ class _Clause:
 
     def _turn(self, index: int, item: Item) -> None:
         role = item.role
-        if role == "negation":
+        if role in {"negation", "resolution"}:
             self._set(ABSENT, index)
         elif role == "uncertainty":
             self._doubt(index, sticky=False)

@@ -19,6 +19,7 @@ OBSERVATION_ROLES = frozenset({FINDING, STATE, MODIFIER, DEVICE})
 ANATOMY_ROLES = frozenset({STRUCTURE, SIDE, PART})
 TRIGGER_ROLES = frozenset(
     {"negation", "negation_emitting_first", "negation_after", "uncertainty", "uncertainty_after"}
+    | {"resolution"}
     | {"suggest_uncertain", "suggest_present", "versus", "unstated", "pseudo", "break"}
     | {"and", "or", "comma", "preposition", "with", "verb", "seen"}
 )

@@ -9,7 +9,7 @@ A template is text with four marks::
 
 Class letters: ``a`` anatomy; ``o`` observation with the status of its clause; ``k`` the same, and
 it states the clause's label; ``p`` ``u`` ``n`` observation that is present, uncertain or absent
-whatever the clause says; ``z`` a present observation (``normal``) that states the label as absent.
+whatever the clause says; ``d`` a distance from an anatomy; ``z`` a present observation (``normal``) that states the label as absent.
 Links: ``>x`` modifies x, or is located at x where x is anatomy; ``^x`` the same if x was written;
 ``~x`` is suggestive of x; ``=x`` x is suggestive of this; ``@x`` x is located at this.
 
@@ -30,6 +30,7 @@ from radpair.graphs.schema import (
     ABSENT,
     ANATOMY,
     LOCATED_AT,
+    MEASURED_ANATOMY,
     MODIFY,
     PRESENT,
     SUGGESTIVE_OF,
@@ -41,9 +42,10 @@ TOKEN = re.compile(r"\d+\.\d+|\w+|[^\w\s]")
 """One token of a graph's text: punctuation and hyphens stand alone, a decimal stays whole."""
 
 LABEL_OF_STATUS = MappingProxyType({1: PRESENT, 0: ABSENT, -1: UNCERTAIN})
+_ANATOMY = {"a": ANATOMY, "d": MEASURED_ANATOMY}
 _FORCED = {"p": 1, "n": 0, "u": -1, "z": 1}
 _PARTS = re.compile(r"[\[\]|<>/]|\{\w+\}|[^\[\]|<>/{}]+")
-_SPEC = re.compile(r"([aokpunz])([a-z]?)((?:[>^~=@][a-z])*)")
+_SPEC = re.compile(r"([adokpunz])([a-z]?)((?:[>^~=@][a-z])*)")
 _ARTICLE = "{a}"
 _VOWEL = re.compile(r"[aeiouAEIOU]|8|1[18](\D|$)|[RL][UML]L")
 """What is spoken with a vowel first: an effusion, an 8 mm nodule, an RLL opacity."""
@@ -150,6 +152,12 @@ class Statement:
     """Index into the graph's entities."""
 
 
+_DEVICES = frozenset({"tube", "catheter", "line", "device", "pacemaker"})
+"""Nouns that the words before them qualify."""
+_ABBREVIATED = frozenset({"ET"})
+"""``ET tube`` is one span, as in RadGraph-XL."""
+
+
 class Scribe:
     """Writes clauses one after another and keeps tokens, entities and relations in step."""
 
@@ -222,7 +230,9 @@ class Scribe:
         if len(self.tokens) == start:
             return
         status = _FORCED.get(mark.kind, clause.status)
-        label = ANATOMY if mark.kind == "a" else LABEL_OF_STATUS[status]
+        label = _ANATOMY.get(mark.kind) or LABEL_OF_STATUS[status]
+        if mark.kind == "k":
+            start = self._qualify_device(start, label)
         entity = len(self._spans)
         self._spans.append((start, len(self.tokens) - 1, label))
         if mark.name:
@@ -232,6 +242,17 @@ class Scribe:
             said = 0 if mark.kind == "z" else status
             self.statements.append(Statement(clause.label, said, entity))
 
+    def _qualify_device(self, start: int, label: str) -> int:
+        """Spans are minimal: ``endotracheal`` modifies ``tube``. Returns where the device begins."""
+        head = len(self.tokens) - 1
+        if self.tokens[head] not in _DEVICES or self.tokens[start] in _ABBREVIATED:
+            return start
+        device = len(self._spans) + head - start
+        for token in range(start, head):
+            self._relations.append(Relation(len(self._spans), MODIFY, device))
+            self._spans.append((token, token, label))
+        return head
+
     def _relation(self, source: int, how: str, target: int) -> Relation:
         if how == "~":
             return Relation(source, SUGGESTIVE_OF, target)
@@ -239,7 +260,8 @@ class Scribe:
             return Relation(target, SUGGESTIVE_OF, source)
         if how == "@":
             return Relation(target, LOCATED_AT, source)
-        to_anatomy = self._spans[target][2] == ANATOMY and self._spans[source][2] != ANATOMY
+        labels = _ANATOMY.values()
+        to_anatomy = self._spans[target][2] in labels and self._spans[source][2] not in labels
         return Relation(source, LOCATED_AT if to_anatomy else MODIFY, target)
 
     def _word(self, word: str) -> None:

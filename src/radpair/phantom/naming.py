@@ -221,16 +221,16 @@ def _tips(tip: str) -> dict[str, str]:
 def _tube_tip(finding: Finding) -> str:
     step = finding.seed % 7
     if finding.detail == "low":
-        gap = f"[{0.5 + 0.2 * step:.1f} cm|o>e] above the [carina|a@e]"
+        gap = f"[{0.5 + 0.2 * step:.1f} cm above|d>c] the [carina|ac@e]"
         return f"<{gap}/{gap}/[low|o>e], just above the [carina|a@e]>"
     if finding.detail == "high":
-        gap = f"[{7 + 0.3 * step:.1f} cm|o>e] above the [carina|a@e]"
+        gap = f"[{7 + 0.3 * step:.1f} cm above|d>c] the [carina|ac@e]"
         return f"<{gap}/{gap}/[high|o>e], at the [thoracic inlet|a@e]>"
-    gap = f"[{3 + 0.5 * step:.1f} cm|o>e]".replace(".0 cm", " cm")
+    gap = f"{3 + 0.5 * step:.1f} cm".replace(".0 cm", " cm")
     return (
-        f"<{gap} above the [carina|a@e]/{gap} above the level of the [carina|a@e]"
-        f"/{gap} from the [carina|a@e]/in <[standard|o>e]/[satisfactory|o>e]/[appropriate|o>e]> "
-        "position>"
+        f"<[{gap} above|d>c] the [carina|ac@e]/[{gap} above|d>c] the level of the [carina|ac@e]"
+        f"/[{gap}|d>c] from the [carina|ac@e]"
+        "/in <[standard|o>e]/[satisfactory|o>e]/[appropriate|o>e]> position>"
     )
 
 
