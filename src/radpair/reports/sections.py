@@ -97,12 +97,14 @@ def _pattern(names: Iterable[str]) -> str:
 _HEADING = re.compile(
     rf"(?:^|(?<=\n))[ \t*#_>-]{{0,60}}(?P<line>(?i:{_pattern(_SECTION)}))[ \t]*"
     rf"(?:\([^()\n]{{0,60}}\))?[*_]*"
-    rf"(?:[ \t]*:[*_]*|[ \t]+-[ \t]|[ \t]*(?=\n|\Z))"
+    rf"(?:[ \t]*:[*_]*|[ \t]+[-\u2013\u2014]{{1,2}}[ \t]|[ \t]*(?=\n|\Z))"
     rf"|(?:^|(?<=\n))[ \t]*(?P<bare>ADDENDUM|WET READ|FINAL REPORT)(?=[ \t])"
     rf"|(?<![^\s.;,>])(?P<inline>{_pattern(name.upper() for name in _SECTION)}"
-    rf"|(?i:imaging notes|findings|impression|conclusion|discussion|presentation))[ \t]*:"
+    rf"|(?i:imaging notes|findings|impressions?|conclusions?|discussion|presentation))[ \t]*:"
 )
 _PARAGRAPH = re.compile(r"\n[ \t]*\n")
+_PROSE = re.compile(r"[a-z]{2}[\w)]*\.(?:\s|\Z)")
+"""A sentence rather than a title: a full stop after a word in lower case."""
 _RULE = re.compile(r"^[ \t]*[_=*-]{4,}[ \t]*$", re.MULTILINE)
 
 
@@ -180,6 +182,9 @@ def _move_loose_findings(parts: list[tuple[str, str]]) -> list[tuple[str, str]]:
         return parts
     moved: list[tuple[str, str]] = []
     for name, piece in parts:
+        if name == "preamble" and _PROSE.search(piece):
+            moved.append(("findings", piece))
+            continue
         if name in {"impression", "wet read", "addendum", "signature", "preamble"}:
             moved.append((name, piece))
             continue

@@ -10,11 +10,13 @@ _ABBREVIATIONS = frozenset(
     {"dr", "drs", "mr", "mrs", "ms", "prof", "st", "jr", "sr", "pt", "pts", "resp", "dept"}
     | {"vs", "approx", "ca", "cf", "fig", "ext", "inc", "no", "e.g", "i.e", "a.m", "p.m"}
 )
-_END = re.compile(r"[.!?]+[\"')\]]*(?=\s|\Z|[A-Z][a-z])|\n[ \t]*\n\s*|\n")
+_END = re.compile(r"(?<![.!?])[.!?]+[\"')\]]*(?=\s|\Z|[A-Z][a-z])|\n[ \t]*\n\s*|\n")
 _WORD_BEFORE = re.compile(r"([^\s(\[]*)\Z")
 _NUMBER = re.compile(r"\s*\(?#?([0-9]{1,2})(?=\.)")
 _FIRST_NUMBER = re.compile(r"[0-9]{1,2}")
-_BULLET = re.compile(r"[ \t]*(?:[-*\u2022]|\(?\d{1,2}[.)])\s")
+_MARK = r"(?:[a-hj-z]|[ivx]{1,4})"
+_BULLET = re.compile(rf"[ \t]*(?:[-*\u2022]|\(?\d{{1,2}}[.)]|\(?{_MARK}[.)])\s")
+_LETTER = re.compile(rf"\s*\(?{_MARK}(?=\.)")
 _INLINE_NUMBER = re.compile(r"(?<=[a-z)])\s+(?=([0-9]{1,2})[.)]\s+[A-Z])")
 _SHORT_LINE = 50
 
@@ -83,6 +85,9 @@ def _line_ends_sentence(text: str, match: re.Match[str], line_start: int) -> boo
 def _stop_ends_sentence(text: str, match: re.Match[str], start: int) -> bool:
     if match.group()[0] != ".":
         return True
+    letter = _LETTER.match(text, start)
+    if letter is not None and letter.end() == match.start() and "\n" in text[start - 2 : start]:
+        return False
     before = text[max(start, match.start() - 40) : match.start()]
     found = _WORD_BEFORE.search(before)
     word = found.group(1).lower() if found else ""

@@ -9,7 +9,11 @@ DEIDENTIFIED = "___"
 """The token that stands for every de-identification mark written in brackets."""
 
 _BRACKETS = re.compile(r"\[\*\*[^\[\]]{0,200}\*\*\]")
+_LINE_TAGS = re.compile(
+    r"</?(?:p|div|br|h[1-6]|li|ul|ol|tr|table|section)(?:[\s/][^<>]{0,200})?>", re.IGNORECASE
+)
 _TAGS = re.compile(r"</?[A-Za-z][^<>]{0,200}>")
+_ENTITY = re.compile(r"&#?[0-9A-Za-z]{1,32};?")
 _CONTROL = re.compile(
     r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202f\ufeff\ufffe]"
 )
@@ -20,14 +24,14 @@ _MARKS = re.compile(r"(?:x{2,}|_{2,})\Z", re.IGNORECASE)
 def clean(text: str) -> str:
     """The text without control characters, HTML tags and entities; bracket marks become ``___``.
 
-    Line ends stay: sections and sentences need them.
+    Line ends stay, and tags such as ``<br>`` become one: sections and sentences need them.
     """
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     if "<" in text:
-        text = _TAGS.sub(" ", text)
+        text = _TAGS.sub(" ", _LINE_TAGS.sub("\n", text))
     if "&" in text:
-        text = html.unescape(text)
+        text = _ENTITY.sub(lambda found: html.unescape(found.group()), text)
     if "[**" in text:
         text = _BRACKETS.sub(DEIDENTIFIED, text)
     return text if text.isprintable() else _CONTROL.sub(" ", text)
