@@ -28,6 +28,7 @@ from radpair.evaluation.statistics import Floats, Metric, check_scores, why_unde
 _CHUNK_VALUES = 100_000
 _LEAST_COLUMNS = 32
 _GROUPS = 500
+_ALONE = "a class rests on one patient: the interval is not to be trusted"
 _COUNTED = {"sensitivity": "positives", "specificity": "negatives", "accuracy": "given"}
 """The metrics that are shares of studies, by name, and which studies they are shares of."""
 
@@ -257,14 +258,12 @@ def _support(metric: Metric, truth: NDArray[Any], patients: Sequence[str], label
 
 
 def _notes(value: Floats, left_out: Floats, truth: NDArray[Any]) -> tuple[str | None, ...]:
-    lacks = why_undefined(truth)[: len(value)]
-    alone: list[bool] = np.isnan(left_out).any(axis=0).tolist()
-    return tuple(
-        (lack or "undefined")
-        if np.isnan(number)
-        else ("a class rests on one patient: the interval is not to be trusted" if one else None)
-        for number, one, lack in zip(value.tolist(), alone, lacks, strict=True)
-    )
+    alone = np.any(np.isnan(left_out), axis=0)
+    found: list[str | None] = []
+    for label, lack in enumerate(why_undefined(truth)[: len(value)]):
+        doubtful = _ALONE if alone[label] else None
+        found.append((lack or "undefined") if np.isnan(value[label]) else doubtful)
+    return tuple(found)
 
 
 def _left_out_note(defined: NDArray[np.bool_]) -> str | None:
