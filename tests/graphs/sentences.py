@@ -1,70 +1,13 @@
 """Hand-written sentences with the entities and relations that they state.
 
-Entities: ``@`` anatomy, ``+`` present, ``-`` absent, ``?`` uncertain, ``#`` a measured size; the
-tokens of one span are joined by ``_``. Relations: ``a~b`` a modifies b, ``a>b`` a is located at b,
-``a=>b`` a suggests b.
+Entities: ``@`` anatomy, ``+`` present, ``-`` absent, ``?`` uncertain, ``#`` a measured size,
+``%`` a measured distance; the tokens of one span are joined by ``_``. Relations: ``a~b`` a modifies
+b, ``a>b`` a is located at b, ``a=>b`` a suggests b.
 """
 
 from __future__ import annotations
 
-CASES: tuple[
-    tuple[str, str, str],
-    ...(
-        "ET tube 2 cm from the carina.",
-        "+et_tube %2_cm @carina",
-        "et_tube>carina 2_cm~carina",
-    ),
-    ("Cholecystectomy clips are noted.", "+cholecystectomy +clips", "cholecystectomy~clips"),
-    ("Normal chest x-ray.", "+normal @chest", "normal>chest"),
-    ("Negative chest radiograph.", "+negative @chest", "negative>chest"),
-    ("Chest radiograph was obtained.", "", ""),
-    (
-        "The pulmonary vascularity is within normal limits.",
-        "@pulmonary @vascularity +within_normal_limits",
-        "vascularity~pulmonary within_normal_limits>pulmonary",
-    ),
-    (
-        "Enlarged central pulmonary arteries.",
-        "+enlarged @central @pulmonary @arteries",
-        "enlarged>arteries central~arteries pulmonary~arteries",
-    ),
-    (
-        "Left upper lobe pulmonary nodule.",
-        "@left @upper @lobe @pulmonary +nodule",
-        "left~lobe upper~lobe nodule>lobe nodule>pulmonary",
-    ),
-    (
-        "Nodule in the apical segment of the left upper lobe.",
-        "+nodule @apical @segment @left @upper @lobe",
-        "nodule>lobe apical~segment segment~lobe left~lobe upper~lobe",
-    ),
-    (
-        "Osseous structures of the thorax are without acute abnormality.",
-        "@osseous @structures @thorax -acute -abnormality",
-        "structures~osseous thorax~osseous acute~abnormality abnormality>osseous",
-    ),
-    (
-        "Scarring near the right lung apex along the lateral aspect.",
-        "+scarring @right @lung @apex @lateral @aspect",
-        "scarring>lung right~lung apex~lung lateral~aspect aspect~lung",
-    ),
-    (
-        "Minimally displaced rib fracture.",
-        "+minimally +displaced @rib +fracture",
-        "minimally~displaced displaced~fracture fracture>rib",
-    ),
-    (
-        "The heart and mediastinal contours are stable.",
-        "@heart @mediastinal @contours +stable",
-        "contours~heart contours~mediastinal stable>heart stable>mediastinal",
-    ),
-    (
-        "Complete resolution of the lobar consolidation.",
-        "+complete +resolution @lobar -consolidation",
-        "complete~resolution resolution~consolidation consolidation>lobar",
-    ),
-    ("She left the hospital; creatinine was elevated.", "", ""),
-] = (
+CASES: tuple[tuple[str, str, str], ...] = (
     # Plain statements
     ("No pleural effusion.", "@pleural -effusion", "effusion>pleural"),
     (
@@ -333,4 +276,60 @@ CASES: tuple[
     ("Right-sided effusion.", "@right_-_sided +effusion", "effusion>right_-_sided"),
     ("Band-like opacity.", "+band_-_like +opacity", "band_-_like~opacity"),
     ("The patient is rotated.", "", ""),
+    (
+        "ET tube 2 cm from the carina.",
+        "+et_tube %2_cm @carina",
+        "et_tube>carina 2_cm~carina",
+    ),
+    ("Cholecystectomy clips are noted.", "+cholecystectomy +clips", "cholecystectomy~clips"),
+    ("Normal chest x-ray.", "+normal @chest", "normal>chest"),
+    ("Negative chest radiograph.", "+negative @chest", "negative>chest"),
+    ("Chest radiograph was obtained.", "", ""),
+    (
+        "The pulmonary vascularity is within normal limits.",
+        "@pulmonary @vascularity +within_normal_limits",
+        "vascularity~pulmonary within_normal_limits>pulmonary",
+    ),
+    (
+        "Enlarged central pulmonary arteries.",
+        "+enlarged @central @pulmonary @arteries",
+        "enlarged>arteries central~arteries pulmonary~arteries",
+    ),
+    (
+        "Left upper lobe pulmonary nodule.",
+        "@left @upper @lobe @pulmonary +nodule",
+        "left~lobe upper~lobe nodule>lobe nodule>pulmonary",
+    ),
+    (
+        "Nodule in the apical segment of the left upper lobe.",
+        "+nodule @apical @segment @left @upper @lobe",
+        "nodule>lobe apical~segment segment~lobe left~lobe upper~lobe",
+    ),
+    (
+        "Osseous structures of the thorax are without acute abnormality.",
+        "@osseous @structures @thorax -acute -abnormality",
+        "structures~osseous thorax~osseous acute~abnormality abnormality>osseous",
+    ),
+    (
+        "Scarring near the right lung apex along the lateral aspect.",
+        "+scarring @right @lung @apex @lateral @aspect",
+        "scarring>lung right~lung apex~lung lateral~aspect aspect~lung",
+    ),
+    (
+        "Minimally displaced rib fracture.",
+        "+minimally +displaced @rib +fracture",
+        "minimally~displaced displaced~fracture fracture>rib",
+    ),
+    (
+        "The heart and mediastinal contours are stable.",
+        "@heart @mediastinal @contours +stable",
+        "contours~heart contours~mediastinal stable>heart stable>mediastinal",
+    ),
+    (
+        "Complete resolution of the lobar consolidation.",
+        "+complete +resolution @lobar -consolidation",
+        "complete~resolution resolution~consolidation consolidation>lobar",
+    ),
+    ("She left the hospital.", "", ""),
+    ("Creatinine was elevated.", "", ""),
 )
