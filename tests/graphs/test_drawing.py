@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from xml.etree import ElementTree
 
 import pytest
@@ -9,7 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from radpair.graphs import extract, svg
+from radpair.graphs.network import STYLES, network_svg
 from radpair.graphs.schema import ANATOMY, MODIFY
+from radpair.graphs.summary import membership
 from radpair.records import Entity, Graph, Relation
 
 NS = "{http://www.w3.org/2000/svg}"
@@ -26,10 +29,58 @@ def test_every_entity_and_relation_is_drawn() -> None:
     kinds = sorted(title for title in titles if "(" not in title)
     assert kinds == sorted(relation.type for relation in graph.relations)
     boxed = {title.rsplit(" (", 1)[0] for title in titles if "(" in title}
-    linked = {i for r in graph.relations for i in (r.source, r.target)}
-    assert boxed == {graph.entities[i].text for i in linked}
+    assert boxed == {entity.text for entity in graph.entities}
     words = " ".join(text.text or "" for text in root.iter(f"{NS}text"))
     assert all(entity.text in words for entity in graph.entities)
+
+
+def test_entities_of_each_state_are_told_apart_without_colour() -> None:
+    graph = extract("Heart is enlarged. Possible pneumonia. No effusion.")
+    root = _drawn(graph)
+    dashes = {}
+    for group in root.iter(f"{NS}g"):
+        for box, label in zip(group.iter(f"{NS}rect"), group.iter(f"{NS}text"), strict=True):
+            dashes[label.text] = box.get("stroke-dasharray", "")
+    assert dashes["Heart"] == dashes["enlarged"] == ""
+    assert len({dashes["enlarged"], dashes["pneumonia"], dashes["effusion"]}) == 3
+
+
+def test_entities_are_coloured_in_the_text_too() -> None:
+    graph = extract("Small left pleural effusion. No nodule.")
+    filled = [box.get("fill") for box in _drawn(graph).findall(f"{NS}rect")]
+    assert filled.count(STYLES["anatomy"].fill) == 1 + 2
+    assert filled.count(STYLES["absent"].fill) == 1 + 1
+
+
+def test_linked_parts_have_rows_of_their_own() -> None:
+    graph = extract("Small left effusion. Large right apical pneumothorax. Heart is enlarged.")
+    rows: dict[int, set[float]] = {}
+    parts = membership(graph)
+    for group in _drawn(graph).iter(f"{NS}g"):
+        top = float(group.find(f"{NS}rect").get("y"))
+        rows.setdefault(parts[int(group.get("data-e"))], set()).add(top)
+    ordered = sorted(rows.values(), key=min)
+    assert len(ordered) == 3
+    assert all(max(above) < min(below) for above, below in itertools.pairwise(ordered))
+
+
+def test_the_network_alone_has_no_text_of_the_report() -> None:
+    root = ElementTree.fromstring(network_svg(extract("There is no nodule anywhere.")))
+    shown = [text.text for text in root.iter(f"{NS}text")]
+    assert shown == ["modify", "located at", "suggestive of", "without a relation", "nodule"]
+
+
+def test_an_empty_graph_is_an_empty_drawing() -> None:
+    for drawn in (svg(Graph("")), network_svg(Graph(""))):
+        assert ElementTree.fromstring(drawn).tag == f"{NS}svg"
+
+
+def test_ten_thousand_entities_are_drawn_in_one_pass() -> None:
+    words = ["mass"] * 10_000
+    entities = tuple(Entity("mass", ANATOMY, n, n) for n in range(10_000))
+    links = tuple(Relation(n, MODIFY, 0) for n in range(1, 10_000))
+    root = ElementTree.fromstring(network_svg(Graph(" ".join(words), entities, links), limit=10**9))
+    assert len(list(root.iter(f"{NS}g"))) == 10_001
 
 
 @pytest.mark.parametrize("width", [600, 700])

@@ -103,6 +103,11 @@ def summarise(graphs: Iterable[Graph], top: int = 20) -> CorpusSummary:
 
 def components(graph: Graph) -> int:
     """Into how many parts, not linked by relations, the entities of a graph fall."""
+    return len(set(membership(graph)))
+
+
+def membership(graph: Graph) -> list[int]:
+    """For every entity one entity that stands for its part of the graph."""
     parent = list(range(len(graph.entities)))
 
     def root(node: int) -> int:
@@ -113,7 +118,7 @@ def components(graph: Graph) -> int:
 
     for link in graph.relations:
         parent[root(link.source)] = root(link.target)
-    return sum(parent[node] == node for node in range(len(parent)))
+    return [root(node) for node in range(len(parent))]
 
 
 def _pairs(graph: Graph) -> Iterable[str]:
