@@ -143,7 +143,7 @@ def write_labels(
     if out.is_dir() or not out.parent.is_dir():
         raise GraphError(f"{out}: is a folder or stands in none; give --out a file's name.")
     summary = LabelSummary(out, names, counts={name: Counter() for name in names})
-    beside = out.with_name(f".{out.name}.{os.getpid()}.tmp")
+    beside = out.with_name(f".{out.name}.tmp")
     try:
         with beside.open("w", encoding="utf-8", newline="") as file:
             _write_rows(file, [id_name, *names], _counted(rows, summary, progress))
