@@ -102,6 +102,88 @@ def _say(message: str) -> None:
 
 
 @app.command
+def show(
+    data: Path | None = None,
+    report_id: str | None = None,
+    /,
+    *,
+    text: str | None = None,
+    lexicon: Path | None = None,
+    out: Path | None = None,
+) -> None:
+    """Draw one report with its entities highlighted and its graph beside it.
+
+    Args:
+        data: RadGraph's JSON or a study set with graphs; or a report as a text file.
+        report_id: Which report of the JSON or the set.
+        text: A report, in place of a file.
+        lexicon: A TOML file of your own terms, for a report given as text.
+        out: The page (.html), or the drawing alone (.svg); ID.html in this folder if not given.
+    """
+    from radpair.errors import GraphError
+    from radpair.graphs.drawing import svg
+    from radpair.graphs.files import whole
+    from radpair.graphs.page import page
+
+    title, graph, report = _chosen(data, report_id, text, lexicon)
+    out = out or Path("".join(c if c.isalnum() or c in "-_." else "-" for c in title) + ".html")
+    if out.suffix.lower() not in {".html", ".htm", ".svg"}:
+        raise GraphError(f"{out}: give a name that ends in .html (a page) or .svg (the drawing)")
+    drawn = svg(graph) if out.suffix.lower() == ".svg" else page(graph, title, report)
+    with whole(out) as file:
+        file.write(drawn.encode())
+    entities, relations = len(graph.entities), len(graph.relations)
+    print(f"{out}: {title}, {entities:,} entities and {relations:,} relations.")
+
+
+def _chosen(
+    data: Path | None, report_id: str | None, text: str | None, lexicon: Path | None
+) -> tuple[str, Graph, str]:
+    """The title, the graph and, where it is known, the text of the report that was asked for."""
+    from radpair.errors import GraphError
+
+    if (data is None) == (text is None) or (data is None and report_id is not None):
+        raise GraphError("give either --text, or a file of graphs or a study set and a report's id")
+    title = "report"
+    if data is not None and report_id is None and data.suffix.lower() == ".txt":
+        title, text = data.stem, _report(data)
+    if text is not None:
+        from radpair.graphs import extract, load_lexicon
+
+        return title, extract(text, load_lexicon(lexicon) if lexicon else None), text
+    assert data is not None
+    if lexicon:
+        raise GraphError("a lexicon serves a report given as text; leave out --lexicon")
+    return _found(data, report_id)
+
+
+def _found(data: Path, report_id: str | None) -> tuple[str, Graph, str]:
+    from radpair.errors import GraphError, nearest
+
+    graphs = read(data)
+    if report_id is None or report_id not in graphs:
+        such = f" such as '{next(iter(graphs))}'" if graphs else ""
+        if report_id is None:
+            raise GraphError(f"{data}: say which report to show: give its id,{such}")
+        close = nearest(report_id, graphs) if len(graphs) <= 10_000 else ""
+        hint = close if "did you mean" in close else f"; ids are{such}"
+        raise GraphError(f"{data}: has no graph of a report '{report_id}'{hint}")
+    report = ""
+    if data.is_dir():
+        from radpair.studyset import StudySet
+
+        studies = StudySet.open(data)
+        report = studies.reports[studies.study_ids.index(report_id)]
+    return report_id, graphs[report_id], report
+
+
+def _report(file: Path) -> str:
+    from radpair.sources.reports import read_reports
+
+    return next(iter(read_reports(file))).text
+
+
+@app.command
 def stats(data: Path, /, *, top: int = 20, out: Path | None = None) -> None:
     """Count what a corpus of graphs holds.
 

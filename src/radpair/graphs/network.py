@@ -39,7 +39,7 @@ def style_of(entity: Entity) -> Style:
     return STYLES[schema.state(entity.label)]
 
 
-def network_svg(graph: Graph, width: int = 620, limit: int = 1500) -> str:
+def network_svg(graph: Graph, width: int = 660, limit: int = 1500) -> str:
     """Entities and relations alone, as a self-contained SVG ``width`` pixels wide.
 
     Draws what stands in the first ``limit`` tokens. Every box carries its entity's index as
@@ -91,7 +91,7 @@ def network(graph: Graph, shown: list[int], width: int, top: float) -> tuple[lis
         step = (width - 2 * MARGIN) / 4
         for number, column in enumerate(columns):
             for index in column:
-                wide = min(text_width(graph.entities[index].text) + 14, step - 18)
+                wide = min(text_width(graph.entities[index].text) + 14, step - 12)
                 x = MARGIN + number * step + (step - wide) * number / 3
                 boxes[index] = (x, top + ROW / 2 + heights[index] - first, wide)
         top = max(boxes[index][1] for index in part) + ROW / 2 + GAP
