@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from radpair.errors import GraphError
-from radpair.graphs import extract, extract_many, load_lexicon, schema
+from radpair.graphs import extract, extract_many, load_lexicon, schema, shipped_lexicon
 from radpair.graphs.extract import _remembered
 from radpair.records import Graph
 
@@ -109,11 +109,34 @@ def test_a_further_sentence_changes_nothing_before_it(sentences: list[str]) -> N
     assert tuple(r for r in longer.relations if r.source < count) == alone.relations
 
 
-@pytest.mark.parametrize("finding", ["effusion", "left nodule", "focal opacity", "pulmonary edema"])
-def test_negating_a_sentence_flips_its_observations(finding: str) -> None:
-    stated = extract(f"There is {finding}.").entities
-    denied = extract(f"There is no {finding}.").entities
+def _phrases(*roles: str) -> st.SearchStrategy[str]:
+    """Phrases of the shipped lexicon; none that also belongs to a longer one with its neighbours."""
+    entries = shipped_lexicon().entries.items()
+    return st.sampled_from(
+        sorted(" ".join(p) for p, t in entries if t.role in roles and "-" not in p)
+    )
+
+
+_FINDING = st.builds(
+    " ".join,
+    st.tuples(
+        st.sampled_from(["", "small", "focal", "acute", "large calcified", "mildly displaced"]),
+        st.sampled_from(["", "left", "pleural", "right lower lobe", "pulmonary"]),
+        _phrases("finding"),
+    ),
+).map(lambda words: " ".join(words.split()))
+_FINDINGS = st.lists(_FINDING, min_size=1, max_size=4).map(
+    lambda parts: ", ".join(parts[:-1]) + (" or " if parts[1:] else "") + parts[-1]
+)
+
+
+@given(_FINDINGS, st.sampled_from(["", " in the left lung", " at the right base"]))
+@settings(max_examples=300, deadline=None)
+def test_negating_a_sentence_flips_its_observations(findings: str, place: str) -> None:
+    stated = extract(f"There is {findings}{place}.").entities
+    denied = extract(f"There is no {findings}{place}.").entities
     assert [e.text for e in stated] == [e.text for e in denied]
+    assert any(e.label == schema.PRESENT for e in stated)
     flips = {schema.PRESENT: schema.ABSENT}
     assert [flips.get(e.label, e.label) for e in stated] == [e.label for e in denied]
 
