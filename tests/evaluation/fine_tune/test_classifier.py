@@ -2,13 +2,13 @@ from __future__ import annotations
 
 import pytest
 import torch
-from squares import small_model
 from torch import nn
 
 from radpair.encoders.image import ImageConfig, ImageEncoder
 from radpair.evaluation.features import buffer_hash
 from radpair.evaluation.fine_tune.classifier import Classifier, parameter_groups, set_phase
 from radpair.evaluation.fine_tune.settings import FineTuneConfig, Trial
+from squares import small_model
 
 
 def classifier(outputs: int = 2, *, exclusive: bool = False) -> Classifier:

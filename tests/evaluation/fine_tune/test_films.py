@@ -5,12 +5,12 @@ from itertools import islice
 import numpy as np
 import pytest
 import torch
-from squares import Squares
 
 from radpair.evaluation.fine_tune import films as room
 from radpair.evaluation.fine_tune.films import Fitted, items_of, training_batches
 from radpair.evaluation.fine_tune.settings import MILD
 from radpair.images.augment import fit
+from squares import Squares
 
 STUDIES = np.array([1, 3, 4, 6, 9])
 

@@ -89,7 +89,7 @@ def test_classes_exclude_each_other() -> None:
     found = targets(task, np.array([[1, 0, NAN], [0, NAN, -1.0]]), ["s0", "s1"], "ignore")
     assert np.array_equal(found, [[1, 0, 0], [NAN] * 3], equal_nan=True)
     for row in ([1, 1, 0], [0, 0, 0]):
-        with pytest.raises(EvaluationError, match="study 's7' is of [02] of the classes"):
+        with pytest.raises(EvaluationError, match=r"study 's7' is of [02] of the classes"):
             targets(task, np.array([row], dtype=float), ["s7"], "ignore")
 
 

@@ -98,6 +98,8 @@ class FineTuneConfig:
         for key in ("dropout", "held_out"):
             if not 0 <= getattr(self, key) < 1:
                 raise RecipeError(f"'{key}' is {getattr(self, key)}; it must lie in 0 to below 1")
+        if not self.head_rate < 1:
+            raise RecipeError(f"'head_rate' is {self.head_rate}; it must be below 1")
         if not 0 < self.layer_decay <= 1:
             raise RecipeError(f"'layer_decay' is {self.layer_decay}; it must lie above 0, up to 1")
         for key, known in (("selection", SELECTIONS), ("statistics", STATISTICS)):

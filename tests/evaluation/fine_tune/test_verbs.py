@@ -1,0 +1,146 @@
+"""The verbs as a user types them, on a study set on disk."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from radpair.cli import main
+from radpair.errors import RecipeError
+from radpair.evaluation.fine_tune import runs
+from radpair.evaluation.fine_tune.settings import FineTuneConfig, read_settings
+from radpair.evaluation.report import write_page
+from radpair.studyset import StudySet
+from squares import small_model
+
+SETTINGS = ("batch=16", "warmup=4", "passes=0", "least_steps=6", "check=3", "learning_rate=1e-3")
+
+
+def refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments)
+    assert stopped.value.code == 2
+    message = capsys.readouterr().err.strip().splitlines()
+    return message[-1]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    from radpair.models.folder import save_folder
+
+    folder = tmp_path_factory.mktemp("runs") / "run" / "model"
+    save_folder(folder, small_model().pair, None)
+    return str(folder)
+
+
+def test_fine_tune_continue_save_and_predict(
+    disc_set: Path, model: str, tmp_path: Path, capsys, monkeypatch
+) -> None:
+    out, saved = tmp_path / "out", tmp_path / "saved"
+    arguments = [
+        *("evaluate", "fine-tune", "--model", model, "--data", str(disc_set)),
+        *("--out", str(out), "--save", str(saved), "--fractions", "0.5", "--draws", "1"),
+        *("--set", *SETTINGS),
+    ]
+    main(arguments)
+    assert "AUROC, fine-tuned" in capsys.readouterr().out
+    found = json.loads((out / "results.json").read_text())
+    assert found["schema"] == "radpair.fine-tune/1"
+    assert [row["model"] for row in found["rows"]] == ["random:run", "run"]
+    assert found["rows"][1]["differences"]["auroc"]["macro"]["p"] is not None
+    assert found["provenance"]["study_set"]["hash"] == StudySet.open(disc_set).content_hash
+    page = {key: found[key] for key in ("provenance",)}
+    page |= {"title": "t", "summary": "s", "data": {}, "linear": found}
+    write_page(page, out / "page.html", [])
+    assert "run" in (out / "page.html").read_text()
+
+    monkeypatch.setattr(runs, "train", lambda *a: pytest.fail("trained again"))
+    main(arguments)
+    assert json.loads((out / "results.json").read_text()) == found
+
+    table = tmp_path / "test.csv"
+    folder = str(saved / "run-50pct-0")
+    arguments = ["predict", "--model", folder, "--data", str(disc_set), "--out", str(table)]
+    main([*arguments, "--split", "test"])
+    studies = StudySet.open(disc_set)
+    rows = list(csv.DictReader(table.open()))
+    assert [row["study_id"] for row in rows] == [
+        studies.study_ids[study] for study in studies.split("test")
+    ]
+    key = found["runs"][1]["key"]
+    scores = runs._read(out / "runs" / f"{key}.safetensors").scores
+    written = [[float(row[name]) for name in ("Disc", "Left")] for row in rows]
+    assert np.allclose(written, scores, rtol=1e-6)
+    main(arguments)
+    assert "from which this classifier learned" in capsys.readouterr().out
+    assert len(table.read_text().splitlines()) == 97
+
+
+@pytest.mark.parametrize(
+    ("extra", "words"),
+    [
+        (["--set", "batc=3"], "unknown key 'batc'; did you mean 'batch'?"),
+        (["--set", "batch"], "write it as key=value"),
+        (["--task", "mura"], "takes one label, not 2"),
+        (["--task", "multi-class"], "of the classes Disc, Left"),
+        (["--labels", "Disk"], "did you mean 'Disc'"),
+        (["--fractions", "0"], "must lie above 0"),
+        (["--draws", "0"], "at least one fraction and one draw"),
+        (["--uncertain", "one"], "did you mean 'ones'"),
+        (["--device", "cuda:7"], "is not to be had here"),
+    ],
+)
+def test_mistakes_are_one_sentence(
+    extra: list[str], words: str, disc_set: Path, model: str, tmp_path: Path, capsys
+) -> None:
+    out = tmp_path / "out"
+    arguments = ["evaluate", "fine-tune", "--model", model, "--data", str(disc_set)]
+    assert words in refused([*arguments, "--out", str(out), *extra], capsys)
+    assert not out.exists()
+
+
+def test_predict_refuses_what_is_no_classifier(
+    disc_set: Path, model: str, tmp_path: Path, capsys
+) -> None:
+    arguments = ["predict", "--model", model, "--data", str(disc_set), "--out"]
+    assert "--save FOLDER" in refused([*arguments, str(tmp_path / "x.csv")], capsys)
+    assert "ending .csv" in refused([*arguments, str(tmp_path / "x.txt")], capsys)
+
+
+def test_settings_are_convirts() -> None:
+    config = FineTuneConfig()
+    values = (config.batch, config.warmup, config.head_rate, config.dropout)
+    assert values == (64, 200, 1e-3, 0.2)
+    assert [(t.learning_rate, t.weight_decay) for t in config.trials] == [(1e-4, 1e-6)]
+
+
+def test_lists_are_a_sweep() -> None:
+    config = read_settings(["learning_rate=[3e-5, 1e-4]", "weight_decay=1e-2"])
+    assert [(t.learning_rate, t.weight_decay) for t in config.trials] == [
+        (3e-5, 1e-2),
+        (1e-4, 1e-2),
+    ]
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "learning_rate=[]",
+        "learning_rate=2",
+        "head_rate=5",
+        "dropout=1",
+        "layer_decay=0",
+        "selection=test",
+        "statistics=frosen",
+        "batch=0",
+        "patience=0",
+        "augmentation.crop=[0.5,2]",
+    ],
+)
+def test_impossible_settings_are_refused(setting: str) -> None:
+    with pytest.raises(RecipeError, match=setting.split("=")[0].split(".")[-1]):
+        read_settings([setting])
