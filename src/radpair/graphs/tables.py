@@ -20,7 +20,7 @@ _LONGEST = 44
 def agreement_text(agreement: Agreement, reference: str, found: str, top: int = 20) -> str:
     """Scores and the ``top`` disagreements; ``reference`` and ``found`` name the two sources."""
     parts = [
-        f"{agreement.reports:,} reports in both; {found} measured against {reference}",
+        f"{_reports(agreement.reports)} in both; {found} measured against {reference}",
         _scores(agreement),
     ]
     told = [
@@ -33,7 +33,7 @@ def agreement_text(agreement: Agreement, reference: str, found: str, top: int = 
         (f"only in {found}", agreement.only_found),
         ("left out for another text", agreement.other_text),
     ]
-    parts += [f"{len(ids):,} reports {what}: {_some(ids)}" for what, ids in notes if ids]
+    parts += [f"{_reports(len(ids))} {what}: {_some(ids)}" for what, ids in notes if ids]
     return "\n\n".join(parts)
 
 
@@ -90,7 +90,7 @@ def summary_text(summary: CorpusSummary, name: str, top: int = 20) -> str:
     more = sum(n for size, n in summary.components.items() if size > _MOST)
     sizes += [("more", f"{more:,}")] if more else []
     parts = [
-        f"{name}: {summary.reports:,} reports, {summary.with_entities:,} with entities, "
+        f"{name}: {_reports(summary.reports)}, {summary.with_entities:,} with entities, "
         f"{without:,} without",
         *(aligned(rows, "<>") for rows in (counts, links)),
     ]
@@ -114,6 +114,10 @@ def _beside(lists: Mapping[str, Frequent], top: int) -> str:
 def short(label: str) -> str:
     """A label in a few letters: ``observation present`` for ``Observation::definitely present``."""
     return label.replace("definitely ", "").replace("::", " ").lower()
+
+
+def _reports(count: int) -> str:
+    return f"{count:,} report{'' if count == 1 else 's'}"
 
 
 def _some(ids: Sequence[str]) -> str:
