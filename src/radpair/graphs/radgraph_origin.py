@@ -9,6 +9,7 @@ from radpair.graphs.origin import Chunk, Entry, entry
 from radpair.graphs.radgraph_model import RadGraphModel
 from radpair.records import Graph
 from radpair.reports.reading import read
+from radpair.reports.sentences import split
 from radpair.sources.reports import ReportText
 
 RADGRAPH = "radgraph"
@@ -16,7 +17,10 @@ NOTHING_FOUND = "RadGraph found no entity"
 
 
 class FromRadGraph:
-    """What a running model makes of the bodies of reports (findings and impression)."""
+    """What a running model makes of the findings and impression of reports.
+
+    It is given the sentences that the rules read, so that graphs of both can be compared.
+    """
 
     def __init__(self, model: RadGraphModel) -> None:
         self.model = model
@@ -31,8 +35,8 @@ class FromRadGraph:
                 yield [self._entry(report)]
 
     def _entry(self, report: ReportText) -> Entry:
-        body = read(report.text).body
-        found = self.model.graph(body)
+        text = " ".join(split(read(report.text).body))
+        found = self.model.graph(text)
         if isinstance(found, Graph):
             return entry(report, found, NOTHING_FOUND)
-        return entry(report, Graph(" ".join(body.split())), found)
+        return entry(report, Graph(text), found)
