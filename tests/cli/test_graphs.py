@@ -167,6 +167,7 @@ def test_mistakes_end_with_the_remedy(table: Path, tmp_path: Path, capsys, disc_
     main(columns(table, Path(out)))
     mistakes = [
         (["graphs", str(table)], "add --out FILE.json"),
+        (["graphs", str(disc_set), "--id-column", "name"], "add --out FILE.json"),
         (["graphs", str(table), "--out", out, "--id-column", "nam"], "did you mean 'name'"),
         (["graphs", str(disc_set), "--out", out], "leave out --out"),
         (["graphs", str(table), "--out", out, "--from", "source"], "leave out --from"),

@@ -49,7 +49,7 @@ def graphs(
     workers = processes or cpus()
     with counting("graphs") as progress:
         if out is None:
-            _check_set(data)
+            _check_set(data, bool(id_column or text_column))
             from radpair.studyset import give_graphs
 
             summary: object = give_graphs(data, origin or "rules", workers, progress, lexicon, _say)
@@ -69,14 +69,14 @@ def graphs(
     print(summary)
 
 
-def _check_set(data: Path) -> None:
-    """Without an ``--out`` the data must be a study set."""
+def _check_set(data: Path, columns: bool) -> None:
+    """Without an ``--out`` the data must be a study set, which has no columns to name."""
     from radpair.errors import GraphError
 
     holds_reports = data.is_dir() and any(
         file.suffix.lower() in {".txt", ".xml"} for file in data.iterdir()
     )
-    if data.is_file() or holds_reports:
+    if data.is_file() or holds_reports or columns:
         raise GraphError(f"{data}: is no study set; for the graphs of reports add --out FILE.json")
 
 
@@ -114,7 +114,7 @@ def show(
     """Draw one report with its entities highlighted and its graph beside it.
 
     Args:
-        data: RadGraph's JSON or a study set with graphs; or a report as a text file.
+        data: RadGraph's JSON or a study set with graphs; or a report: a .txt or Open-i .xml file.
         report_id: Which report of the JSON or the set.
         text: A report, in place of a file.
         lexicon: A TOML file of your own terms, for a report given as text.
@@ -145,7 +145,7 @@ def _chosen(
     if (data is None) == (text is None) or (data is None and report_id is not None):
         raise GraphError("give either --text, or a file of graphs or a study set and a report's id")
     title = "report"
-    if data is not None and report_id is None and data.suffix.lower() == ".txt":
+    if data is not None and report_id is None and data.suffix.lower() in {".txt", ".xml"}:
         title, text = data.stem, _report(data)
     if text is not None:
         from radpair.graphs import extract, load_lexicon
