@@ -7,13 +7,19 @@ import pytest
 import torch
 from scipy.optimize import minimize
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
 from sklearn.preprocessing import StandardScaler
 
+import radpair.evaluation.axes as axes_module
+import radpair.evaluation.solver as solver_module
+import radpair.evaluation.sweep as sweep_module
 from radpair.errors import EvaluationError
+from radpair.evaluation.axes import principal_axes
 from radpair.evaluation.budgets import label_budget, patient_folds
 from radpair.evaluation.linear import linear_probe
-from radpair.evaluation.probe import PENALTIES, fit_probe, selection_losses
-from radpair.evaluation.solver import principal_axes, solve
+from radpair.evaluation.probe import PENALTIES, fit_probe
+from radpair.evaluation.solver import solve
+from radpair.evaluation.sweep import folds_needed, selection_losses
 
 NAMES = ["Edema", "Mass", "Nodule"]
 
@@ -27,47 +33,95 @@ def problem(studies: int, dim: int, labels: int = 3, seed: int = 0):
     return features, truth
 
 
+def as_signs(truth: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(2 * truth.T - 1)
+
+
 @pytest.mark.parametrize(("studies", "dim"), [(24, 300), (90, 40), (60, 60)])
 def test_the_solver_agrees_with_scikit_learn(studies: int, dim: int) -> None:
     features, truth = problem(studies, dim)
-    axes = principal_axes(torch.from_numpy(features))
+    axes = principal_axes(features)
     penalties = torch.tensor([0.1, 10.0, 1e4], dtype=torch.float64)
-    mask = torch.ones(studies, 9, dtype=torch.float64)
-    mask[::5, ::2] = 0
-    targets = torch.from_numpy(truth).repeat_interleave(3, dim=1)
-    weights, intercepts = solve(axes.values, targets, mask, penalties.repeat(3))
+    signs = as_signs(truth)
+    signs[::2, ::5] = 0
+    weights = solve(axes.table, signs, torch.arange(3).repeat_interleave(3), penalties.repeat(3))
+    found = axes.table.logits(weights).sigmoid().numpy()
     scaled = StandardScaler().fit_transform(features)
     for column in range(9):
-        rows = mask[:, column].bool().numpy()
+        rows = signs[column // 3].bool().numpy()
         oracle = LogisticRegression(
             C=1 / float(penalties[column % 3]), tol=1e-10, max_iter=20_000
         ).fit(scaled[rows], truth[rows, column // 3])
-        ours = torch.sigmoid(axes.values @ weights[:, column] + intercepts[column]).numpy()
-        np.testing.assert_allclose(ours, oracle.predict_proba(scaled)[:, 1], atol=1e-4)
-        turned = (axes.directions @ weights[:, column]).numpy()
+        np.testing.assert_allclose(found[column], oracle.predict_proba(scaled)[:, 1], atol=1e-4)
+        turned = axes.directions @ weights[column, :-1].numpy()
         np.testing.assert_allclose(turned, oracle.coef_[0], atol=1e-4)
 
 
 @pytest.mark.parametrize(("studies", "dim"), [(24, 300), (400, 40)])
 def test_single_precision_is_near_enough_for_the_sweep(studies: int, dim: int) -> None:
     features, truth = problem(studies, dim)
-    axes = principal_axes(torch.from_numpy(features)).values
-    targets = torch.from_numpy(truth).repeat_interleave(len(PENALTIES), dim=1)
+    table = principal_axes(features).table
+    group = torch.arange(3).repeat_interleave(len(PENALTIES))
     penalties = torch.tensor(PENALTIES, dtype=torch.float64).repeat(3)
-    exact = solve(axes, targets, torch.ones_like(targets), penalties, tolerance=1e-9)
-    parts = (part.float() for part in (axes, targets, torch.ones_like(targets), penalties))
-    rough = solve(*parts, tolerance=1e-5)
-    logits = [(axes @ w.double() + b.double()).numpy() for w, b in (exact, rough)]
-    gap = np.abs(logits[0] - logits[1]).max(axis=0) / np.abs(logits[0]).max(axis=0)
+    exact = solve(table, as_signs(truth), group, penalties)
+    rough = solve(table.single(), as_signs(truth), group, penalties, tolerance=1e-6)
+    logits = [table.logits(weights).numpy() for weights in (exact, rough)]
+    gap = np.abs(logits[0] - logits[1]).max(axis=1) / np.abs(logits[0]).max(axis=1)
     assert gap.max() < 0.03
 
 
 def test_one_class_gets_a_constant_not_an_infinity() -> None:
-    axes = principal_axes(torch.randn(6, 4))
-    ones = torch.ones(6, 1, dtype=torch.float64)
-    weights, intercepts = solve(axes.values, ones, ones, torch.ones(1, dtype=torch.float64))
-    assert not weights.any()
-    assert intercepts.isfinite().all()
+    table = principal_axes(np.random.default_rng(0).normal(size=(6, 4))).table
+    weights = solve(table, torch.ones(1, 6), torch.zeros(1, dtype=torch.int64), torch.ones(1))
+    assert not weights[0, :-1].any()
+    assert weights.isfinite().all()
+
+
+@pytest.fixture
+def large(monkeypatch):
+    """The path of large tables, for tables of a few thousand studies."""
+    monkeypatch.setattr(axes_module, "LARGE", 1000)
+    monkeypatch.setattr(axes_module, "sample_size", lambda dim: 500)
+    monkeypatch.setattr(solver_module, "sample_size", lambda dim: 500)
+    monkeypatch.setattr(sweep_module, "SAMPLE", 1500)
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_a_large_table_gives_scikit_learns_scores(large, kind: type) -> None:
+    features, truth = problem(4000, 20)
+    features = (features + 300).astype(kind)
+    truth[::7, 1] = np.nan
+    patients = [f"p{i // 2}" for i in range(3000)]
+    probe = fit_probe(features[:3000], truth[:3000], patients)
+    assert probe.axes.large
+    scaler = StandardScaler().fit(features[:3000].astype(np.float64))
+    unseen = scaler.transform(features[3000:].astype(np.float64))
+    for label in range(3):
+        rows = np.flatnonzero(~np.isnan(truth[:3000, label]))
+        oracle = LogisticRegression(C=1 / probe.penalties[label], tol=1e-8, max_iter=20_000)
+        oracle.fit(scaler.transform(features[rows].astype(np.float64)), truth[rows, label])
+        expected = oracle.decision_function(unseen)
+        found = probe.score(features[3000:])[:, label]
+        np.testing.assert_allclose(found, expected, atol=0.05)
+        given = ~np.isnan(truth[3000:, label])
+        areas = [roc_auc_score(truth[3000:][given, label], s[given]) for s in (found, expected)]
+        assert areas[0] == pytest.approx(areas[1], abs=0.002)
+
+
+def test_a_large_table_is_centred_far_from_zero_and_keeps_flat_features(large) -> None:
+    features, truth = problem(3000, 20)
+    odd = np.concatenate([features + 1e5, np.full((3000, 2), 1e6)], axis=1)
+    patients = [str(i) for i in range(3000)]
+    plain, moved = fit_probe(features, truth, patients), fit_probe(odd, truth, patients)
+    assert moved.axes.large
+    np.testing.assert_allclose(moved.score(odd), plain.score(features), atol=0.02)
+
+
+def test_folds_are_as_many_as_the_rarer_class_needs() -> None:
+    truth = np.zeros((10_000, 4))
+    for label, positives in enumerate((60, 1000, 2500, 9990)):
+        truth[:positives, label] = 1
+    assert folds_needed(truth, 5).tolist() == [5, 3, 1, 5]
 
 
 def test_flat_and_duplicate_features_are_harmless() -> None:
@@ -75,7 +129,7 @@ def test_flat_and_duplicate_features_are_harmless() -> None:
     padded = np.concatenate([features, np.full((50, 2), 1e6), features], axis=1)
     probe = fit_probe(padded, truth, [str(i) for i in range(50)])
     assert np.isfinite(probe.score(padded)).all()
-    assert probe.axes.values.shape[1] == 10
+    assert probe.axes.table.rank == 10
 
 
 def test_new_studies_are_standardised_by_the_training_studies() -> None:
@@ -98,11 +152,11 @@ def test_a_label_not_given_is_left_out_of_its_label_only() -> None:
     patients = [str(i) for i in range(80)]
     probe = fit_probe(features, gaps, patients, penalties=[1.0])
     whole = fit_probe(features, truth, patients, penalties=[1.0])
-    np.testing.assert_allclose(probe.weights[:, 0], whole.weights[:, 0], atol=1e-5)
+    np.testing.assert_allclose(probe.weights[0], whole.weights[0], atol=1e-5)
     assert np.isnan(probe.cross_fitted[:30, 1]).all()
     flipped = np.where(np.isnan(gaps), 1 - truth, truth)
     assert not np.allclose(
-        fit_probe(features, flipped, patients, penalties=[1.0]).weights[:, 1], probe.weights[:, 1]
+        fit_probe(features, flipped, patients, penalties=[1.0]).weights[1], probe.weights[1]
     )
 
 

@@ -170,8 +170,9 @@ def _fit(
         people, truth = task.patients[rows].tolist(), task.truth[rows]
         probe = fit_probe(features[rows], truth, people, penalties, folds, seed)
         logits = probe.score(features[task.test])
-        held_out = np.nan_to_num(probe.cross_fitted)
-        thresholds = choose_thresholds(held_out, truth, people, tested)
+        held_out = probe.cross_fitted
+        known = np.where(np.isnan(held_out), np.nan, truth)
+        thresholds = choose_thresholds(np.nan_to_num(held_out), known, people, tested)
         probes.append(probe)
         scores.append(logits)
         decisions.append(decide(logits, thresholds))
