@@ -84,11 +84,17 @@ def test_headings(text: str, findings: str, impression: str) -> None:
     assert (found.findings, found.impression) == (findings, impression)
 
 
-def test_the_body_falls_back_to_the_whole_text() -> None:
+def test_what_was_asked_never_becomes_what_was_seen() -> None:
     text = "INDICATION: cough and fever"
     assert sections(text) == Sections("", "", {"indication": "cough and fever"})
-    assert body(text) == text
-    assert body("FINDINGS:\nIMPRESSION:\nHISTORY: pain") == "FINDINGS:\nIMPRESSION:\nHISTORY: pain"
+    assert body(text) == ""
+    assert body("FINDINGS:\nIMPRESSION:\nHISTORY: pain") == ""
+
+
+def test_a_wet_read_is_read_where_it_is_all_there_is() -> None:
+    text = "INDICATION: pneumonia?\n\nWET READ: Small effusion.\n\nADDENDUM: The tube was moved."
+    assert body(text) == "Small effusion.\n\nThe tube was moved."
+    assert body(text + "\n\nIMPRESSION: No effusion.") == "No effusion."
 
 
 @pytest.mark.parametrize(

@@ -33,12 +33,16 @@ WHY: Mapping[str, str] = MappingProxyType(
 """Why a section is no part of a report's body, by the section's name."""
 
 
+NOTHING_SEEN = "only what was asked or done"
+"""The reason for a report that has words, but none of what was seen."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """What was read of one report, and what was not."""
 
     body: str
-    """Findings and impression, or the whole text where neither has a word."""
+    """As ``radpair.reports.body`` gives it."""
     left_out: Mapping[str, int]
     """Words of every section that is no part of the body; headings are not counted."""
     reason: str | None = None
@@ -49,11 +53,11 @@ def read(text: str) -> Reading:
     """The body of a report as ``radpair.reports.body`` gives it, with what was left out."""
     cleaned = clean(text)
     parts = split(cleaned)
-    found = body_of(parts)
-    if not found:
-        return Reading(cleaned.strip(), {}, is_empty(cleaned))
-    left = {name: words(piece) for name, piece in parts.other.items()}
-    return Reading(found, {name: count for name, count in left.items() if count}, is_empty(found))
+    found, instead = body_of(parts)
+    left = {name: words(piece) for name, piece in parts.other.items() if name not in instead}
+    left = {name: count for name, count in left.items() if count}
+    reason = is_empty(found)
+    return Reading(found, left, NOTHING_SEEN if left and not found else reason)
 
 
 def words(text: str) -> int:

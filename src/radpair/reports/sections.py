@@ -149,19 +149,38 @@ def split(text: str) -> Sections:
 
 
 def body(text: str) -> str:
-    """Findings and impression, or the whole text where neither has a word."""
+    """Findings and impression; where neither has a word, what else tells of what was seen.
+
+    That is a wet read, an addendum, a summary or a discussion, in this order. Empty where the
+    report holds only what was asked or done.
+    """
     return joined_body(clean(text))
 
 
 def joined_body(text: str) -> str:
     """As ``body``, of text that is clean already."""
-    return body_of(split(text)) or text.strip()
+    return body_of(split(text))[0]
 
 
-def body_of(parts: Sections) -> str:
-    """Findings and impression joined; empty where neither has a word."""
-    found = "\n\n".join(part for part in (parts.findings, parts.impression) if part)
-    return found if any(letter.isalpha() for letter in found) else ""
+_INSTEAD = ("wet read", "addendum", "summary", "discussion")
+"""Sections that are read where there are neither findings nor an impression."""
+
+
+def body_of(parts: Sections) -> tuple[str, frozenset[str]]:
+    """The body, and the names of the sections read besides findings and impression."""
+    found = _joined((parts.findings, parts.impression))
+    other = _joined(parts.other.get(name, "") for name in _INSTEAD)
+    if _has_words(found) or not _has_words(other):
+        return found, frozenset()
+    return _joined((found, other)), frozenset(name for name in _INSTEAD if parts.other.get(name))
+
+
+def _joined(pieces: Iterable[str]) -> str:
+    return "\n\n".join(piece for piece in pieces if piece)
+
+
+def _has_words(text: str) -> bool:
+    return any(letter.isalpha() for letter in text)
 
 
 def _parts(text: str) -> list[tuple[str, str]]:
