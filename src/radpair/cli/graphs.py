@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
+from radpair.cli.radgraph import RadGraphOptions, running
+
 if TYPE_CHECKING:
     from radpair.records import Graph
 
@@ -26,6 +28,7 @@ def graphs(
     origin: Annotated[str | None, Parameter(name="--from")] = None,
     lexicon: Path | None = None,
     processes: int | None = None,
+    radgraph: RadGraphOptions | None = None,
 ) -> None:
     """Turn reports into knowledge graphs: those of a study set, or of a table or folder.
 
@@ -38,23 +41,29 @@ def graphs(
         out: For reports: the file for RadGraph's JSON, keyed by id.
         id_column: The table's column of ids; 'id' if not given.
         text_column: The column of reports, 'text' if not given; several are joined under headings.
-        origin: Of a study set: 'rules' (default) extracts the graphs, 'source' takes those that
-            came with the data, and a file holds RadGraph's JSON keyed by study id.
+        origin: 'rules' (default) extracts the graphs, 'radgraph' asks RadGraph's own model. Of a
+            study set also 'source', which takes those that came with the data, and a file of
+            RadGraph's JSON keyed by study id.
         lexicon: A TOML file of your own terms, put over those of radpair.
-        processes: Worker processes; every core if not given.
+        processes: Worker processes, or threads of RadGraph's model; every core if not given.
+        radgraph: Where RadGraph's own model is found.
     """
     from radpair.processes import cpus
     from radpair.progress import counting
 
     workers = processes or cpus()
-    with counting("graphs") as progress:
+    if out is None:
+        _check_set(data, bool(id_column or text_column))
+    else:
+        _check_reports(data, out, origin)
+    with running(origin, radgraph, workers, lexicon) as model, counting("graphs") as progress:
         if out is None:
-            _check_set(data, bool(id_column or text_column))
             from radpair.studyset import give_graphs
 
-            summary: object = give_graphs(data, origin or "rules", workers, progress, lexicon, _say)
+            summary: object = give_graphs(
+                data, model or origin or "rules", workers, progress, lexicon, _say
+            )
         else:
-            _check_reports(data, out, origin)
             from radpair.graphs.corpus import write_corpus
             from radpair.graphs.origin import Rules
             from radpair.sources.reports import read_reports
@@ -62,7 +71,7 @@ def graphs(
             summary = write_corpus(
                 lambda: read_reports(data, id_column, text_column),
                 out,
-                Rules(lexicon, workers),
+                model or Rules(lexicon, workers),
                 progress,
                 _say,
             )
@@ -86,7 +95,7 @@ def _check_reports(data: Path, out: Path, origin: str | None) -> None:
 
     if (data / "manifest.json").is_file():
         raise GraphError(f"{data}: is a study set, which takes its graphs in; leave out --out")
-    if origin not in (None, "rules"):
+    if origin not in (None, "rules", "radgraph"):
         raise GraphError(
             f"--from {origin}: graphs that are there already are taken into a study set only; "
             "leave out --from, or give a study set"
