@@ -147,7 +147,7 @@ def _concepts(text: str, lexicon: Lexicon) -> frozenset[str]:
 def _scheme(scheme: str) -> Mapping[str, str]:
     known = _data()[1]
     if scheme not in known:
-        raise GraphError(f"Unknown labels scheme '{scheme}'{nearest(scheme, known)}.")
+        raise GraphError(f"Unknown labels scheme '{scheme}'{nearest(scheme, known)}")
     return known[scheme]
 
 

@@ -115,7 +115,7 @@ def load_lexicon(path: Path) -> Lexicon:
     tables = {"finding", "state", "modifier", "device", "structure", "side", "part", "trigger"}
     for role, concepts in data.items():
         if role not in tables:
-            raise GraphError(f"Lexicon '{path}': unknown table '{role}'{nearest(role, tables)}.")
+            raise GraphError(f"Lexicon '{path}': unknown table '{role}'{nearest(role, tables)}")
         _check_table(path, role, concepts)
     entries = dict(shipped_lexicon().entries)
     _enter(entries, data, "")
@@ -128,7 +128,7 @@ def _check_table(path: Path, role: str, concepts: Any) -> None:
     for concept, phrases in concepts.items():
         if role == "trigger" and concept not in TRIGGER_ROLES:
             hint = nearest(concept, TRIGGER_ROLES)
-            raise GraphError(f"Lexicon '{path}': unknown trigger '{concept}'{hint}.")
+            raise GraphError(f"Lexicon '{path}': unknown trigger '{concept}'{hint}")
         listed = isinstance(phrases, list) and all(isinstance(p, str) and p for p in phrases)
         if not listed:
             raise GraphError(
