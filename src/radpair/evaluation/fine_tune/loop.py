@@ -112,7 +112,8 @@ def train(
             if held is not None and seen is not None and _is_look(course.steps, limits):
                 _look(classifier, held, seen, course)
                 _lower_rates(optimiser, course, limits, config)
-            on_step(course.steps, limits.end, f"loss {found:.3f}  held out {course.best_loss:.3f}")
+            best = f"  held out {course.best_loss:.3f}" if course.looks else ""
+            on_step(course.steps, limits.end, f"loss {found:.3f}{best}")
     if not course.weights:
         course.weights, course.best_step = _copied(classifier), course.steps
     classifier.load_state_dict(course.weights)

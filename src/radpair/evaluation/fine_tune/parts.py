@@ -55,22 +55,23 @@ def held_out(
 
     Labels are gone through from the rarest: of the patients who have it, one in 1 / ``share`` is
     held out, so that a finding with a few patients stays with what is learned from. Then others
-    follow until the share is met; the last patient with a finding is never held out.
+    follow until the share is met; the last patient with a finding, or without it, is never
+    held out.
     """
     names, member = np.unique(patients, return_inverse=True)
     if share <= 0 or len(names) < FEWEST_PATIENTS:
         return np.zeros(len(truth), dtype=bool)
     order = np.random.default_rng([seed, draw, 3]).permutation(len(names))
-    has = np.zeros((len(names), truth.shape[1]), dtype=bool)
-    np.logical_or.at(has, member, truth == 1)
+    has = np.zeros((len(names), 2 * truth.shape[1]), dtype=bool)
+    np.logical_or.at(has, member, np.concatenate([truth == 1, truth == 0], axis=1))
     sizes = np.bincount(member, minlength=len(names))
-    room = max(1, round(share * len(truth)))
+    room, left = max(1, round(share * len(truth))), has.sum(axis=0)
     chosen = np.zeros(len(names), dtype=bool)
-    for person in _turns(has, order, round(1 / share)):
-        left = has[~chosen].sum(axis=0) - has[person]
-        fits = sizes[chosen].sum() + sizes[person] <= room
-        if not chosen[person] and fits and (left[has[person]] >= 1).all():
+    for person in _turns(has[:, : truth.shape[1]], order, round(1 / share)):
+        spared = (left[has[person]] > 1).all()
+        if spared and not chosen[person] and sizes[person] <= room:
             chosen[person] = True
+            room, left = room - int(sizes[person]), left - has[person]
     return chosen[member]
 
 
