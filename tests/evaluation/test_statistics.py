@@ -14,10 +14,16 @@ from radpair.evaluation.statistics import (
     f1,
     given_labels,
     mcc,
+    one_hot,
+    sensitivity,
+    specificity,
+    top_k_accuracy,
+    why_undefined,
 )
 
 RANKED = [(auroc, oracle.roc_auc_score), (average_precision, oracle.average_precision_score)]
 DECIDED = [(mcc, oracle.matthews_corrcoef), (f1, oracle.f1_score)]
+SHARES = [(sensitivity, 1.0), (specificity, 0.0)]
 
 
 @st.composite
@@ -106,16 +112,6 @@ def test_a_resample_without_a_class_is_undefined_there_only(metric) -> None:
     assert np.isnan(found[:, 0]).tolist() == [False, True]
 
 
-def test_labels_follow_the_policy_named() -> None:
-    labels = np.array([[1.0, -1.0], [0.0, np.nan]])
-    ids, names = ["a", "b"], ["Edema", "Mass"]
-    assert np.isnan(given_labels(labels, ids, names)[0, 1])
-    assert given_labels(labels, ids, names, "ones")[0, 1] == 1
-    assert given_labels(labels, ids, names, "zeros")[0, 1] == 0
-    with pytest.raises(EvaluationError, match="unknown policy 'both'"):
-        given_labels(labels, ids, names, "both")
-
-
 def test_an_unknown_label_value_names_its_study() -> None:
     with pytest.raises(EvaluationError, match="study 'b' has 2 for 'Edema'"):
         given_labels(np.array([[1.0], [2.0]]), ["a", "b"], ["Edema"])
@@ -126,3 +122,74 @@ def test_scores_must_fit_and_be_finite() -> None:
         check_scores(np.zeros((2, 1)), np.zeros((3, 1)))
     with pytest.raises(EvaluationError, match=r"1 studies have .* first rows \[1\]"):
         auroc(np.array([[0.0], [np.nan]]), np.array([[0.0], [1.0]]))
+
+
+@pytest.mark.parametrize(("metric", "side"), SHARES)
+@settings(max_examples=30, deadline=None)
+@given(case=scored())
+def test_shares_equal_scikit_learns_recall_of_one_class(metric, side, case) -> None:
+    """Defined as soon as their own class is there."""
+    scores, truth, weights = case
+    decisions = (scores > 0.3).astype(float)
+    found = metric(decisions, truth, weights)
+    for draw in range(weights.shape[1]):
+        for label in range(3):
+            kept = ~np.isnan(truth[:, label]) & (weights[:, draw] > 0)
+            if not (truth[kept, label] == side).any():
+                assert np.isnan(found[draw, label])
+                continue
+            expected = oracle.recall_score(
+                truth[kept, label], decisions[kept, label],
+                pos_label=side, sample_weight=weights[kept, draw],
+            )  # fmt: skip
+            assert found[draw, label] == pytest.approx(expected, abs=1e-12)
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), k=st.integers(1, 3))
+def test_top_k_accuracy_equals_scikit_learn(seed, k) -> None:
+    rng = np.random.default_rng(seed)
+    classes, scores = rng.integers(0, 4, size=30).astype(float), rng.normal(size=(30, 4))
+    classes[:4] = range(4)
+    classes[-3:] = np.nan
+    weights = rng.integers(0, 3, size=(30, 5)).astype(float)
+    weights[0] = 1
+    found = top_k_accuracy(k)(scores, one_hot(classes, 4), weights)
+    assert found.shape == (5, 1)
+    for draw in range(5):
+        expected = oracle.top_k_accuracy_score(
+            classes[:27], scores[:27], k=k, sample_weight=weights[:27, draw], labels=range(4)
+        )
+        assert found[draw, 0] == pytest.approx(expected)
+
+
+def test_equal_scores_of_classes_are_a_guess() -> None:
+    truth = one_hot(np.array([0, 1, 2, 3]), 4)
+    assert top_k_accuracy(2)(np.zeros((4, 4)), truth)[0] == 0.5
+    scores = np.array([[1.0, 1.0, 0.0, 2.0]])
+    found = [top_k_accuracy(k)(scores, one_hot(np.array([1]), 4))[0] for k in (1, 2, 3, 4)]
+    assert found == [0, 0.5, 1, 1]
+
+
+def test_top_k_accuracy_refuses_what_is_no_class() -> None:
+    with pytest.raises(EvaluationError, match="row 1 has class 4: classes are 0 to 3"):
+        one_hot(np.array([0, 4]), 4)
+    both = np.array([[1.0, 1.0], [0.0, 1.0]])
+    with pytest.raises(EvaluationError, match="truth row 0 does not hold exactly one class"):
+        top_k_accuracy(1)(both, both)
+    with pytest.raises(EvaluationError, match="k from 1 to 2 classes"):
+        top_k_accuracy(3)(both, one_hot(np.array([0, 1]), 2))
+
+
+def test_what_a_truth_lacks_is_said() -> None:
+    truth = np.array([[1, 1, 0, np.nan], [0, 1, 0, np.nan], [1, np.nan, 0, np.nan]], dtype=float)
+    assert why_undefined(truth) == [
+        "",
+        "none of the 2 labelled studies is negative",
+        "none of the 3 labelled studies is positive",
+        "no study has this label",
+    ]
+    for metric in (auroc, average_precision, mcc, f1):
+        assert [bool(text) for text in why_undefined(truth)] == np.isnan(
+            metric(np.zeros_like(truth), truth)
+        ).tolist()

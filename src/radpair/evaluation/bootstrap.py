@@ -19,6 +19,7 @@ from radpair.errors import EvaluationError
 from radpair.evaluation.intervals import (
     percentile_bounds,
     shape,
+    symmetric,
     two_sided_p,
     variance,
     wilson_bounds,
@@ -225,6 +226,7 @@ def _interval(
     if kept.min() == kept.max():
         note = note or "every resample gave the same value"
     found = shape(value, kept, left_out)
+    found = symmetric(found) if tested else found
     low, high = percentile_bounds(kept, level, found)
     return Interval(value, low, high, two_sided_p(kept, found) if tested else None, missing, note)
 

@@ -21,6 +21,9 @@ from scipy.stats import t as student
 
 Floats = NDArray[np.float64]
 
+_ROUNDING = 1e-20
+"""A sum of squared influences below this is that of a value that never changes."""
+
 
 @dataclass(frozen=True, slots=True)
 class Shape:
@@ -43,7 +46,7 @@ def shape(value: float, draws: Floats, left_out: Floats) -> Shape:
     share = _share_below(draws, value)
     influence = _influence(value, left_out)
     second = float((influence**2).sum())
-    if second <= 0:
+    if second <= _ROUNDING:
         return Shape(float(norm.ppf(share)), 0.0, float("inf"))
     fourth = float((influence**4).sum()) - second**2 / len(influence)
     df = 2 * second**2 / max(fourth, 1e-9 * second**2)
@@ -67,13 +70,23 @@ def percentile_bounds(draws: Floats, level: float, found: Shape) -> tuple[float,
 
 
 def two_sided_p(draws: Floats, found: Shape) -> float:
-    """The p-value of 0: one minus the level at which the corrected interval just reaches it."""
+    """The p-value of 0: one minus the level at which the widened percentiles just reach it.
+
+    Agrees with ``percentile_bounds`` of ``symmetric(found)``.
+    """
     if draws.min() == draws.max():
         return 1.0 if draws[0] == 0 else 2 / (len(draws) + 1)
-    place = float(norm.ppf(_share_below(draws, 0.0))) - found.bias
-    moved = place / (1 + found.skew * place) if 1 + found.skew * place > 0.05 else 20 * place
-    reach = abs(moved - found.bias) / _widening(found.df)
+    reach = abs(float(norm.ppf(_share_below(draws, 0.0)))) / _widening(found.df)
     return float(2 * student.sf(reach, found.df))
+
+
+def symmetric(found: Shape) -> Shape:
+    """The same effective patients without correction for bias and skewness.
+
+    A difference of two models is nearly symmetric, and correcting it anyway makes a test call
+    equal models different too often with few positives.
+    """
+    return Shape(0.0, 0.0, found.df)
 
 
 def wilson_bounds(value: float, studies: float, level: float) -> tuple[float, float]:
