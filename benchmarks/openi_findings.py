@@ -1,13 +1,14 @@
 """Findings labels from the rules against the human labels of the Open-i reports.
 
     python benchmarks/openi_findings.py [--half even|odd|both] [--errors FINDING]
-        [--corrected] [--uncertain-as-present]
+        [--corrected] [--uncertain-as-present] [--index]
 
 The rules were developed on reports with odd ids; reports with even ids are the ones to quote.
 ``--corrected`` adds the table with those gold labels of the even half reversed that
 ``openi_even_errors.csv`` says contradict their text. Only labels on which rules and gold disagree
 were read for that, so it can only help the rules: an upper bound. ``--uncertain-as-present`` adds
-the table in which a finding that the rules call uncertain counts as present.
+the table in which a finding that the rules call uncertain counts as present. ``--index`` checks
+that the gold is the report's human MeSH index rather than a reading of its text.
 Reads ``../shared/data/openi-reports`` and skips where it is absent.
 """
 
@@ -29,6 +30,16 @@ DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "openi-reports"
 ERRORS = Path(__file__).with_name("openi_even_errors.csv")
 CONTRADICTS = "gold contradicts the text"
 LEFT_OUT = "Hernia"
+HEADINGS = {
+    "Atelectasis": {"Pulmonary Atelectasis"},
+    "Effusion": {"Pleural Effusion", "Pericardial Effusion"},
+    "Infiltration": {"Infiltrate"},
+    "Edema": {"Pulmonary Edema"},
+    "Emphysema": {"Emphysema", "Pulmonary Emphysema"},
+    "Fibrosis": {"Pulmonary Fibrosis"},
+    "Pleural_Thickening": {"Thickening"},
+}
+"""Major MeSH headings behind a finding of the gold; the others bear the finding's own name."""
 
 Counts = dict[str, list[int]]
 """Findings, each with how many labels are right, spurious and missed."""
@@ -94,6 +105,19 @@ def corrected(
     ]
 
 
+def off_index(half: str) -> list[str]:
+    """Gold labels that are not 1 exactly where one of the finding's headings stands."""
+    found = []
+    for report, _, gold in studies(half):
+        root = ElementTree.parse(DATA / "reports" / f"{report.removeprefix('CXR')}.xml").getroot()
+        headings = {(e.text or "").split("/")[0].strip() for e in root.iter("major")}
+        for name in finding_names("nih14"):
+            indexed = bool(headings & HEADINGS.get(name, {name}))
+            if name != LEFT_OUT and indexed != (gold[name] == "1"):
+                found.append(f"{report} {name}")
+    return found
+
+
 def show(counts: Counts) -> None:
     """Print the table of every finding and the micro-average."""
     print(f"{'finding':<20}{'gold':>6}{'precision':>11}{'recall':>8}{'F1':>7}")
@@ -115,6 +139,7 @@ def main() -> None:
     parser.add_argument(
         "--uncertain-as-present", action="store_true", help="also with uncertain as present"
     )
+    parser.add_argument("--index", action="store_true", help="also compare gold and MeSH index")
     options = parser.parse_args()
     if options.corrected and options.half != "even":
         parser.error("--corrected: only the even half was read")
@@ -134,6 +159,9 @@ def main() -> None:
             print(f"{rows[row][0]} {kind}: {rows[row][1]}\n")
     print(f"{len(rows)} reports ({options.half} ids), {len(rows) / seconds:.0f} reports/s")
     show(counts)
+    if options.index:
+        others = ", ".join(off_index(options.half)) or "none"
+        print(f"gold labels that are not the report's MeSH index: {others}")
     if options.corrected:
         print("\nwith the gold labels that contradict their text reversed")
         show(disagreements(labels, corrected([report for report, _, _ in rows], gold))[0])
