@@ -293,12 +293,16 @@ def _score_by(
     scores: dict[str, Score], reference: Counter[tuple[str, Any]], found: Counter[tuple[str, Any]]
 ) -> None:
     """Adds to ``scores`` under the first member of each key."""
-    matched = reference & found
-    for column, counts in enumerate((reference, found, matched)):
-        for (name, _), count in counts.items():
-            values = [0, 0, 0]
-            values[column] = count
-            scores[name] = scores.get(name, Score()) + Score(*values)
+    sums = [_by_name(counts) for counts in (reference, found, reference & found)]
+    for name in sums[0] | sums[1]:
+        scores[name] = scores.get(name, Score()) + Score(*(counts[name] for counts in sums))
+
+
+def _by_name(counts: Counter[tuple[str, Any]]) -> Counter[str]:
+    found: Counter[str] = Counter()
+    for (name, _), count in counts.items():
+        found[name] += count
+    return found
 
 
 def _entity_disagreements(reference: list[_Named], found: list[_Named]) -> Iterable[Disagreement]:
