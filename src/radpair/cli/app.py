@@ -34,6 +34,10 @@ evaluate.command(
 evaluate.command(
     "radpair.cli.evaluate:fine_tune", name="fine-tune", help="Whole encoders within label budgets."
 )
+evaluate.command("radpair.cli.evaluate:knn", help="The votes of the nearest labelled studies.")
+evaluate.command(
+    "radpair.cli.evaluate:few_shot", name="few-shot", help="Probes with K patients of each class."
+)
 evaluate.command(
     "radpair.cli.evaluate:zero_shot", name="zero-shot", help="Findings by text and graph prompts."
 )

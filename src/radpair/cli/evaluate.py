@@ -10,6 +10,7 @@ from cyclopts import Parameter
 Many = Annotated[tuple[str, ...], Parameter(consume_multiple=True)]
 Models = Annotated[tuple[str, ...], Parameter(name="--model", consume_multiple=True)]
 Fractions = Annotated[tuple[float, ...], Parameter(consume_multiple=True)]
+Shots = Annotated[tuple[int, ...], Parameter(consume_multiple=True)]
 
 
 def linear(
@@ -133,3 +134,65 @@ def retrieval(
     from radpair.evaluation.run import evaluate_retrieval
 
     print(evaluate_retrieval(model, data, seed, out, cache, device))
+
+
+def knn(
+    *,
+    model: Models,
+    data: Path,
+    labels: Many = (),
+    fractions: Fractions = (0.01, 0.1, 1.0),
+    draws: int = 5,
+    seed: int = 0,
+    out: Path | None = None,
+    cache: Path | None = None,
+    device: str = "cpu",
+) -> None:
+    """Let the nearest labelled studies vote, within label budgets; no classifier is trained.
+
+    Args:
+        model: Model folders, or random:LIKE, where LIKE is a model folder or a timm name. A random
+            control of each architecture is added.
+        data: The study set; its training split gives the labels, its test split the figures.
+        labels: Names of labels; all of the set's if not given.
+        fractions: Shares of the training labels.
+        draws: Seeded draws of patients a fraction, those of 'evaluate linear'.
+        seed: Of the draws and the resampling.
+        out: A file for the results as JSON.
+        cache: A folder in which features are kept between calls.
+        device: 'cpu' or 'cuda'.
+    """
+    from radpair.evaluation.probe_verbs import evaluate_knn
+
+    print(evaluate_knn(model, data, labels, fractions, draws, seed, out, cache, device))
+
+
+def few_shot(
+    *,
+    model: Models,
+    data: Path,
+    labels: Many = (),
+    shots: Shots = (1, 2, 4, 5, 8, 16, 32),
+    draws: int = 5,
+    seed: int = 0,
+    out: Path | None = None,
+    cache: Path | None = None,
+    device: str = "cpu",
+) -> None:
+    """Probe frozen encoders with K patients with each finding and K without.
+
+    Args:
+        model: Model folders, or random:LIKE, where LIKE is a model folder or a timm name. A random
+            control of each architecture is added.
+        data: The study set; its training split gives the labels, its test split the figures.
+        labels: Names of labels; all of the set's if not given.
+        shots: Values of K.
+        draws: Seeded draws of patients for each K.
+        seed: Of the draws and the resampling.
+        out: A file for the results as JSON.
+        cache: A folder in which features are kept between calls.
+        device: 'cpu' or 'cuda'.
+    """
+    from radpair.evaluation.probe_verbs import evaluate_few_shot
+
+    print(evaluate_few_shot(model, data, labels, shots, draws, seed, out, cache, device))

@@ -12,7 +12,12 @@
                "metrics": {"auroc": METRIC, "average_precision": ..., "mcc": ..., "f1": ...},
                "differences": {"auroc": METRIC, ...},        empty for the reference
                "penalties": {label: [one a draw, null where constant]},
-               "constant": [{"draw", "label", "reason"}]}]}
+               "constant": [{"draw", "label", "reason"}],
+               "shots": positives a class in few-shot evaluation, else null}]}
+
+Few-shot evaluation (``radpair.few-shot/1``) and nearest neighbours (``radpair.knn/1``) have the
+same form. ``fraction`` is then the share of the training studies that a draw learns from (the mean
+over draws), and ``penalties`` of neighbours holds how many of them voted.
 
     METRIC = {"macro": INTERVAL, "labels": {label: INTERVAL}, "draws": [macro of each draw]}
     INTERVAL = {"value", "low", "high", "p", "undefined", "note"}
@@ -54,6 +59,7 @@ class Row:
     differences: dict[str, MetricResult]
     penalties: dict[str, list[float]]
     constant: list[dict[str, Any]]
+    shots: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from radpair.evaluation.linear import linear_probe
 from radpair.evaluation.prompts import Prompts, read_prompts
 from radpair.evaluation.results import Results
 from radpair.evaluation.retrieval import graph_key, report_key, retrieval
+from radpair.evaluation.tables import linear_table, retrieval_table, zero_shot_table
 from radpair.evaluation.zero_shot import encode_prompts, zero_shot
 from radpair.models import Model, open_model
 from radpair.models.folder import write_atomically
@@ -94,19 +95,24 @@ def evaluate_linear(
     Trains on the set's training split within each budget and measures on its test split. Raises
     ``EvaluationError``, ``ModelError`` or ``StudySetError``.
     """
-    studies = _opened(data, seed, out, cache and cache / "features")
-    columns = _columns(studies, labels)
+    studies = opened(data, seed, out, cache and cache / "features")
+    columns = label_columns(studies, labels)
     seen = [
         Encoded(model, studies, cache) for model in open_models(names, control=True, device=device)
     ]
     results = probe(seen, studies, columns, fractions, draws, seed)
+    check_measured(results, data)
+    found = {**results.to_json(), "provenance": provenance(seen, studies)}
+    return kept(Outcome(linear_table(results), found), out)
+
+
+def check_measured(results: Results, data: Path) -> None:
+    """Raises ``EvaluationError`` where no label could be measured at all."""
     if all(math.isnan(row.metrics["auroc"].macro.value) for row in results.rows):
         raise EvaluationError(
             f"{data}: no label has both classes in the split '{EVALUATED}', so there is nothing "
             "to measure; choose other labels or a larger test split"
         )
-    found = {**results.to_json(), "provenance": _provenance(seen, studies)}
-    return _kept(Outcome(linear_table(results), found), out)
 
 
 def probe(
@@ -144,9 +150,9 @@ def evaluate_zero_shot(
     device: str = "cpu",
 ) -> Outcome:
     """Findings by text and by graph prompts, with every tower that the models have."""
-    studies = _opened(data, seed, out, cache and cache / "features")
+    studies = opened(data, seed, out, cache and cache / "features")
     asked = read_prompts(prompts) if prompts else PROMPTS
-    columns = [c for c in _columns(studies, labels) if studies.label_names[c] in asked]
+    columns = [c for c in label_columns(studies, labels) if studies.label_names[c] in asked]
     if not columns:
         raise EvaluationError(
             f"{data}: none of its labels ({', '.join(studies.label_names)}) has prompts; the "
@@ -156,7 +162,7 @@ def evaluate_zero_shot(
     found = [row for one in seen for row in zero_shot_rows(one, studies, asked, columns, seed)]
     if not found:
         raise EvaluationError("none of the models has a text or graph tower to be asked with")
-    return _kept(Outcome(zero_shot_table(found), found), out)
+    return kept(Outcome(zero_shot_table(found), found), out)
 
 
 def zero_shot_rows(
@@ -199,7 +205,7 @@ def evaluate_retrieval(
     device: str = "cpu",
 ) -> Outcome:
     """Image to report (or graph) and back, among the test studies."""
-    studies = _opened(data, seed, out, cache and cache / "features")
+    studies = opened(data, seed, out, cache and cache / "features")
     seen = [Encoded(model, studies, cache) for model in open_models(names, device=device)]
     found = [row for one in seen for row in retrieval_rows(one, studies, seed)]
     if not found:
@@ -207,7 +213,7 @@ def evaluate_retrieval(
             "nothing to retrieve with: no model has a text tower, and a graph tower needs graphs "
             f"(run: radpair graphs {data})"
         )
-    return _kept(Outcome(retrieval_table(found), found), out)
+    return kept(Outcome(retrieval_table(found), found), out)
 
 
 def retrieval_rows(one: Encoded, studies: StudySet, seed: int = 0) -> list[dict[str, Any]]:
@@ -273,7 +279,7 @@ def write_embeddings(name: str, data: Path, out: Path, device: str = "cpu") -> s
     return f"{out}: {len(studies):,} studies, {one.features.shape[1]} features each"
 
 
-def _opened(data: Path, seed: int, *files: Path | None) -> StudySet:
+def opened(data: Path, seed: int, *files: Path | None) -> StudySet:
     """The study set, once it is seen that there is something to evaluate and to write to."""
     studies = StudySet.open(data)
     if not len(studies.split(EVALUATED)):
@@ -288,7 +294,8 @@ def _opened(data: Path, seed: int, *files: Path | None) -> StudySet:
     return studies
 
 
-def _columns(studies: StudySet, labels: Sequence[str]) -> list[int]:
+def label_columns(studies: StudySet, labels: Sequence[str]) -> list[int]:
+    """The places of these labels, or of all."""
     for label in labels:
         if label not in studies.label_names:
             raise EvaluationError(
@@ -299,7 +306,8 @@ def _columns(studies: StudySet, labels: Sequence[str]) -> list[int]:
     return [studies.label_names.index(label) for label in labels or studies.label_names]
 
 
-def _provenance(seen: Sequence[Encoded], studies: StudySet) -> dict[str, Any]:
+def provenance(seen: Sequence[Encoded], studies: StudySet) -> dict[str, Any]:
+    """The hashes of what a result rests on."""
     return {
         "radpair": __version__,
         "study_set": {"name": studies.path.name, "hash": studies.content_hash},
@@ -307,69 +315,9 @@ def _provenance(seen: Sequence[Encoded], studies: StudySet) -> dict[str, Any]:
     }
 
 
-def _kept(outcome: Outcome, out: Path | None) -> Outcome:
+def kept(outcome: Outcome, out: Path | None) -> Outcome:
+    """The same outcome, its results written to ``out`` where a file is named."""
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(out, json.dumps(outcome.results, indent=2).encode())
     return outcome
-
-
-def linear_table(results: Results) -> str:
-    """Mean AUROC with its interval, one row a model, one column a fraction of the labels."""
-    fractions = list(dict.fromkeys(row.fraction for row in results.rows))
-    models = list(dict.fromkeys(row.model for row in results.rows))
-    sizes = {row.fraction: row.studies for row in results.rows}
-    head = ["AUROC, linear"] + [f"{f:.0%} ({sizes[f]:,} studies)" for f in fractions]
-    body = [
-        [name, *(_cell(results.row(name, f).metrics["auroc"].macro) for f in fractions)]
-        for name in models
-    ]
-    return _aligned([head, *body])
-
-
-def zero_shot_table(found: Sequence[Mapping[str, Any]]) -> str:
-    """Mean AUROC of prompts, one row a model and kind."""
-    rows = [["AUROC, zero-shot", "prompts", "mean over labels"]]
-    for row in found:
-        rows.append([row["model"], row["kind"], _cell(row["metrics"]["auroc"]["macro"])])
-    return _aligned(rows)
-
-
-def retrieval_table(found: Sequence[Mapping[str, Any]]) -> str:
-    """Recall at 10 and median rank in both directions."""
-    rows = [["retrieval", "direction", "recall at 10", "chance", "median rank"]]
-    for row in found:
-        for name, direction in row["directions"].items():
-            recall = direction["recall"].get(10) or direction["recall"]["10"]
-            rank = direction["median_rank"]["value"]
-            rows.append(
-                [
-                    row["model"],
-                    name.replace("_to_", " → "),
-                    _cell(recall),
-                    f"{recall['chance']:.3f}",
-                    f"{rank:.0f} of {row['studies']}",
-                ]
-            )
-    return _aligned(rows)
-
-
-def _cell(interval: Any) -> str:
-    part = interval if isinstance(interval, Mapping) else _fields(interval)
-    if part["value"] is None:
-        return "undefined"
-    return f"{part['value']:.3f} [{part['low']:.3f}, {part['high']:.3f}]"
-
-
-def _fields(interval: Any) -> dict[str, float]:
-    """An interval's fields by name."""
-    return {key: getattr(interval, key) for key in ("value", "low", "high")}
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> str:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]
-    return "\n".join([lines[0], "─" * len(lines[0]), *lines[1:]])

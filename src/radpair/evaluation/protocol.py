@@ -1,0 +1,272 @@
+"""What every probe within a label budget has in common.
+
+ConVIRT (Zhang et al. 2022, section 4.1) and IGC report classifiers on frozen features with few
+training labels. Here a budget is drawn by patient, several times with a seed; what a probe chooses
+and its operating point come from inside the budget; the intervals come from resampling the
+evaluated patients.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from radpair.errors import EvaluationError
+from radpair.evaluation.bootstrap import Resampled, difference, interval, resample
+from radpair.evaluation.budgets import Indices, assert_disjoint
+from radpair.evaluation.results import MetricResult, Row, metric_result
+from radpair.evaluation.statistics import (
+    Floats,
+    Metric,
+    auroc,
+    average_precision,
+    f1,
+    given_labels,
+    mcc,
+)
+from radpair.evaluation.thresholds import choose_thresholds, decide
+
+RANKED: Mapping[str, Metric] = {"auroc": auroc, "average_precision": average_precision}
+DECIDED: Mapping[str, Metric] = {"mcc": mcc, "f1": f1}
+OnProbe = Callable[[int, int], None]
+
+
+class Fitted(Protocol):
+    """A probe that has learned from a budget."""
+
+    @property
+    def constant(self) -> tuple[str | None, ...]:
+        """Why a label has a constant score, or None, for each label."""
+
+    @property
+    def chosen(self) -> Floats:
+        """The setting chosen inside the budget for each label; NaN for a constant label."""
+
+    @property
+    def cross_fitted(self) -> Floats:
+        """Scores ``[studies, labels]`` of the budget's studies by probes that did not learn from
+        their patients; NaN where there is none."""
+
+    def score(self, features: NDArray[Any]) -> Floats:
+        """Scores ``[studies, labels]`` of ``features [studies, dim]``."""
+
+
+Fit = Callable[[NDArray[Any], Floats, Sequence[str]], Fitted]
+"""Learns from features ``[studies, dim]``, truth ``[studies, labels]`` and patients."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """The labelled studies, and which of them are learned from and evaluated on."""
+
+    truth: Floats
+    patients: NDArray[np.str_]
+    names: tuple[str, ...]
+    train: Indices
+    test: Indices
+    evaluated: str
+
+    def counts(self) -> dict[str, Any]:
+        """Studies, patients and positives on either side."""
+        return {"train": _counts(self, self.train), self.evaluated: _counts(self, self.test)}
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """The studies that one draw may learn from, and their labels inside the budget."""
+
+    rows: Indices
+    truth: Floats
+    """``[rows, labels]``; NaN for a label that is not in the budget."""
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """One point of a label-efficiency curve: its draws."""
+
+    fraction: float
+    """Studies learned from, as a share of the training split."""
+    budgets: Sequence[Budget]
+    shots: int | None = None
+
+    @property
+    def studies(self) -> int:
+        """The mean over draws."""
+        return round(float(np.mean([len(budget.rows) for budget in self.budgets])))
+
+
+@dataclass(frozen=True, slots=True)
+class _Draws:
+    """One model at one level: scores and decisions ``[draws, test studies, labels]``."""
+
+    probes: list[Fitted]
+    scores: Floats
+    decisions: NDArray[np.bool_]
+
+
+def make_task(
+    labels: NDArray[Any],
+    patients: Sequence[str],
+    splits: Sequence[str] | NDArray[Any],
+    label_names: Sequence[str],
+    evaluated: str = "test",
+    uncertain: str = "ignore",
+) -> Task:
+    """Checks that everything describes the same studies and that no patient is on both sides.
+
+    ``labels [studies, labels]`` holds 1, 0, -1 uncertain, NaN not given. Raises
+    ``EvaluationError`` for an empty split, a shared patient, and unknown label values.
+    """
+    ids = [f"row {index}" for index in range(len(labels))]
+    truth = given_labels(labels, ids, label_names, uncertain)
+    return _task(truth, patients, np.asarray(splits), tuple(label_names), evaluated)
+
+
+def run_levels(
+    task: Task,
+    features_by_name: Mapping[str, NDArray[Any]],
+    levels: Sequence[Level],
+    fit: Fit,
+    resamples: int = 1000,
+    seed: int = 0,
+    level: float = 0.95,
+    on_probe: OnProbe | None = None,
+) -> list[Row]:
+    """Every encoder at every level; the first encoder is the reference of all differences."""
+    _check_features(features_by_name, len(task.truth))
+    rows: list[Row] = []
+    for point in levels:
+        reference: dict[str, Resampled] = {}
+        for name, features in features_by_name.items():
+            fitted = _fit(task, features, point.budgets, fit)
+            sampled = _sample(task, fitted, resamples, seed)
+            rows.append(_row(task, name, point, fitted, sampled, reference, level))
+            reference = reference or sampled
+            if on_probe is not None:
+                on_probe(len(rows), len(levels) * len(features_by_name))
+    return rows
+
+
+def _check_features(features_by_name: Mapping[str, NDArray[Any]], studies: int) -> None:
+    for name, features in features_by_name.items():
+        if np.ndim(features) != 2 or len(features) != studies:
+            raise EvaluationError(
+                f"the features of '{name}' have shape {list(np.shape(features))} but there are "
+                f"{studies} studies: encode the same study set"
+            )
+
+
+def _task(
+    truth: Floats,
+    patients: Sequence[str],
+    splits: NDArray[Any],
+    names: tuple[str, ...],
+    evaluated: str,
+) -> Task:
+    if not len(truth) == len(patients) == len(splits) or truth.shape[1] != len(names):
+        raise EvaluationError(
+            f"labels {list(truth.shape)}, {len(patients)} patients, {len(splits)} splits and "
+            f"{len(names)} label names do not describe the same studies"
+        )
+    train, test = (np.flatnonzero(splits == name) for name in ("train", evaluated))
+    for name, found in (("train", train), (evaluated, test)):
+        if len(found) == 0:
+            raise EvaluationError(
+                f"the split '{name}' holds no studies: the probe learns from 'train' and is "
+                f"measured on '{evaluated}'"
+            )
+    people = np.asarray(patients, dtype=str)
+    assert_disjoint(people[train].tolist(), people[test].tolist())
+    return Task(truth, people, names, train, test, evaluated)
+
+
+def _fit(task: Task, features: NDArray[Any], budgets: Sequence[Budget], fit: Fit) -> _Draws:
+    """One probe a budget; thresholds for decisions from its out-of-fold scores."""
+    probes, scores, decisions = [], [], []
+    tested = task.patients[task.test].tolist()
+    for budget in budgets:
+        people = task.patients[budget.rows].tolist()
+        probe = fit(features[budget.rows], budget.truth, people)
+        logits = probe.score(features[task.test])
+        held_out = probe.cross_fitted
+        known = np.where(np.isnan(held_out), np.nan, budget.truth)
+        thresholds = choose_thresholds(np.nan_to_num(held_out), known, people, tested)
+        probes.append(probe)
+        scores.append(logits)
+        decisions.append(decide(logits, thresholds))
+    return _Draws(probes, np.stack(scores), np.stack(decisions))
+
+
+def _sample(task: Task, fitted: _Draws, resamples: int, seed: int) -> dict[str, Resampled]:
+    truth, people = task.truth[task.test], task.patients[task.test].tolist()
+    inputs = [(RANKED, fitted.scores), (DECIDED, fitted.decisions)]
+    return {
+        name: resample(metric, runs, truth, people, resamples, seed)
+        for metrics, runs in inputs
+        for name, metric in metrics.items()
+    }
+
+
+def _row(
+    task: Task,
+    model: str,
+    point: Level,
+    fitted: _Draws,
+    sampled: dict[str, Resampled],
+    reference: dict[str, Resampled],
+    level: float,
+) -> Row:
+    metrics = {
+        name: metric_result(interval(sample, level), task.names, _macros(task, name, fitted))
+        for name, sample in sampled.items()
+    }
+    differences: dict[str, MetricResult] = {
+        name: metric_result(difference(sampled[name], base, level), task.names)
+        for name, base in reference.items()
+    }
+    chosen = {
+        name: [float(probe.chosen[index]) for probe in fitted.probes]
+        for index, name in enumerate(task.names)
+    }
+    constant = [
+        {"draw": draw, "label": name, "reason": reason}
+        for draw, probe in enumerate(fitted.probes)
+        for name, reason in zip(task.names, probe.constant, strict=True)
+        if reason is not None
+    ]
+    return Row(
+        model,
+        float(point.fraction),
+        point.studies,
+        len(fitted.probes),
+        metrics,
+        differences,
+        chosen,
+        constant,
+        point.shots,
+    )
+
+
+def _macros(task: Task, name: str, fitted: _Draws) -> list[float]:
+    """The mean over defined labels of each draw."""
+    metric, runs = (
+        (RANKED[name], fitted.scores) if name in RANKED else (DECIDED[name], fitted.decisions)
+    )
+    values = [metric(run, task.truth[task.test], None) for run in runs]
+    return [
+        float(value[~np.isnan(value)].mean()) if (~np.isnan(value)).any() else float("nan")
+        for value in values
+    ]
+
+
+def _counts(task: Task, rows: Indices) -> dict[str, Any]:
+    positives = (task.truth[rows] == 1).sum(axis=0)
+    return {
+        "studies": len(rows),
+        "patients": len(set(task.patients[rows].tolist())),
+        "positives": {name: int(count) for name, count in zip(task.names, positives, strict=True)},
+    }

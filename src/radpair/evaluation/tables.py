@@ -1,0 +1,71 @@
+"""Results as tables for people, in plain text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from radpair.evaluation.results import Results
+
+
+def linear_table(results: Results, title: str = "AUROC, linear") -> str:
+    """Mean AUROC with its interval, one row a model, one column a fraction of the labels."""
+    fractions = list(dict.fromkeys(row.fraction for row in results.rows))
+    models = list(dict.fromkeys(row.model for row in results.rows))
+    sizes = {row.fraction: row.studies for row in results.rows}
+    head = [title] + [f"{f:.0%} ({sizes[f]:,} studies)" for f in fractions]
+    body = [
+        [name, *(cell(results.row(name, f).metrics["auroc"].macro) for f in fractions)]
+        for name in models
+    ]
+    return aligned([head, *body])
+
+
+def zero_shot_table(found: Sequence[Mapping[str, Any]]) -> str:
+    """Mean AUROC of prompts, one row a model and kind."""
+    rows = [["AUROC, zero-shot", "prompts", "mean over labels"]]
+    for row in found:
+        rows.append([row["model"], row["kind"], cell(row["metrics"]["auroc"]["macro"])])
+    return aligned(rows)
+
+
+def retrieval_table(found: Sequence[Mapping[str, Any]]) -> str:
+    """Recall at 10 and median rank in both directions."""
+    rows = [["retrieval", "direction", "recall at 10", "chance", "median rank"]]
+    for row in found:
+        for name, direction in row["directions"].items():
+            recall = direction["recall"].get(10) or direction["recall"]["10"]
+            rank = direction["median_rank"]["value"]
+            rows.append(
+                [
+                    row["model"],
+                    name.replace("_to_", " → "),
+                    cell(recall),
+                    f"{recall['chance']:.3f}",
+                    f"{rank:.0f} of {row['studies']}",
+                ]
+            )
+    return aligned(rows)
+
+
+def cell(interval: Any) -> str:
+    """A value with its interval."""
+    part = interval if isinstance(interval, Mapping) else _fields(interval)
+    if part["value"] is None:
+        return "undefined"
+    return f"{part['value']:.3f} [{part['low']:.3f}, {part['high']:.3f}]"
+
+
+def _fields(interval: Any) -> dict[str, float]:
+    """An interval's fields by name."""
+    return {key: getattr(interval, key) for key in ("value", "low", "high")}
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> str:
+    """Rows as lines of text, the first as a head."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+    return "\n".join([lines[0], "─" * len(lines[0]), *lines[1:]])

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from evaluation.cohorts import NAMES, cohort
+from radpair.errors import EvaluationError
+from radpair.evaluation.few_shot import SHOTS, few_shot_probe, shot_level
+from radpair.evaluation.protocol import make_task
+
+
+def test_the_issue_asks_for_these_shots() -> None:
+    assert SHOTS == (1, 2, 4, 5, 8, 16, 32)
+
+
+def test_a_draw_has_k_patients_a_class() -> None:
+    _, truth, patients, splits = cohort()
+    task = make_task(truth, patients, splits, NAMES)
+    levels = [shot_level(task, shots, 5, seed=3) for shots in (2, 5)]
+    for level, shots in zip(levels, (2, 5), strict=True):
+        for budget in level.budgets:
+            assert (budget.rows < 100).all()
+            assert (budget.truth == 1).sum(axis=0).tolist() == [shots] * 3
+            assert (budget.truth == 0).sum(axis=0).tolist() == [shots] * 3
+            for label in range(3):
+                people = task.patients[budget.rows[~np.isnan(budget.truth[:, label])]]
+                assert len(set(people)) == 2 * shots
+    few, more = (level.budgets[1] for level in levels)
+    for label in range(3):
+        raised = [set(budget.rows[budget.truth[:, label] == 1]) for budget in (few, more)]
+        assert raised[0] < raised[1]
+    assert set(levels[0].budgets[0].rows) != set(levels[0].budgets[1].rows)
+
+
+def test_more_shots_say_more_and_the_shape_is_that_of_the_linear_probe() -> None:
+    results = few_shot_probe(*cohort(), NAMES, shots=(1, 8), draws=5, resamples=100)
+    found = results.to_json()
+    assert found["schema"] == "radpair.few-shot/1"
+    assert [(row["model"], row["shots"], row["draws"]) for row in found["rows"]] == [
+        ("random", 1, 5),
+        ("good", 1, 5),
+        ("random", 8, 5),
+        ("good", 8, 5),
+    ]
+    one, eight = (row for row in results.rows if row.model == "good")
+    assert one.fraction < eight.fraction < 1
+    assert one.metrics["auroc"].macro.value < eight.metrics["auroc"].macro.value
+    assert eight.differences["auroc"].macro.low > 0
+    json.dumps(found, allow_nan=False)
+
+
+def test_studies_outside_the_draw_change_nothing() -> None:
+    """Defect 14: penalty, standardisation, weights and thresholds come from the draw alone."""
+    features, truth, patients, splits = cohort()
+    task = make_task(truth, patients, splits, NAMES)
+    budget = shot_level(task, 4, 1, 0).budgets[0]
+    outside = np.setdiff1d(np.arange(100), budget.rows)
+    moved = {name: values.copy() for name, values in features.items()}
+    for values in moved.values():
+        values[outside] *= 7
+    plain, altered = (
+        few_shot_probe(codes, truth, patients, splits, NAMES, [4], draws=1, resamples=20)
+        for codes in (features, moved)
+    )
+    assert plain.rows == altered.rows
+
+
+def test_too_many_shots_and_shared_patients_are_refused() -> None:
+    features, truth, patients, splits = cohort()
+    with pytest.raises(EvaluationError, match="lower the shots or leave the label out"):
+        few_shot_probe(features, truth, patients, splits, NAMES, [60])
+    with pytest.raises(EvaluationError, match="patient 'p3' is among both"):
+        few_shot_probe(features, truth, [*patients[:-1], "p3"], splits, NAMES, [1])
+    with pytest.raises(EvaluationError, match="at least one encoder, K and draw"):
+        few_shot_probe(features, truth, patients, splits, NAMES, [])
