@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -98,6 +99,7 @@ def main() -> None:
                 part(scenario, options.simulations, options.resamples, options.seed)
 
 
+@cache
 def true_values(prevalence: float, effect: float) -> dict[str, float]:
     """Every metric of infinitely many studies, decisions being ``score >= CUT``."""
     tpr, fpr = float(norm.sf(CUT - effect)), float(norm.sf(CUT))

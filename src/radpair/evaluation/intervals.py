@@ -16,8 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
-from scipy.stats import t as student
+from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
 Floats = NDArray[np.float64]
 
@@ -47,11 +46,11 @@ def shape(value: float, draws: Floats, left_out: Floats) -> Shape:
     influence = _influence(value, left_out)
     second = float((influence**2).sum())
     if second <= _ROUNDING:
-        return Shape(float(norm.ppf(share)), 0.0, float("inf"))
+        return Shape(float(ndtri(share)), 0.0, float("inf"))
     fourth = float((influence**4).sum()) - second**2 / len(influence)
     df = 2 * second**2 / max(fourth, 1e-9 * second**2)
     skew = float((influence**3).sum()) / (6 * second**1.5)
-    return Shape(float(norm.ppf(share)), skew, float(np.clip(df, 1.5, len(influence) - 1)))
+    return Shape(float(ndtri(share)), skew, float(np.clip(df, 1.5, len(influence) - 1)))
 
 
 def variance(value: float, left_out: Floats) -> float:
@@ -63,7 +62,7 @@ def variance(value: float, left_out: Floats) -> float:
 
 def percentile_bounds(draws: Floats, level: float, found: Shape) -> tuple[float, float]:
     """Low and high: percentiles of ``draws [resamples]`` corrected by the shape."""
-    reach = float(student.ppf((1 + level) / 2, found.df)) * _widening(found.df)
+    reach = _student((1 + level) / 2, found.df) * _widening(found.df)
     shares = [_corrected(side * reach, found) for side in (-1, 1)]
     low, high = np.quantile(draws, shares)
     return float(low), float(high)
@@ -76,8 +75,9 @@ def two_sided_p(draws: Floats, found: Shape) -> float:
     """
     if draws.min() == draws.max():
         return 1.0 if draws[0] == 0 else 2 / (len(draws) + 1)
-    reach = abs(float(norm.ppf(_share_below(draws, 0.0)))) / _widening(found.df)
-    return float(2 * student.sf(reach, found.df))
+    reach = abs(float(ndtri(_share_below(draws, 0.0)))) / _widening(found.df)
+    below = ndtr(-reach) if np.isinf(found.df) else stdtr(found.df, -reach)
+    return float(2 * below)
 
 
 def symmetric(found: Shape) -> Shape:
@@ -91,7 +91,7 @@ def symmetric(found: Shape) -> Shape:
 
 def wilson_bounds(value: float, studies: float, level: float) -> tuple[float, float]:
     """Wilson's interval of a share ``value`` of so many (effective) studies."""
-    z = float(norm.ppf((1 + level) / 2))
+    z = float(ndtri((1 + level) / 2))
     shrink = 1 + z**2 / studies
     middle = (value + z**2 / (2 * studies)) / shrink
     half = z / shrink * float(np.sqrt(value * (1 - value) / studies + z**2 / (4 * studies**2)))
@@ -110,6 +110,10 @@ def _influence(value: float, left_out: Floats) -> Floats:
     return np.asarray(filled.mean() - filled if len(filled) else filled)
 
 
+def _student(share: float, df: float) -> float:
+    return float(ndtri(share) if np.isinf(df) else stdtrit(df, share))
+
+
 def _widening(df: float) -> float:
     return 1.0 if np.isinf(df) else float(np.sqrt((df + 1) / df))
 
@@ -117,4 +121,4 @@ def _widening(df: float) -> float:
 def _corrected(quantile: float, found: Shape) -> float:
     moved = found.bias + quantile
     room = 1 - found.skew * moved
-    return float(norm.cdf(found.bias + moved / room)) if room > 0.05 else float(moved > 0)
+    return float(ndtr(found.bias + moved / room)) if room > 0.05 else float(moved > 0)
