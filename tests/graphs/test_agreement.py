@@ -239,12 +239,12 @@ def test_the_first_difference_is_the_first(one: str, other: str) -> None:
     assert bool(told) == (expected is not None)
 
 
-def test_a_report_of_a_megabyte_is_compared_in_one_pass() -> None:
-    words = ["mass"] * 200_000
+def test_a_very_long_report_is_compared_in_one_pass() -> None:
+    words = ["mass"] * 60_000
     reference = Graph(
-        " ".join(words), tuple(Entity("mass", PRESENT, n, n) for n in range(0, 200_000, 2))
+        " ".join(words), tuple(Entity("mass", PRESENT, n, n) for n in range(0, 60_000, 2))
     )
     found = Graph(
-        " ".join(words), tuple(Entity("mass", PRESENT, n, n) for n in range(1, 200_000, 2))
+        " ".join(words), tuple(Entity("mass", PRESENT, n, n) for n in range(1, 60_000, 2))
     )
-    assert compare({"r": reference}, {"r": found}).entities == Score(100_000, 100_000, 0)
+    assert compare({"r": reference}, {"r": found}).entities == Score(30_000, 30_000, 0)
