@@ -86,8 +86,19 @@ def test_it_stops_early_and_returns_the_best_weights() -> None:
     assert course.looks[-1][1] > course.best_loss
     scores = study_probabilities(one, Fitted(squares, HELD, 32))
     assert held_out_loss(False, scores, squares.labels[HELD]) == course.best_loss
-    tuned = [step for step, _ in course.looks if step > max(course.best_step, config.warmup)]
-    assert len(tuned) == config.patience
+    tuned = [value for step, value in course.looks if step > config.warmup]
+    assert len(tuned) - 1 - int(np.argmin(tuned)) == config.patience
+
+
+def test_an_encoder_that_is_still_learning_is_not_given_up() -> None:
+    """The loss rises where the encoder begins; random weights need many looks to come back."""
+    config, limits = replace(QUICK, patience=2), room._Limits(20, 10, 400)
+    course = Course(Trial(1e-4, 0.0), looks=[(20, 0.3)], best_step=20)
+    for step, value in ((30, 0.6), (40, 0.55), (50, 0.5), (60, 0.45), (70, 0.4)):
+        course.looks.append((step, value))
+        assert not room._stops(course, limits, config)
+    course.looks += [(80, 0.41), (90, 0.42)]
+    assert room._stops(course, limits, config)
 
 
 def test_without_a_held_out_part_all_steps_are_taken() -> None:

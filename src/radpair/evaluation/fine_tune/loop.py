@@ -178,8 +178,13 @@ def _look(classifier: Classifier, held: Part, seen: Fitted, course: Course) -> N
 
 
 def _since_best(course: Course, limits: _Limits) -> int:
-    """Looks without a lower loss since the encoder began to learn."""
-    return sum(step > max(course.best_step, limits.warmup) for step, _ in course.looks)
+    """Looks without a lower loss since the encoder began to learn.
+
+    What the head reached alone does not count: batch statistics change when the encoder begins, so
+    the loss rises at first, and an encoder that is still coming down from there is not given up.
+    """
+    tuned = [value for step, value in course.looks if step > limits.warmup]
+    return len(tuned) - 1 - tuned.index(min(tuned)) if tuned else 0
 
 
 def _stops(course: Course, limits: _Limits, config: FineTuneConfig) -> bool:

@@ -74,7 +74,8 @@ class FineTuneConfig:
     statistics: str = "batch"
     """Of batch normalisation once the encoder learns: ``batch``, or ``frozen`` as pretrained."""
     rate_patience: int = 2
-    """Looks without a lower held-out loss before every rate is halved."""
+    """Looks without a lower held-out loss before every rate is halved; those of the warm-up do not
+    count, here and below."""
     patience: int = 5
     """Looks without a lower held-out loss before training stops."""
     selection: str = "budget"
