@@ -172,6 +172,10 @@ def test_shares_have_wilsons_interval_also_at_one() -> None:
     assert (found.low, found.high) == pytest.approx(wilson_bounds(0.75, 12, 0.95), abs=0.01)
     couples = bootstrap(sensitivity, wrong, truth, [str(row // 4) for row in range(40)]).labels[0]
     assert couples.low < found.low < found.high < couples.high
+    one_with_most = [str(max(0, row - 8)) for row in range(40)]
+    kish = 12**2 / (9**2 + 3)
+    found = bootstrap(sensitivity, truth, truth, one_with_most).labels[0]
+    assert (found.low, found.high) == pytest.approx(wilson_bounds(1.0, kish, 0.95))
 
 
 def test_equal_values_in_every_resample_are_noted() -> None:

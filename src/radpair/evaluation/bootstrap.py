@@ -73,7 +73,10 @@ class Resampled:
     left_out: Floats = field(default_factory=_nothing)
     """Without each patient, ``[groups, labels]`` (groups of patients where they are many)."""
     support: Floats = field(default_factory=_nothing)
-    """Patients and studies that a share is taken of, ``[labels, 2]``; empty for other metrics."""
+    """Patients and studies that a share is taken of, ``[labels, 2]``; empty for other metrics.
+
+    Patients with unequal numbers of studies ``n`` count as ``sum(n)**2 / sum(n**2)`` (Kish 1965).
+    """
     notes: tuple[str | None, ...] = ()
     """Per label why it is undefined or doubtful, None where it is not."""
 
@@ -254,8 +257,9 @@ def _support(metric: Metric, truth: NDArray[Any], patients: Sequence[str], label
     if counted is None:
         return _nothing()
     rows = {"positives": truth == 1, "negatives": truth == 0, "given": ~np.isnan(truth)}[counted]
-    people = np.asarray(patients, dtype=str)
-    found = [(len(np.unique(people[chosen])), int(chosen.sum())) for chosen in rows.T[:labels]]
+    _, member = np.unique(np.asarray(patients, dtype=str), return_inverse=True)
+    each = [np.bincount(member[chosen]).astype(np.float64) for chosen in rows.T[:labels]]
+    found = [(one.sum() ** 2 / max(1.0, (one**2).sum()), one.sum()) for one in each]
     return np.array(found, dtype=np.float64)
 
 
