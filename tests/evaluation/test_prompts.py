@@ -1,12 +1,20 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
 from radpair.errors import EvaluationError
-from radpair.evaluation.prompts import Prompts, read_prompts
-from radpair.graphs.schema import ANATOMY, PRESENT
+from radpair.evaluation.prompts import (
+    Prompts,
+    denied,
+    graph_prompt,
+    read_prompt_set,
+    read_prompts,
+)
+from radpair.graphs import finding_labels
+from radpair.graphs.schema import ABSENT, ANATOMY, PRESENT
 from radpair.records import Entity, Relation
 
 GRAPH = {
@@ -51,6 +59,10 @@ def graph_with(**changes: object) -> str:
         ("Edema: {presnt: [x], absent: [y]}", "unknown key 'presnt'; did you mean 'present'"),
         ("Edema: {present: [x]}", "give both 'present' and 'absent'"),
         ("Edema: {present: x, absent: [y]}", "'present' must be a list"),
+        ("Edema: {graph: hello there}", "find no observation in the phrase 'hello there'"),
+        ("Edema: {graph: right lower lobe}", "find no observation"),
+        ("Edema: {graph: [3]}", "holds 3, which is not a text"),
+        ("Edema: {present_graphs: [3], absent_graphs: [no edema]}", "a graph is a phrase, or"),
         ("Edema: {present: [no], absent: [y]}", "holds False, which is not a text"),
         ("Edema: {}", "has neither texts nor graphs"),
         (graph_with(entities=[]), "has no entity"),
@@ -72,3 +84,70 @@ def test_faults_name_the_label_and_the_remedy(tmp_path, content: str, message: s
 def test_a_missing_file_is_named(tmp_path) -> None:
     with pytest.raises(EvaluationError, match="no prompts file"):
         read_prompts(tmp_path / "none.yaml")
+
+
+def links(graph) -> set[tuple[str, str, str]]:
+    words = [entity.text for entity in graph.entities]
+    return {(words[r.source], r.type, words[r.target]) for r in graph.relations}
+
+
+def test_a_phrase_becomes_a_graph_with_anatomy_and_side(tmp_path) -> None:
+    path = tmp_path / "prompts.yaml"
+    path.write_text(
+        "version: mine/3\nlabels:\n  Consolidation:\n"
+        "    graph: consolidation in the right lower lobe\n"
+    )
+    found = read_prompt_set(path)
+    assert found.version == "mine/3"
+    entry = found.labels["Consolidation"]
+    (present,), (absent,) = entry.present_graphs, entry.absent_graphs
+    assert links(present) == {
+        ("consolidation", "located_at", "lobe"),
+        ("right", "modify", "lobe"),
+        ("lower", "modify", "lobe"),
+    }
+    assert [entity.label for entity in present.entities] == [PRESENT, ANATOMY, ANATOMY, ANATOMY]
+    assert [entity.label for entity in absent.entities] == [ABSENT, ANATOMY, ANATOMY, ANATOMY]
+    assert absent.relations == present.relations
+
+
+def test_denied_is_what_a_report_that_denies_says() -> None:
+    written = graph_prompt("no consolidation in the right lower lobe")
+    turned = denied(graph_prompt("consolidation in the right lower lobe"))
+    assert [(e.text, e.label) for e in turned.entities] == [
+        (e.text, e.label) for e in written.entities
+    ]
+    assert links(turned) == links(written)
+
+
+def test_a_label_has_several_graphs_and_both_ways_of_writing_them(tmp_path) -> None:
+    path = tmp_path / "prompts.json"
+    entry = {
+        "graph": ["edema in the right lung", "edema in the left lung"],
+        "present_graphs": [GRAPH, "interstitial edema"],
+        "absent_graphs": ["no edema"],
+    }
+    path.write_text(json.dumps({"Edema": entry}))
+    found = read_prompts(path)["Edema"]
+    assert len(found.present_graphs) == 4
+    assert len(found.absent_graphs) == 3
+
+
+CHEXPERT = read_prompt_set(Path("chexpert"))
+
+
+def test_the_shipped_prompts_are_versioned_and_whole() -> None:
+    assert CHEXPERT.version == "chexpert/1"
+    assert len(CHEXPERT.labels) == 14
+    for entry in CHEXPERT.labels.values():
+        assert min(len(side) for side in (entry.present, entry.absent)) >= 3
+        assert min(len(side) for side in (entry.present_graphs, entry.absent_graphs)) >= 2
+
+
+@pytest.mark.parametrize("label", sorted(set(CHEXPERT.labels) - {"No Finding"}))
+def test_the_rules_read_the_label_in_each_shipped_graph(label: str) -> None:
+    entry = CHEXPERT.labels[label]
+    for graph in entry.present_graphs:
+        assert finding_labels(graph, "chexpert14").get(label) == 1, graph.text
+    for graph in entry.absent_graphs:
+        assert finding_labels(graph, "chexpert14").get(label) == 0, graph.text

@@ -100,7 +100,8 @@ def zero_shot(
     Args:
         model: Model folders.
         data: The study set; its test split gives the figures.
-        prompts: A YAML file of prompts by label; the phantom's own if not given.
+        prompts: A YAML file of prompts by label, or 'chexpert' for those that come with radpair; the
+            phantom's own if not given.
         labels: Names of labels; all that have prompts if not given.
         seed: Of the resampling.
         out: A file for the results as JSON.

@@ -20,7 +20,7 @@ from radpair.encoders.image import ImageConfig
 from radpair.errors import EvaluationError, nearest
 from radpair.evaluation.features import encode_study_set, study_means
 from radpair.evaluation.linear import linear_probe
-from radpair.evaluation.prompts import Prompts, read_prompts
+from radpair.evaluation.prompts import Prompts, read_prompt_set
 from radpair.evaluation.results import Results
 from radpair.evaluation.retrieval import graph_key, report_key, retrieval
 from radpair.evaluation.tables import linear_table, retrieval_table, zero_shot_table
@@ -151,7 +151,7 @@ def evaluate_zero_shot(
 ) -> Outcome:
     """Findings by text and by graph prompts, with every tower that the models have."""
     studies = opened(data, seed, out, cache and cache / "features")
-    asked = read_prompts(prompts) if prompts else PROMPTS
+    version, asked = prompts_for(prompts)
     columns = [c for c in label_columns(studies, labels) if studies.label_names[c] in asked]
     if not columns:
         raise EvaluationError(
@@ -162,7 +162,16 @@ def evaluate_zero_shot(
     found = [row for one in seen for row in zero_shot_rows(one, studies, asked, columns, seed)]
     if not found:
         raise EvaluationError("none of the models has a text or graph tower to be asked with")
-    return kept(Outcome(zero_shot_table(found), found), out)
+    rests = {"prompts_version": version, "provenance": provenance(seen, studies)}
+    return kept(Outcome(zero_shot_table(found), [{**row, **rests} for row in found]), out)
+
+
+def prompts_for(path: Path | None) -> tuple[str, Mapping[str, Any]]:
+    """The version and the prompts of a file, or the phantom's own."""
+    if path is None:
+        return f"phantom, radpair {__version__}", PROMPTS
+    found = read_prompt_set(path)
+    return found.version, found.labels
 
 
 def zero_shot_rows(
