@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from radpair.evaluation.bootstrap import Estimate, bootstrap, difference, resample
+from radpair.evaluation.bootstrap import Estimate, Resampled, difference, interval, resample
 from radpair.evaluation.calibration import brier
 from radpair.evaluation.delong import delong_intervals, delong_test
 from radpair.evaluation.statistics import (
@@ -130,8 +130,10 @@ def covered(scenario: Scenario, simulation: int, resamples: int, seed: int) -> d
     true = [true_values(share, scenario.effect) for share in scenario.prevalence]
     found: dict[str, Floats] = {}
     for name, metric in METRICS.items():
-        estimate = bootstrap(metric, _given(name, scores), truth, patients, resamples, simulation)
-        found[name] = _holds(estimate, np.array([one[name] for one in true]))
+        sample = resample(metric, _given(name, scores), truth, patients, resamples, simulation)
+        found[name] = _holds(interval(sample), np.array([one[name] for one in true]))
+        if name == "auroc":
+            found["auroc, percentiles"] = _plainly(sample, np.array([one[name] for one in true]))
     if scenario.each == 1:
         intervals = delong_intervals(scores, truth, patients)
         hits = [
@@ -205,6 +207,14 @@ def _holds(estimate: Estimate, true: Floats) -> Floats:
         for one, value in pairs
     ]
     return np.array(hits, dtype=np.float64)
+
+
+def _plainly(sample: Resampled, true: Floats) -> Floats:
+    """As ``_holds`` for the percentiles of the resamples as they are."""
+    kept = np.ma.masked_invalid(np.column_stack([sample.draws.mean(axis=1), sample.draws]))
+    bounds = [np.quantile(column.compressed(), [0.025, 0.975]) for column in kept.T]
+    pairs = zip(bounds, (true.mean(), *true), strict=True)
+    return np.array([low <= value <= high for (low, high), value in pairs], dtype=np.float64)
 
 
 def _options() -> argparse.Namespace:

@@ -66,11 +66,23 @@ def test_equals_a_loop_over_resampled_studies() -> None:
     assert (macro.low, macro.high) == percentile_bounds(found.draws.mean(axis=1), 0.95, expected)
 
 
+def test_kept_weights_are_those_drawn_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    scores, truth, patients = sample()
+    kept = [resample(auroc, scores, truth, patients, 30, seed) for seed in (0, 0, 1)]
+    monkeypatch.setattr(module, "_KEPT_VALUES", 0)
+    anew = [resample(auroc, scores, truth, patients, 30, seed) for seed in (0, 0, 1)]
+    for one, other in zip(kept, anew, strict=True):
+        np.testing.assert_array_equal(one.draws, other.draws)
+        np.testing.assert_array_equal(one.left_out, other.left_out)
+    assert (kept[0].draws != kept[2].draws).any()
+
+
 def test_many_patients_are_left_out_in_groups(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of whole patients, every patient once, and the interval hardly moves."""
     scores, truth, patients = sample(400, 1)
     whole = bootstrap(auroc, scores, truth, patients).macro
     monkeypatch.setattr(module, "_GROUPS", 60)
+    module._kept.cache_clear()
     weights = np.concatenate(list(left_out_weights(patients, 0)), axis=1)
     assert weights.shape == (400, 60)
     assert set((weights == 0).sum(axis=1)) == {1}

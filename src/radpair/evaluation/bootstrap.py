@@ -8,8 +8,9 @@ resamples into an interval is in ``intervals``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ from radpair.evaluation.statistics import Floats, Metric, check_scores, why_unde
 
 _CHUNK_VALUES = 100_000
 _LEAST_COLUMNS = 32
+_KEPT_VALUES = 4_000_000
 _GROUPS = 500
 _ALONE = "a class rests on one patient: the interval is not to be trusted"
 _COUNTED = {"sensitivity": "positives", "specificity": "negatives", "accuracy": "given"}
@@ -103,8 +105,9 @@ def resample(
         return np.asarray(np.mean([metric(run, truth, weights) for run in stacked], axis=0))
 
     value = measured(None)
-    draws = [measured(weights) for weights in patient_weights(patients, resamples, seed)]
-    left_out = np.concatenate([measured(weights) for weights in left_out_weights(patients, seed)])
+    drawn, without = _weights(patients, resamples, seed)
+    draws = [measured(weights) for weights in drawn]
+    left_out = np.concatenate([measured(weights) for weights in without])
     return Resampled(
         value,
         np.concatenate(draws),
@@ -162,6 +165,26 @@ def left_out_weights(patients: Sequence[str], seed: int) -> Iterator[Floats]:
     for start in range(0, groups, step):
         chosen = np.arange(start, min(groups, start + step))
         yield (group[:, None] != chosen).astype(np.float64)
+
+
+def _weights(
+    patients: Sequence[str], resamples: int, seed: int
+) -> tuple[Iterable[Floats], Iterable[Floats]]:
+    """Both kinds of weights; those of the last small set are kept for its next metric or model."""
+    if len(patients) * (resamples + _GROUPS) > _KEPT_VALUES:
+        return patient_weights(patients, resamples, seed), left_out_weights(patients, seed)
+    return _kept(tuple(map(str, patients)), resamples, seed)
+
+
+@lru_cache(maxsize=1)
+def _kept(
+    patients: tuple[str, ...], resamples: int, seed: int
+) -> tuple[tuple[Floats, ...], tuple[Floats, ...]]:
+    drawn = tuple(patient_weights(patients, resamples, seed))
+    without = tuple(left_out_weights(patients, seed))
+    for weights in (*drawn, *without):
+        weights.flags.writeable = False
+    return drawn, without
 
 
 def interval(sample: Resampled, level: float = 0.95) -> Estimate:
