@@ -211,10 +211,14 @@ def _holds(estimate: Estimate, true: Floats) -> Floats:
 
 def _plainly(sample: Resampled, true: Floats) -> Floats:
     """As ``_holds`` for the percentiles of the resamples as they are."""
-    kept = np.ma.masked_invalid(np.column_stack([sample.draws.mean(axis=1), sample.draws]))
-    bounds = [np.quantile(column.compressed(), [0.025, 0.975]) for column in kept.T]
-    pairs = zip(bounds, (true.mean(), *true), strict=True)
-    return np.array([low <= value <= high for (low, high), value in pairs], dtype=np.float64)
+    hits = np.full(len(true) + 1, np.nan)
+    columns = np.column_stack([sample.draws.mean(axis=1), sample.draws]).T
+    for place, (value, column) in enumerate(zip((true.mean(), *true), columns, strict=True)):
+        kept = column[~np.isnan(column)]
+        if len(kept):
+            low, high = np.quantile(kept, [0.025, 0.975])
+            hits[place] = low <= value <= high
+    return hits
 
 
 def _options() -> argparse.Namespace:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import norm
+from scipy.stats import norm, t, ttest_ind
 
 from radpair.errors import EvaluationError
 from radpair.evaluation.delong import delong, delong_intervals, delong_test
@@ -61,9 +61,9 @@ def test_equals_the_confidenceinterval_package(case) -> None:
     np.testing.assert_allclose(found.aurocs[0], case["aurocs"], atol=SINGLE)
     np.testing.assert_allclose(found.covariance[0], case["covariance"], atol=SINGLE)
     for one, bounds in zip(scores, case["intervals"], strict=True):
-        plain = delong_intervals(one[:, None], truth, people, logit=False)[0]
+        plain = delong_intervals(one[:, None], truth, people, logit=False, student=False)[0]
         assert (plain.low, plain.high) == pytest.approx(np.clip(bounds, 0, 1), abs=1e-5)
-    tested = delong_test(scores[0][:, None], scores[1][:, None], truth, people)[0]
+    tested = delong_test(scores[0][:, None], scores[1][:, None], truth, people, student=False)[0]
     assert tested.p == pytest.approx(case["p"], abs=1e-4)
 
 
@@ -92,13 +92,26 @@ def test_the_p_value_and_the_interval_of_a_difference_agree() -> None:
     rng = np.random.default_rng(1)
     truth = (rng.random((90, 4)) < 0.4).astype(float)
     first, second = (truth + rng.normal(size=truth.shape) for _ in range(2))
-    for one in delong_test(first, second, truth, ids(90)):
+    for one in delong_test(first, second, truth, ids(90), student=False):
         error = (one.high - one.low) / (2 * norm.ppf(0.975))
         assert one.p == pytest.approx(2 * norm.sf(abs(one.value) / error))
     swapped = delong_test(second, first, truth, ids(90))
     assert [one.p for one in swapped] == pytest.approx(
         [one.p for one in delong_test(first, second, truth, ids(90))]
     )
+
+
+def test_students_quantile_is_welchs() -> None:
+    """Satterthwaite's degrees of freedom of placements are those of Welch's test on them."""
+    rng = np.random.default_rng(4)
+    truth = np.repeat([1.0, 0.0], [8, 50])[:, None]
+    scores = truth + rng.normal(size=truth.shape)
+    beaten = (scores[:8] > scores[8:].T).mean(axis=1)
+    beating = (scores[:8] > scores[8:].T).mean(axis=0)
+    df = ttest_ind(beaten, beating, equal_var=False).df
+    found, plain = (delong_intervals(scores, truth, ids(58), student=s)[0] for s in (True, False))
+    spans = [np.log(one.high / (1 - one.high) / one.low * (1 - one.low)) for one in (found, plain)]
+    assert spans[0] / spans[1] == pytest.approx(t.ppf(0.975, df) / norm.ppf(0.975))
 
 
 def test_repeated_patients_are_refused_by_name() -> None:

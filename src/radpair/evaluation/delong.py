@@ -3,6 +3,9 @@
 DeLong, DeLong and Clarke-Pearson 1988, in the midrank form of Sun and Xu 2014 (n log n). The
 theory takes every row as independent, so each patient may stand in the data once: with repeated
 patients everything here refuses, and ``paired.paired_bootstrap`` answers the same questions.
+
+DeLong's normal quantile is too short with few positives (``benchmarks/coverage.py``). Unless
+``student=False`` it is Student's, at Satterthwaite's degrees of freedom of the two classes.
 """
 
 from __future__ import annotations
@@ -13,7 +16,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm, rankdata
+from scipy.stats import rankdata
+from scipy.stats import t as student_t
 
 from radpair.errors import EvaluationError
 from radpair.evaluation.bootstrap import Interval
@@ -31,6 +35,11 @@ class DeLong:
     """``[labels, models]``; NaN where undefined."""
     covariance: Floats
     """``[labels, models, models]``; NaN where undefined."""
+    parts: Floats
+    """The covariance that comes from positives, and from negatives: ``[labels, 2, models,
+    models]``."""
+    sizes: NDArray[np.int64]
+    """Positives and negatives, ``[labels, 2]``."""
     notes: tuple[str | None, ...]
     """Per label: why nothing is defined, or None."""
 
@@ -45,18 +54,19 @@ def delong(models: NDArray[Any], truth: NDArray[Any], patients: Sequence[str]) -
     check_scores(stacked, truth)
     _one_study_each(patients, len(truth))
     count, labels = len(stacked), truth.shape[1]
-    aurocs, covariance = np.full((labels, count), np.nan), np.full((labels, count, count), np.nan)
+    aurocs, parts = np.full((labels, count), np.nan), np.full((labels, 2, count, count), np.nan)
+    sizes = np.stack([(truth == value).sum(axis=0) for value in (1, 0)], axis=1)
     lacks = why_undefined(truth)
     notes: list[str | None] = []
     for label in range(labels):
         positive, negative = (stacked[:, truth[:, label] == value, label] for value in (1, 0))
-        few = min(positive.shape[1], negative.shape[1]) < 2
+        few = sizes[label].min() < 2
         notes.append(lacks[label] or (_TOO_FEW if few else None))
         if not lacks[label]:
             aurocs[label], over_negatives, over_positives = _placements(positive, negative)
             if not few:
-                covariance[label] = _cov(over_negatives) + _cov(over_positives)
-    return DeLong(aurocs, covariance, tuple(notes))
+                parts[label] = _cov(over_negatives), _cov(over_positives)
+    return DeLong(aurocs, parts.sum(axis=1), parts, sizes, tuple(notes))
 
 
 def delong_intervals(
@@ -65,17 +75,21 @@ def delong_intervals(
     patients: Sequence[str],
     level: float = 0.95,
     logit: bool = True,
+    student: bool = True,
 ) -> tuple[Interval, ...]:
     """The AUROC of each label with its interval; ``scores, truth [studies, labels]``.
 
     With ``logit`` the interval is symmetric on the logit scale (Pepe 2003, section 5.2), so that
-    it stays in 0 to 1 and covers better near 1; without, value ± z · standard error within 0 to 1.
+    it stays in 0 to 1 and covers better near 1; without, value ± quantile · standard error, within
+    0 to 1.
     """
     found = delong(np.asarray(scores)[None], truth, patients)
-    half = float(norm.ppf((1 + level) / 2))
-    rows = zip(found.aurocs[:, 0], found.covariance[:, 0, 0], found.notes, strict=True)
+    freedom = _freedom(found, np.ones(1), student)
+    halves = student_t.ppf((1 + level) / 2, freedom)
+    rows = zip(found.aurocs[:, 0], found.covariance[:, 0, 0], found.notes, halves, strict=True)
     return tuple(
-        _around(float(value), float(variance), note, half, logit) for value, variance, note in rows
+        _around(float(value), float(variance), note, float(half), logit)
+        for value, variance, note, half in rows
     )
 
 
@@ -85,6 +99,7 @@ def delong_test(
     truth: NDArray[Any],
     patients: Sequence[str],
     level: float = 0.95,
+    student: bool = True,
 ) -> tuple[Interval, ...]:
     """AUROC of ``first`` minus that of ``second`` per label, interval and two-sided p.
 
@@ -94,13 +109,13 @@ def delong_test(
     check_scores(np.asarray(first), truth)
     check_scores(np.asarray(second), truth)
     found = delong(np.stack([first, second]), truth, patients)
-    half = float(norm.ppf((1 + level) / 2))
     contrast = np.array([1.0, -1.0])
+    freedom = _freedom(found, contrast, student)
     gaps = found.aurocs @ contrast
     variances = np.einsum("i,lij,j->l", contrast, found.covariance, contrast)
     return tuple(
-        _tested(float(gap), float(variance), note, half)
-        for gap, variance, note in zip(gaps, variances, found.notes, strict=True)
+        _tested(float(gap), float(variance), note, level, float(df))
+        for gap, variance, note, df in zip(gaps, variances, found.notes, freedom, strict=True)
     )
 
 
@@ -115,6 +130,17 @@ def _placements(positive: Floats, negative: Floats) -> tuple[Floats, Floats, Flo
     beaten = (joint[:, :m] - rankdata(positive, axis=1)) / n
     beating = 1 - (joint[:, m:] - rankdata(negative, axis=1)) / m
     return beaten.mean(axis=1), beaten, beating
+
+
+def _freedom(found: DeLong, contrast: Floats, student: bool) -> Floats:
+    """Satterthwaite's degrees of freedom of the contrast's variance, per label."""
+    parts = np.einsum("i,lcij,j->lc", contrast, found.parts, contrast)
+    below = (parts**2 / np.maximum(found.sizes - 1, 1)).sum(axis=1)
+    endless = np.full(len(parts), np.inf)
+    if not student:
+        return endless
+    freedom: Floats = np.divide(parts.sum(axis=1) ** 2, below, out=endless, where=below > 0)
+    return freedom
 
 
 def _cov(placements: Floats) -> Floats:
@@ -135,7 +161,7 @@ def _around(value: float, variance: float, note: str | None, half: float, logit:
     return Interval(value, float(low), float(high))
 
 
-def _tested(gap: float, variance: float, note: str | None, half: float) -> Interval:
+def _tested(gap: float, variance: float, note: str | None, level: float, df: float) -> Interval:
     if note is None and variance <= 1e-15:
         if abs(gap) < 1e-12:
             return Interval(0.0, 0.0, 0.0, 1.0)
@@ -143,7 +169,8 @@ def _tested(gap: float, variance: float, note: str | None, half: float) -> Inter
     if note is not None:
         return Interval(gap, float("nan"), float("nan"), None, note=note)
     error = float(np.sqrt(variance))
-    p = 2 * float(norm.sf(abs(gap) / error))
+    half = float(student_t.ppf((1 + level) / 2, df))
+    p = 2 * float(student_t.sf(abs(gap) / error, df))
     return Interval(gap, gap - half * error, gap + half * error, p)
 
 

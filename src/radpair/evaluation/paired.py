@@ -70,13 +70,17 @@ def paired_delong(
     names: Sequence[str],
     *,
     level: float = 0.95,
+    student: bool = True,
 ) -> Paired:
     """The difference of AUROCs by DeLong's test; ``first, second, truth [studies, labels]``.
+
+    ``student`` as in ``delong.delong_test``; False is DeLong's own form, as other packages have it.
 
     Raises ``EvaluationError`` naming a patient with several studies.
     """
     _check_names(names, truth)
-    labels = dict(zip(names, delong_test(first, second, truth, patients, level), strict=True))
+    tested = delong_test(first, second, truth, patients, level, student)
+    labels = dict(zip(names, tested, strict=True))
     return Paired("delong", None, labels, _corrected(labels))
 
 
