@@ -42,9 +42,15 @@ evaluate.command(
     "radpair.cli.evaluate:zero_shot", name="zero-shot", help="Findings by text and graph prompts."
 )
 evaluate.command(
-    "radpair.cli.evaluate:retrieval", help="Find the report of an image, and the image of a report."
+    "radpair.cli.evaluate:retrieval", help="Find reports, graphs, views, and images of a label."
+)
+evaluate.command(
+    "radpair.cli.evaluate:retrieval_lists",
+    name="retrieval-8x200",
+    help="ConVIRT's retrieval on published lists of CheXpert images.",
 )
 app.command(evaluate)
+app.command("radpair.cli.compare:compare", help="Models beside each other by every protocol.")
 app.command("radpair.cli.readers:readers", help="A model beside radiologists, on the same films.")
 app.command("radpair.cli.predict:predict", help="Write a fine-tuned classifier's probabilities.")
 app.command("radpair.cli.embed:embed", help="Write the features of every study to a table.")

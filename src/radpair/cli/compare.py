@@ -1,0 +1,55 @@
+"""``radpair compare``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+Files = Annotated[tuple[Path, ...], Parameter(consume_multiple=True)]
+Many = Annotated[tuple[str, ...], Parameter(consume_multiple=True)]
+Shares = Annotated[tuple[float, ...], Parameter(consume_multiple=True)]
+Counts = Annotated[tuple[int, ...], Parameter(consume_multiple=True)]
+
+
+def compare(
+    *run: str,
+    data: Files,
+    out: Path,
+    labels: Many = (),
+    fractions: Shares = (0.01, 0.1, 1.0),
+    shots: Counts = (1, 4, 16),
+    draws: int = 5,
+    prompts: Path | None = None,
+    no_images: Many = (),
+    resamples: int = 2000,
+    seed: int = 0,
+    device: str = "cpu",
+) -> None:
+    """Compare models by every protocol that they and the data allow, with paired tests.
+
+    Writes results.json, report.md and report.html. Finished protocols are kept, so the same command
+    again continues, and another model or set costs only its own figures.
+
+    Args:
+        run: Two or more run folders, model folders, or random:LIKE, where LIKE is one of these or
+            a timm name.
+        data: One or more study sets; their training splits give the labels, their test splits the
+            figures.
+        out: The folder of the results.
+        labels: Names of labels; all of each set's if not given.
+        fractions: Shares of the training labels for linear probes.
+        shots: Patients a class for few-shot probes.
+        draws: Seeded draws of patients a budget.
+        prompts: A YAML file of prompts by label; the phantom's own stand for labels not in it.
+        no_images: Names of sets whose films and reports stay off the page, or 'all'.
+        resamples: Of patients, for intervals and tests.
+        seed: Of draws, resampling and maps.
+        device: 'cpu' or 'cuda'.
+    """
+    from radpair.comparison.compare_files import compare_to_files
+    from radpair.comparison.protocols import Plan
+
+    plan = Plan(fractions, shots, draws, seed, resamples)
+    print(compare_to_files(run, data, out, labels, plan, prompts, no_images, device))

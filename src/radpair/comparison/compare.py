@@ -1,0 +1,235 @@
+"""``radpair compare``: models on study sets, by every protocol that both allow.
+
+Each protocol of each model on each set is kept under a hash of all that decides it, so that a
+stopped comparison continues, and a further model costs only its own figures.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from radpair.comparison.bench import Bench, Seen, open_bench
+from radpair.comparison.kept import Kept, Unit, unit_key
+from radpair.comparison.maps import draw_map, why_no_map
+from radpair.comparison.measured import measure
+from radpair.comparison.partners import KINDS, directions, one_way, retrieve, why_no_retrieval
+from radpair.comparison.protocols import Plan, Protocol, label_protocols, prompted
+from radpair.comparison.runs import Runner, open_runs
+from radpair.errors import EvaluationError, nearest
+from radpair.evaluation.prompts import Prompts
+from radpair.progress import track
+
+MAP = "map"
+LABEL_TASKS = ("linear", "few-shot", "k-nn", "fine-tune", "zero-shot")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One model by one protocol on one set."""
+
+    set: str
+    model: str
+    task: str
+    title: str
+    setting: dict[str, Any]
+    unit: Unit | None
+    why_not: str | None
+    key: str | None
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Everything that results and pages are made of."""
+
+    runners: list[Runner]
+    benches: list[Bench]
+    cells: list[Cell]
+    """Maps (``task`` of ``MAP``) included."""
+    plan: Plan
+    prompts: Mapping[str, Prompts]
+
+
+@dataclass(frozen=True)
+class _Question:
+    """A protocol put to one model on one set."""
+
+    task: str
+    titles: tuple[str, ...]
+    """Two for retrieval, which one unit answers both ways."""
+    setting: dict[str, Any]
+    why_not: str | None
+    answer: Callable[[], Unit]
+
+
+def compare_runs(
+    runs: Sequence[str],
+    data: Sequence[Path],
+    cache: Path,
+    prompts: Mapping[str, Prompts],
+    labels: Sequence[str] = (),
+    plan: Plan | None = None,
+    device: str = "cpu",
+) -> Compared:
+    """Every protocol of every model on every set; what ``cache`` holds is not computed again.
+
+    Raises ``ModelError``, ``StudySetError`` or ``EvaluationError``.
+    """
+    plan = plan or Plan()
+    check_plan(plan)
+    benches = _open_benches(data, labels, prompts)
+    runners = open_runs(runs, device)
+    kept = Kept(cache / "units")
+    cells = [
+        cell
+        for bench in benches
+        for runner in runners
+        for cell in _ask_all(Seen(runner, bench, cache), kept, plan)
+    ]
+    if all(cell.unit is None for cell in cells if cell.task != MAP):
+        raise EvaluationError(
+            "nothing can be compared: the sets have neither labels with both classes in the split "
+            "'test', nor reports or graphs that the models have a tower for"
+        )
+    return Compared(runners, benches, cells, plan, prompts)
+
+
+def check_plan(plan: Plan) -> None:
+    """Raises ``EvaluationError`` for what no protocol can do."""
+    for fraction in plan.fractions:
+        if not 0 < fraction <= 1:
+            raise EvaluationError(
+                f"a label fraction must lie above 0 and at most 1, not {fraction:g}"
+            )
+    for shots in plan.shots:
+        if shots < 1:
+            raise EvaluationError(f"few-shot needs at least 1 study a class, not {shots}")
+    if plan.draws < 1:
+        raise EvaluationError(f"the draws of labels must be 1 or more, not {plan.draws}")
+    if plan.resamples < 100:
+        raise EvaluationError(
+            f"{plan.resamples} resamples say nothing about an interval; use 100 or more"
+        )
+    if plan.seed < 0:
+        raise EvaluationError(f"the seed is {plan.seed}; it must be 0 or more")
+
+
+def _open_benches(
+    data: Sequence[Path], labels: Sequence[str], prompts: Mapping[str, Prompts]
+) -> list[Bench]:
+    if not data:
+        raise EvaluationError("no study set was named; give one or more with --data")
+    paths = [path.resolve() for path in data]
+    for path in paths:
+        if paths.count(path) > 1:
+            raise EvaluationError(f"{path} is named twice; name each study set once")
+    names = [path.name for path in paths]
+    if len(set(names)) < len(names):
+        names = [f"{path.parent.name}/{path.name}" for path in paths]
+    benches = [
+        open_bench(name, path, labels, prompts) for name, path in zip(names, data, strict=True)
+    ]
+    known = {name for bench in benches for name in bench.studies.label_names}
+    for label in labels:
+        if label not in known:
+            raise EvaluationError(f"no study set has the label '{label}'{nearest(label, known)}")
+    return benches
+
+
+def _ask_all(seen: Seen, kept: Kept, plan: Plan) -> list[Cell]:
+    """All answers of one model on one set."""
+    questions = _questions(seen, plan)
+    keys = [_key(question, seen, plan) for question in questions]
+    missing = [
+        key
+        for question, key in zip(questions, keys, strict=True)
+        if question.why_not is None and kept.read(key) is None
+    ]
+    if missing:
+        _ = seen.encoded  # shows a progress of its own
+    cells: list[Cell] = []
+    with track(f"{seen.runner.name} on {seen.bench.name}", len(questions)) as show:
+        for number, (question, key) in enumerate(zip(questions, keys, strict=True), 1):
+            show(number - 1, question.titles[0])
+            cells += _cells(question, key, seen, kept)
+        show(len(questions))
+    return cells
+
+
+def _questions(seen: Seen, plan: Plan) -> list[_Question]:
+    runner, bench = seen.runner, seen.bench
+    found = [
+        _Question(
+            protocol.task,
+            (protocol.title,),
+            protocol.setting,
+            protocol.why_not(runner, bench),
+            partial(_measured, protocol, seen, plan),
+        )
+        for protocol in label_protocols(plan)
+    ]
+    for kind in KINDS:
+        reason = why_no_retrieval(kind, runner, bench)
+        answer = partial(retrieve, kind, seen, plan.resamples, plan.seed)
+        found.append(_Question("retrieval", directions(kind), {"kind": kind}, reason, answer))
+    reason = why_no_map(len(bench.test))
+    found.append(_Question(MAP, ("t-SNE",), {}, reason, partial(draw_map, seen, plan.seed)))
+    return found
+
+
+def _measured(protocol: Protocol, seen: Seen, plan: Plan) -> Unit:
+    scored = protocol.score(seen)
+    bench = seen.bench
+    truth = bench.tested_truth[:, bench.columns(scored.labels)]
+    return measure(scored, truth, bench.tested_patients, plan.resamples, plan.seed)
+
+
+def _key(question: _Question, seen: Seen, plan: Plan) -> str:
+    """Of all that decides the answer."""
+    bench = seen.bench
+    parts: dict[str, Any] = {
+        "task": question.task,
+        "setting": question.setting,
+        "model": seen.runner.model.hash,
+        "set": bench.studies.content_hash,
+        "seed": plan.seed,
+    }
+    if question.task != MAP:
+        parts["resamples"] = plan.resamples
+    if question.task in LABEL_TASKS:
+        parts["labels"] = list(bench.labels)
+    if question.task == "zero-shot":
+        parts["prompts"] = prompts_hash(bench.prompts, prompted(bench, question.setting["kind"]))
+    if question.setting.get("kind") == "graph" and question.task == "retrieval":
+        parts["graphs"] = bench.studies.graphs_hash if bench.studies.has_graphs else None
+    return unit_key(parts)
+
+
+def prompts_hash(prompts: Mapping[str, Prompts], labels: Sequence[str] | None = None) -> str:
+    """Sixteen hex digits of the prompts of these labels, or of all."""
+    chosen = sorted(prompts if labels is None else labels)
+    told = repr([(name, prompts[name]) for name in chosen])
+    return hashlib.sha256(told.encode()).hexdigest()[:16]
+
+
+def _cells(question: _Question, key: str, seen: Seen, kept: Kept) -> list[Cell]:
+    place = (seen.bench.name, seen.runner.name, question.task)
+    if question.why_not is not None:
+        return [
+            Cell(*place, title, question.setting, None, question.why_not, None)
+            for title in question.titles
+        ]
+    unit = kept.read(key)
+    if unit is None:
+        unit = question.answer()
+        kept.write(key, unit)
+    if len(question.titles) == 1:
+        return [Cell(*place, question.titles[0], question.setting, unit, None, key)]
+    return [
+        Cell(*place, title, {**question.setting, "way": way}, one_way(unit, way), None, key)
+        for way, title in enumerate(question.titles)
+    ]

@@ -1,0 +1,76 @@
+"""What ``radpair compare`` does: models and sets in, ``results.json`` and the pages out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from radpair.comparison.compare import Compared, compare_runs
+from radpair.comparison.compare_page import render
+from radpair.comparison.compare_text import markdown, screen
+from radpair.comparison.compared_figures import result
+from radpair.comparison.protocols import Plan
+from radpair.errors import EvaluationError, nearest
+from radpair.evaluation.prompts import Prompts, read_prompts
+from radpair.evaluation.run import as_prompts
+from radpair.models.folder import write_atomically
+from radpair.phantom.prompts import PROMPTS
+
+RESULTS, REPORT, PAGE, CACHE = "results.json", "report.md", "report.html", "cache"
+ALL = "all"
+
+
+def compare_to_files(
+    runs: Sequence[str],
+    data: Sequence[Path],
+    out: Path,
+    labels: Sequence[str] = (),
+    plan: Plan | None = None,
+    prompts: Path | None = None,
+    without_images: Sequence[str] = (),
+    device: str = "cpu",
+) -> str:
+    """Compares, writes into the folder ``out``, returns the tables as text.
+
+    The same call again continues a stopped comparison. ``without_images`` names sets whose films
+    and reports stay off the page (``all``: every set's). Raises ``RadpairError``.
+    """
+    _check_folder(out)
+    asked = _prompts(prompts)
+    compared = compare_runs(runs, data, out / CACHE, asked, labels, plan, device)
+    hidden = _hidden(compared, without_images)
+    found = result(compared)
+    contents = {
+        RESULTS: json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False) + "\n",
+        REPORT: markdown(found),
+        PAGE: render(compared, found, hidden),
+    }
+    for name, content in contents.items():
+        write_atomically(out / name, content.encode())
+    return f"{screen(found)}\n\n" + "\n".join(str(out / name) for name in contents)
+
+
+def _prompts(path: Path | None) -> dict[str, Prompts]:
+    """The phantom's, and those of the file over them."""
+    found = {label: as_prompts(entry) for label, entry in PROMPTS.items()}
+    return found if path is None else {**found, **read_prompts(path)}
+
+
+def _hidden(compared: Compared, names: Sequence[str]) -> list[str]:
+    known = [bench.name for bench in compared.benches]
+    for name in names:
+        if name not in (*known, ALL):
+            raise EvaluationError(
+                f"--no-images: no study set is called '{name}'{nearest(name, [*known, ALL])}"
+            )
+    return known if ALL in names else list(names)
+
+
+def _check_folder(out: Path) -> None:
+    if out.exists() and not out.is_dir():
+        raise EvaluationError(f"{out}: is a file; name a folder with --out")
+    for name, kind in (("manifest.json", "a study set"), ("hashes.json", "a model folder")):
+        if (out / name).exists():
+            raise EvaluationError(f"{out}: is {kind}; name another folder with --out")
+    out.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,200 @@
+"""A comparison as text: aligned for a terminal, and as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from radpair.comparison.compare_words import (
+    Found,
+    cell,
+    listed,
+    mean_of,
+    p_text,
+    signed_cell,
+    summary,
+)
+from radpair.comparison.compared_figures import main_metric
+from radpair.comparison.needed import told
+from radpair.evaluation.report.marks import NONE
+
+TITLE = "Models compared"
+METRIC = (
+    "Mean AUROC over findings; for retrieval, recall at 10. Brackets are {level:g} % intervals "
+    "over the tested patients, who are in no training split of their set. A dash: not applicable."
+)
+
+
+def screen(found: Found) -> str:
+    """What ``radpair compare`` prints."""
+    blocks = []
+    for heading, sentences in summary(found):
+        blocks.append("\n".join([heading, *(f"  {sentence}" for sentence in sentences)]))
+        name = heading.split(": ")[0]
+        blocks.append(_aligned(main_table(found, name)))
+    return "\n\n".join(blocks)
+
+
+def markdown(found: Found) -> str:
+    """The whole report without pictures."""
+    parts = [f"# {TITLE}", "## In words"]
+    for heading, sentences in summary(found):
+        parts.append(f"**{heading}**\n\n" + "\n".join(f"- {one}" for one in sentences))
+    parts += ["## All protocols", METRIC.format(level=100 * found["settings"]["level"])]
+    for one in found["sets"]:
+        reasons = "\n".join(f"- {line}" for line in not_applicable(found, one["name"]))
+        parts += [f"### {one['name']}", _grid(main_table(found, one["name"])), reasons]
+    parts += ["## Differences", DIFFERENCES]
+    for one in found["sets"]:
+        rows = difference_table(found, one["name"])
+        if len(rows) > 1:
+            parts += [f"### {one['name']}", _grid(rows)]
+    needed = needed_table(found)
+    if len(needed) > 1:
+        parts += ["## Labels needed", NEEDED, _grid(needed)]
+    parts += ["## What it rests on", _grid(provenance_table(found))]
+    parts += [f"`results.json` has every label's figure (schema `{found['schema']}`)."]
+    return "\n\n".join(parts) + "\n"
+
+
+DIFFERENCES = (
+    "First model minus second on the same tested studies, patients resampled together. p is for "
+    "the mean over findings, Holm's correction over the pairs of models in that protocol; findings "
+    "apart counts those whose own p, corrected over findings, is below 0.05."
+)
+NEEDED = (
+    "Labelled studies at which a model's linear probe reaches the other's AUROC with all labels, "
+    "read between budgets on a logarithmic scale; the interval resamples patients and draws."
+)
+
+
+def main_table(found: Found, name: str) -> list[list[str]]:
+    """Protocols down, models across, of one set."""
+    models = [model["name"] for model in found["models"]]
+    rows = [["protocol", *models]]
+    mine = [row for row in found["results"] if row["set"] == name]
+    for title in dict.fromkeys(row["title"] for row in mine):
+        by_model = {row["model"]: row for row in mine if row["title"] == title}
+        rows.append([_protocol(list(by_model.values())), *(_cell(by_model[m]) for m in models)])
+    return rows
+
+
+def not_applicable(found: Found, name: str) -> list[str]:
+    """Why protocols could not be asked, models and protocols of one reason together."""
+    reasons: dict[str, dict[str, list[str]]] = {}
+    for row in found["results"]:
+        if row["set"] == name and row["why_not"]:
+            reasons.setdefault(row["why_not"], {}).setdefault(row["model"], []).append(row["title"])
+    lines = []
+    for reason, by_model in reasons.items():
+        titles = dict.fromkeys(title for mine in by_model.values() for title in mine)
+        lines.append(f"{listed(list(by_model))}: {reason} ({', '.join(titles)}).")
+    one = next(one for one in found["sets"] if one["name"] == name)
+    left = [f"{label} ({reason})" for label, reason in one["left_out"].items()]
+    return [*lines, *([f"Labels left out: {', '.join(left)}."] if left else [])]
+
+
+def difference_table(found: Found, name: str) -> list[list[str]]:
+    """Every pair by every protocol, of one set."""
+    rows = [["first", "second", "protocol", "difference", "p", "p, Holm", "findings apart"]]
+    for gap in found["differences"]:
+        if gap["set"] != name:
+            continue
+        mean, ends = mean_of(gap), gap["ends"]
+        rows.append(
+            [
+                ends[0]["model"],
+                ends[1]["model"],
+                protocol_of(gap),
+                signed_cell(mean),
+                p_text(mean["p"]),
+                p_text(mean["holm"]),
+                apart(gap, found["settings"]["level"]),
+            ]
+        )
+    return rows
+
+
+def protocol_of(gap: Mapping[str, Any]) -> str:
+    """The protocol's title, or both where the models were asked differently."""
+    return " / ".join(dict.fromkeys(end["title"] for end in gap["ends"]))
+
+
+def apart(gap: Mapping[str, Any], level: float) -> str:
+    """``5 + 1 − of 16``: labels at which the first, and the second, is ahead after correction."""
+    labels = gap["metrics"][main_metric(gap["task"])]["labels"]
+    if not labels:
+        return NONE
+    clear = [one for one in labels.values() if one["holm"] is not None and one["holm"] <= 1 - level]
+    ups = sum(one["value"] > 0 for one in clear)
+    return f"{ups} up, {len(clear) - ups} down of {len(labels)}"
+
+
+def needed_table(found: Found) -> list[list[str]]:
+    """Who needs how many labels to match whom."""
+    rows = [["set", "model", "to match", "AUROC to reach", "labelled studies", "of"]]
+    for one in found["labels_needed"]:
+        rows.append(
+            [
+                one["set"],
+                one["model"],
+                f"{one['other']} at 100 %",
+                f"{one['target']:.3f}",
+                told(one),
+                f"{one['budgets'][-1]:,}",
+            ]
+        )
+    return rows
+
+
+def provenance_table(found: Found) -> list[list[str]]:
+    """Hashes of everything."""
+    rows = [["what", "name", "hash"]]
+    rows += [["model", one["name"], f"`{one['hash'][:16]}`"] for one in found["models"]]
+    rows += [["study set", one["name"], f"`{one['hash']}`"] for one in found["sets"]]
+    graphs = [one for one in found["sets"] if one["graphs_hash"]]
+    rows += [["graphs", one["name"], f"`{one['graphs_hash']}`"] for one in graphs]
+    rows.append(["prompts", f"{len(found['prompts']['labels'])} labels", _hash(found)])
+    settings = found["settings"]
+    facts = f"{settings['draws']} draws, {settings['resamples']:,} resamples, seed "
+    return [*rows, ["settings", f"{facts}{settings['seed']}", f"radpair {found['radpair']}"]]
+
+
+def _hash(found: Found) -> str:
+    return f"`{found['prompts']['hash']}`"
+
+
+def _protocol(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The title, and the studies learned from or the chance of retrieval."""
+    there = [row for row in rows if not row["why_not"]]
+    title = str(rows[0]["title"])
+    if there and rows[0]["task"] == "retrieval":
+        return f"{title} (chance {there[0]['facts']['chance']['recall_10']:.3f})"
+    if there and "studies" in there[0]["facts"]:
+        return f"{title} ({there[0]['facts']['studies']:,} studies)"
+    return title
+
+
+def _cell(row: Mapping[str, Any]) -> str:
+    if row["why_not"]:
+        return NONE
+    return cell(row["metrics"][main_metric(row["task"])]["macro"])
+
+
+def _grid(rows: Sequence[Sequence[str]]) -> str:
+    head, *body = rows
+    lines = [_row(head), _row(["---"] * len(head)), *map(_row, body)]
+    return "\n".join(lines)
+
+
+def _row(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(one.replace("|", "\\|") for one in cells) + " |"
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> str:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = [
+        "  ".join(one.ljust(width) for one, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+    return "\n".join([lines[0], "─" * len(lines[0]), *lines[1:]])

@@ -1,0 +1,88 @@
+"""How many labels does a model need to do as well as another with all of them?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from radpair.comparison.kept import Unit
+from radpair.evaluation.statistics import Floats
+
+
+def labels_needed(
+    budgets: Sequence[Unit], other: Unit, seed: int, level: float = 0.95
+) -> dict[str, Any]:
+    """Where the label-efficiency curve of one model reaches another's mean AUROC with all labels.
+
+    ``budgets`` are one model's units of the linear probe, the smallest budget first; ``other`` the
+    other model's unit with all labels. Between budgets the curve is straight over the logarithm of
+    the studies; the first crossing counts. The interval repeats this in every resample of the
+    patients, with the draws of labels resampled too. Returns ``target`` (the other's AUROC),
+    ``studies`` (None: not reached), ``low``, ``high`` (None: not reached at that end of the
+    interval), ``at_most`` (true: reached with the smallest budget already, so fewer may do) and
+    ``reached`` (the share of resamples).
+    """
+    sizes = np.array([unit.facts["studies"] for unit in budgets], dtype=np.float64)
+    curve = np.array([[_mean(unit)] for unit in budgets])
+    target = np.array([_mean(other)])
+    value = _crossing(sizes, curve, target)[0]
+    rng = np.random.default_rng([seed, 3])
+    draws = np.stack([_drawn(unit, rng) for unit in budgets])
+    crossings = _crossing(sizes, draws, _drawn(other, rng))
+    shares = [(1 - level) / 2, (1 + level) / 2]
+    low, high = np.quantile(crossings, shares, method="inverted_cdf")
+    return {
+        "target": float(target[0]),
+        "studies": _finite(value),
+        "at_most": bool(value == sizes[0]),
+        "low": _finite(low),
+        "high": _finite(high),
+        "reached": float(np.isfinite(crossings).mean()),
+        "budgets": sizes.astype(int).tolist(),
+    }
+
+
+def told(found: Mapping[str, Any]) -> str:
+    """``1,240 [820, not reached]``, ``22 or fewer``, ``not reached [1,900, not reached]``."""
+    value = _studies(found["studies"])
+    if found["at_most"]:
+        value += " or fewer"
+    return f"{value} [{_studies(found['low'])}, {_studies(found['high'])}]"
+
+
+def _studies(value: float | None) -> str:
+    return "not reached" if value is None else f"{value:,.0f}"
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def _mean(unit: Unit) -> float:
+    return float(np.mean(unit.arrays["auroc.runs"]))
+
+
+def _drawn(unit: Unit, rng: np.random.Generator) -> Floats:
+    """The mean AUROC in each resample of patients, over as many draws taken with replacement."""
+    runs = unit.arrays["auroc.run_draws"]
+    chosen = rng.integers(0, len(runs), size=runs.shape)
+    found: Floats = np.take_along_axis(runs, chosen, axis=0).mean(axis=0)
+    return found
+
+
+def _crossing(sizes: Floats, curves: Floats, targets: Floats) -> Floats:
+    """The fewest studies at which ``curves [budgets, n]`` reach ``targets [n]``; infinity: none.
+
+    ``sizes [budgets]`` rise.
+    """
+    found = np.full(len(targets), np.inf)
+    for place in range(len(sizes) - 1, 0, -1):
+        low, high = curves[place - 1], curves[place]
+        rise = high - low
+        within = (low < targets) & (high >= targets)
+        share = np.divide(targets - low, rise, out=np.zeros_like(rise), where=within)
+        logs = np.log(sizes[place - 1]) + share * np.log(sizes[place] / sizes[place - 1])
+        found = np.where(within, np.exp(logs), found)
+    return np.where(curves[0] >= targets, sizes[0], found)

@@ -1,0 +1,74 @@
+"""Two models on the same tested studies: differences with intervals and tests.
+
+The paired bootstrap resamples patients together for both models. DeLong's test is given beside it
+where its assumption holds: one study a patient, one run a model. Holm's correction is over the
+labels of one difference, and for the mean over labels over all pairs of models by one protocol.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from radpair.comparison.bench import Bench
+from radpair.comparison.kept import Unit
+from radpair.comparison.measured import metrics_of, sample_of
+from radpair.evaluation.bootstrap import difference
+from radpair.evaluation.paired import holm, paired_delong
+
+
+def label_difference(first: Unit, second: Unit, bench: Bench, level: float) -> dict[str, Any]:
+    """The first's metrics minus the second's, over the labels that both have.
+
+    Keys: ``labels``, ``metrics`` (each ``{"macro": INTERVAL, "labels": {label: INTERVAL +
+    "holm"}}``), ``delong`` (by label) or ``no_delong`` (why not).
+    """
+    names = [name for name in first.facts["labels"] if name in second.facts["labels"]]
+    both = [name for name in metrics_of(first) if name in metrics_of(second)]
+    metrics = {}
+    for metric in both:
+        gap = difference(sample_of(first, metric, names), sample_of(second, metric, names), level)
+        by_label = dict(zip(names, (asdict(one) for one in gap.labels), strict=True))
+        metrics[metric] = {"macro": asdict(gap.macro), "labels": _with_holm(by_label)}
+    return {"labels": names, "metrics": metrics, **_delong(first, second, names, bench, level)}
+
+
+def retrieval_difference(first: Unit, second: Unit, level: float) -> dict[str, Any]:
+    """Differences of recalls and of the median rank, in the shape of ``label_difference``."""
+    metrics = {}
+    for metric in metrics_of(first):
+        gap = difference(sample_of(first, metric), sample_of(second, metric), level)
+        metrics[metric] = {"macro": asdict(gap.macro), "labels": {}}
+    return {"labels": [], "metrics": metrics, "no_delong": "DeLong's test is for AUROC"}
+
+
+def correct_means(differences: Sequence[dict[str, Any]], metric: str) -> None:
+    """Adds ``holm`` to the mean of each difference by this metric, over all of these."""
+    means = [one["metrics"][metric]["macro"] for one in differences]
+    for mean, corrected in zip(means, holm([mean["p"] for mean in means]), strict=True):
+        mean["holm"] = corrected
+
+
+def _with_holm(labels: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    corrected = holm([one["p"] for one in labels.values()])
+    for one, value in zip(labels.values(), corrected, strict=True):
+        one["holm"] = value
+    return labels
+
+
+def _delong(
+    first: Unit, second: Unit, names: Sequence[str], bench: Bench, level: float
+) -> dict[str, Any]:
+    if not bench.one_study_a_patient:
+        return {"no_delong": "patients have several tested studies, so rows are not independent"}
+    if len(first.arrays["scores"]) > 1 or len(second.arrays["scores"]) > 1:
+        return {"no_delong": "the figures are means over several draws of labels"}
+    ours, theirs = (
+        unit.arrays["scores"][0][:, [unit.facts["labels"].index(name) for name in names]]
+        for unit in (first, second)
+    )
+    truth = bench.tested_truth[:, bench.columns(names)]
+    found = paired_delong(ours, theirs, truth, bench.tested_patients, names, level=level)
+    labels = {name: asdict(one) for name, one in found.labels.items()}
+    return {"delong": _with_holm(labels)}

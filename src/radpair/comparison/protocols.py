@@ -1,0 +1,230 @@
+"""Every protocol of a comparison: when it can be asked, and what it scores.
+
+Labels: a linear probe within a share of the training labels (ConVIRT, section 4.3; IGC, section
+4), the same probe with K positive and K negative patients a label, nearest neighbours. No labels:
+prompts as text or as graphs. A study's score depends on that study and on the labels learned from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from radpair.comparison.bench import Bench, Seen
+from radpair.comparison.measured import Scored
+from radpair.comparison.runs import Runner
+from radpair.evaluation.budgets import Indices, few_shot, label_budget
+from radpair.evaluation.features import study_means
+from radpair.evaluation.neighbours import NEIGHBOURS, fit_neighbours
+from radpair.evaluation.probe import PENALTIES, fit_probe
+from radpair.evaluation.protocol import Fit, Fitted
+from radpair.evaluation.report.marks import percent
+from radpair.evaluation.results import jsonable
+from radpair.evaluation.statistics import Floats
+from radpair.evaluation.thresholds import choose_thresholds, decide
+from radpair.evaluation.zero_shot import encode_prompts, score_images
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is asked of every model and set."""
+
+    fractions: tuple[float, ...] = (0.01, 0.1, 1.0)
+    shots: tuple[int, ...] = (1, 4, 16)
+    draws: int = 5
+    seed: int = 0
+    resamples: int = 2000
+    """So many that Holm's correction over a dozen labels can still find something."""
+    level: float = 0.95
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """One way of asking what a model knows."""
+
+    task: str
+    """``linear``, ``few-shot``, ``k-nn``, ``zero-shot``."""
+    title: str
+    setting: dict[str, Any]
+    """What decides its figures beside model and data, in JSON values."""
+    why_not: Callable[[Runner, Bench], str | None]
+    """Why it cannot be asked of this model on this set, or None."""
+    score: Callable[[Seen], Scored]
+
+
+def label_protocols(plan: Plan) -> list[Protocol]:
+    """The protocols that yield a score a label."""
+    found = [_linear(plan, fraction) for fraction in sorted(set(plan.fractions))]
+    found += [_few_shot(plan, shots) for shots in sorted(set(plan.shots))]
+    return [*found, _nearest(), _zero_shot("text"), _zero_shot("graph")]
+
+
+def _linear(plan: Plan, fraction: float) -> Protocol:
+    draws = 1 if fraction >= 1 else plan.draws
+    setting = {"fraction": fraction, "draws": draws, "penalties": list(PENALTIES)}
+
+    def score(seen: Seen) -> Scored:
+        bench = seen.bench
+        people = bench.patients[bench.train].tolist()
+        budgets = [
+            bench.train[label_budget(people, fraction, plan.seed, draw)] for draw in range(draws)
+        ]
+        truths = [bench.truth[rows] for rows in budgets]
+        return _probed(seen, bench.labels, budgets, truths, _regression(plan.seed))
+
+    title = f"linear probe, {percent(fraction)} of labels"
+    return Protocol("linear", title, setting, _needs_labels, score)
+
+
+def _few_shot(plan: Plan, shots: int) -> Protocol:
+    setting = {"shots": shots, "draws": plan.draws, "penalties": list(PENALTIES)}
+
+    def why_not(runner: Runner, bench: Bench) -> str | None:
+        reason = _needs_labels(runner, bench)
+        if reason is None and not _with_patients(bench, shots):
+            return f"no label has {2 * shots} training patients, {shots} with and {shots} without"
+        return reason
+
+    def score(seen: Seen) -> Scored:
+        bench = seen.bench
+        names = _with_patients(bench, shots)
+        truth = bench.truth[bench.train][:, bench.columns(names)]
+        people = bench.patients[bench.train].tolist()
+        budgets, truths = [], []
+        for draw in range(plan.draws):
+            kept = few_shot(truth, people, names, shots, plan.seed, draw)
+            rows = np.flatnonzero(~np.isnan(kept).all(axis=1))
+            budgets.append(bench.train[rows])
+            truths.append(kept[rows])
+        return _probed(seen, names, budgets, truths, _regression(plan.seed))
+
+    return Protocol("few-shot", f"few-shot, {shots} a class", setting, why_not, score)
+
+
+def _nearest() -> Protocol:
+    def score(seen: Seen) -> Scored:
+        bench = seen.bench
+        return _probed(
+            seen, bench.labels, [bench.train], [bench.truth[bench.train]], fit_neighbours
+        )
+
+    setting = {"neighbours": list(NEIGHBOURS)}
+    return Protocol("k-nn", "nearest neighbours, 100 % of labels", setting, _needs_labels, score)
+
+
+def _zero_shot(kind: str) -> Protocol:
+    def why_not(runner: Runner, bench: Bench) -> str | None:
+        if kind not in runner.towers:
+            return f"the model has no {kind} tower"
+        if not bench.labels:
+            return _needs_labels(runner, bench)
+        if not prompted(bench, kind):
+            return f"none of its labels has {kind} prompts; give a file with --prompts"
+        return None
+
+    def score(seen: Seen) -> Scored:
+        bench, encoded = seen.bench, seen.encoded
+        names = prompted(bench, kind)
+        asked = {name: bench.prompts[name] for name in names}
+        codes = encode_prompts(encoded.model, asked, kind)
+        images = score_images(encoded.projections, codes)
+        scores = study_means(
+            images.astype(np.float32), bench.studies.image_study, len(bench.studies)
+        )
+        facts = {
+            "prompts_hash": codes.hash,
+            "prompts": {name: list(codes.counts[name]) for name in names},
+            "unprompted": [name for name in bench.labels if name not in names],
+        }
+        chosen = scores[bench.test].astype(np.float64)[None]
+        return Scored(codes.labels, chosen, None, facts)
+
+    return Protocol("zero-shot", f"zero-shot, {kind} prompts", {"kind": kind}, why_not, score)
+
+
+def prompted(bench: Bench, kind: str) -> tuple[str, ...]:
+    """The labels that have prompts of this kind on both sides."""
+    sides = {"text": ("present", "absent"), "graph": ("present_graphs", "absent_graphs")}[kind]
+    return tuple(
+        name
+        for name in bench.labels
+        if name in bench.prompts and all(getattr(bench.prompts[name], side) for side in sides)
+    )
+
+
+def _needs_labels(runner: Runner, bench: Bench) -> str | None:
+    if bench.left_out and not bench.labels:
+        return "no label has both classes among the tested studies"
+    if not bench.labels:
+        return (
+            "the set has no such labels" if bench.studies.label_names else "the set has no labels"
+        )
+    return None if len(bench.train) else "no study is in the split 'train'"
+
+
+def _with_patients(bench: Bench, shots: int) -> tuple[str, ...]:
+    """The labels with that many training patients of either class, none counted twice."""
+    people = bench.patients[bench.train]
+    found = []
+    for place, name in enumerate(bench.labels):
+        column = bench.truth[bench.train, place]
+        positive, negative = (set(people[column == value]) for value in (1, 0))
+        if len(positive) >= shots and len(negative - positive) >= shots:
+            found.append(name)
+    return tuple(found)
+
+
+def _regression(seed: int) -> Fit:
+    def fit(features: NDArray[Any], truth: Floats, people: Sequence[str]) -> Fitted:
+        return fit_probe(features, truth, people, seed=seed)
+
+    return fit
+
+
+def _probed(
+    seen: Seen,
+    names: Sequence[str],
+    budgets: Sequence[Indices],
+    truths: Sequence[Floats],
+    fit: Fit,
+) -> Scored:
+    """A probe for each draw; what it chooses and its thresholds come from inside the budget."""
+    bench = seen.bench
+    probes, scores, decisions = [], [], []
+    for rows, truth in zip(budgets, truths, strict=True):
+        people = bench.patients[rows].tolist()
+        probe = fit(seen.features[rows], truth, people)
+        found = probe.score(seen.features[bench.test])
+        held_out = probe.cross_fitted
+        known = np.where(np.isnan(held_out), np.nan, truth)
+        thresholds = choose_thresholds(
+            np.nan_to_num(held_out), known, people, bench.tested_patients
+        )
+        probes.append(probe)
+        scores.append(found)
+        decisions.append(decide(found, thresholds))
+    facts = {"studies": round(float(np.mean([*map(len, budgets)]))), **_chosen(probes, names)}
+    return Scored(tuple(names), np.stack(scores), np.stack(decisions), facts)
+
+
+def _chosen(probes: Sequence[Fitted], names: Sequence[str]) -> dict[str, Any]:
+    """What each draw chose by label, and which labels had one class only in a draw."""
+    found: dict[str, Any] = jsonable(
+        {
+            "chosen": {
+                name: [float(probe.chosen[place]) for probe in probes]
+                for place, name in enumerate(names)
+            },
+            "constant": [
+                {"draw": draw, "label": name, "reason": reason}
+                for draw, probe in enumerate(probes)
+                for name, reason in zip(names, probe.constant, strict=True)
+                if reason is not None
+            ],
+        }
+    )
+    return found
