@@ -18,14 +18,12 @@ from radpair.errors import EvaluationError
 from radpair.evaluation.report import Sample, write_page
 from radpair.evaluation.run import (
     Encoded,
-    linear_table,
     open_models,
     probe,
     retrieval_rows,
-    retrieval_table,
     zero_shot_rows,
-    zero_shot_table,
 )
+from radpair.evaluation.tables import linear_table, retrieval_table, zero_shot_table
 from radpair.graphs import svg
 from radpair.models.folder import write_atomically
 from radpair.phantom import Phantom

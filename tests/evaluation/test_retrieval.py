@@ -9,7 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from radpair.errors import EvaluationError
-from radpair.evaluation.retrieval import graph_key, rank_hits, report_key, retrieval
+from radpair.evaluation.retrieval import (
+    graph_key,
+    rank_hits,
+    rank_views,
+    report_key,
+    retrieval,
+    view_retrieval,
+)
 from radpair.graphs.schema import ANATOMY, PRESENT
 from radpair.records import Entity, Graph, Relation
 
@@ -116,3 +123,34 @@ def test_unequal_sides_are_refused() -> None:
         rank_hits(codes, codes[:2], ["a", "b", "c"])
     with pytest.raises(EvaluationError, match="no evaluated study has a report"):
         retrieval("m", codes[:0], codes[:0], [], [])
+
+
+def slow_view_rank(image: int, codes, studies, patients) -> int:
+    near = []
+    for other in range(len(codes)):
+        same = studies[other] == studies[image]
+        if other != image and (same or patients[other] != patients[image]):
+            near.append((-float(codes[image].astype(float) @ codes[other].astype(float)), same))
+    near.sort()
+    return 1 + next(place for place, (_, same) in enumerate(near) if same)
+
+
+def test_other_views_are_found_as_by_a_walk_down_the_list() -> None:
+    rng = np.random.default_rng(5)
+    studies = np.repeat(np.arange(12), rng.integers(1, 4, size=12))
+    patients = [f"p{study // 2}" for study in studies]
+    codes = unit(rng, len(studies))
+    found = rank_views(codes, studies, patients)
+    several = [i for i in range(len(studies)) if (studies == studies[i]).sum() > 1]
+    assert found.ranks.tolist() == [slow_view_rank(i, codes, studies, patients) for i in several]
+    report = view_retrieval("m", codes, studies, patients, resamples=20)
+    assert report is not None
+    direction = report["directions"]["image_to_view"]
+    assert direction["recall"]["5"]["value"] == pytest.approx(np.mean(found.ranks <= 5))
+    assert (report["kind"], report["studies"]) == ("view", len(studies))
+    json.dumps(report, allow_nan=False)
+
+
+def test_without_second_views_there_is_nothing_to_find() -> None:
+    codes = unit(np.random.default_rng(5), 4)
+    assert view_retrieval("m", codes, np.arange(4), list("abcd")) is None

@@ -100,8 +100,8 @@ def zero_shot(
     Args:
         model: Model folders.
         data: The study set; its test split gives the figures.
-        prompts: A YAML file of prompts by label, or 'chexpert' for those that come with radpair; the
-            phantom's own if not given.
+        prompts: A YAML file of prompts by label, or 'chexpert' for those that come with radpair;
+            the phantom's own if not given.
         labels: Names of labels; all that have prompts if not given.
         seed: Of the resampling.
         out: A file for the results as JSON.
@@ -117,24 +117,54 @@ def retrieval(
     *,
     model: Models,
     data: Path,
+    prompts: Path | None = None,
     seed: int = 0,
     out: Path | None = None,
     cache: Path | None = None,
     device: str = "cpu",
 ) -> None:
-    """Find each test image's own report among all, and each report's image.
+    """Find reports, graphs, other views, and images of a label among the test studies.
 
     Args:
         model: Model folders.
         data: The study set; its test split gives the figures.
+        prompts: What asks for images of a label: a YAML file, or 'chexpert' for the prompts that
+            come with radpair; the phantom's own if not given.
         seed: Of the resampling.
         out: A file for the results as JSON.
         cache: A folder in which features are kept between calls.
         device: 'cpu' or 'cuda'.
     """
-    from radpair.evaluation.run import evaluate_retrieval
+    from radpair.evaluation.retrieval_verbs import evaluate_retrieval
 
-    print(evaluate_retrieval(model, data, seed, out, cache, device))
+    print(evaluate_retrieval(model, data, prompts, seed, out, cache, device))
+
+
+def retrieval_lists(
+    *,
+    model: Models,
+    lists: Path,
+    images: Path,
+    text: bool = False,
+    seed: int = 0,
+    out: Path | None = None,
+    device: str = "cpu",
+) -> None:
+    """ConVIRT's 8x200 retrieval: Precision@5, @10 and @50 on published lists of CheXpert images.
+
+    Args:
+        model: Model folders.
+        lists: The folder of the lists: query.csv and candidate.csv, or image-retrieval and
+            text-retrieval that hold them.
+        images: The folder that the lists' paths begin in.
+        text: Ask with the lists' sentences in place of their images.
+        seed: Of the resampling.
+        out: A file for the results as JSON.
+        device: 'cpu' or 'cuda'.
+    """
+    from radpair.evaluation.retrieval_lists import evaluate_lists
+
+    print(evaluate_lists(model, lists, images, text, seed, out, device))
 
 
 def knn(

@@ -35,6 +35,8 @@ class Ranks:
     """``[queries]``, 1 is best."""
     hits: NDArray[np.int64]
     """``[queries]``: how many candidates are hits."""
+    candidates: NDArray[np.int64]
+    """``[queries]``: how many there are."""
 
 
 def report_key(report: str) -> str:
@@ -68,7 +70,65 @@ def rank_hits(queries: Codes, candidates: Codes, keys: Sequence[str]) -> Ranks:
         hit = group[rows][:, None] == group[None, :]
         best = np.where(hit, near, -np.inf).max(axis=1)
         ranks[rows] = 1 + ((near >= best[:, None] - _TIE) & ~hit).sum(axis=1)
-    return Ranks(ranks, np.bincount(group)[group])
+    return Ranks(ranks, np.bincount(group)[group], np.full(len(ranks), len(keys)))
+
+
+def rank_views(codes: Codes, studies: NDArray[Any], patients: Sequence[str]) -> Ranks:
+    """The rank of each image's nearest other view of its own study, by cosine similarity.
+
+    ``codes [images, dim]`` are unit vectors of images, ``studies [images]`` and ``patients
+    [images]`` say whose they are. Images of studies with a single one are candidates, not queries;
+    other studies of the query's patient are not candidates.
+    """
+    _, group = np.unique(np.asarray(studies), return_inverse=True)
+    _, person = np.unique(np.asarray(patients, dtype=str), return_inverse=True)
+    queries = np.flatnonzero(np.bincount(group)[group] > 1)
+    ranks, hits, candidates = (np.empty(len(queries), dtype=np.int64) for _ in range(3))
+    for start in range(0, len(queries), _CHUNK):
+        rows = queries[start : start + _CHUNK]
+        near = codes[rows].astype(np.float64) @ codes.astype(np.float64).T
+        hit = group[rows][:, None] == group[None, :]
+        hit[np.arange(len(rows)), rows] = False
+        other = person[rows][:, None] != person[None, :]
+        best = np.where(hit, near, -np.inf).max(axis=1)
+        place = slice(start, start + len(rows))
+        ranks[place] = 1 + ((near >= best[:, None] - _TIE) & other).sum(axis=1)
+        hits[place], candidates[place] = hit.sum(axis=1), (hit | other).sum(axis=1)
+    return Ranks(ranks, hits, candidates)
+
+
+def view_retrieval(
+    model_name: str,
+    codes: Codes,
+    studies: NDArray[Any],
+    patients: Sequence[str],
+    *,
+    at: Sequence[int] = (1, 5, 10),
+    resamples: int = 1000,
+    seed: int = 0,
+    level: float = 0.95,
+) -> dict[str, Any] | None:
+    """``retrieval`` from an image to the other views of its study; None where no study has any.
+
+    Arguments as of ``rank_views``; the direction is ``image_to_view``, ``studies`` counts the
+    images, and ``distinct`` the studies with several.
+    """
+    found = rank_views(_unit(codes), studies, patients)
+    if not len(found.ranks):
+        return None
+    _, group = np.unique(np.asarray(studies), return_inverse=True)
+    several = np.bincount(group)[group] > 1
+    asking = np.asarray(patients, dtype=str)[several].tolist()
+    report = _report(
+        model_name, "view", {"image_to_view": found}, asking, at, resamples, seed, level
+    )
+    rule = "another image of the same study is a hit; other studies of the patient do not compete"
+    return {
+        **report,
+        "studies": len(codes),
+        "distinct": int((np.bincount(group) > 1).sum()),
+        "rule": rule,
+    }
 
 
 def retrieval(
@@ -102,15 +162,28 @@ def retrieval(
         f"image_to_{kind}": rank_hits(_unit(images), _unit(partners), keys),
         f"{kind}_to_image": rank_hits(_unit(partners), _unit(images), keys),
     }
+    report = _report(model_name, kind, found, patients, at, resamples, seed, level)
+    return {**report, "distinct": len(set(keys))}
+
+
+def _report(
+    model_name: str,
+    kind: str,
+    found: dict[str, Ranks],
+    patients: Sequence[str],
+    at: Sequence[int],
+    resamples: int,
+    seed: int,
+    level: float,
+) -> dict[str, Any]:
     weights = np.concatenate(list(patient_weights(patients, resamples, seed)), axis=1)
     report: dict[str, Any] = jsonable(
         {
             "schema": SCHEMA,
             "model": model_name,
             "kind": kind,
-            "studies": len(keys),
+            "studies": len(patients),
             "patients": len(set(map(str, patients))),
-            "distinct": len(set(keys)),
             "rule": f"a candidate with an identical {kind} counts as a hit; ties count against",
             "directions": {
                 name: {
@@ -147,10 +220,10 @@ def _around(value: float, draws: Floats, level: float) -> Interval:
 
 def _chance(found: Ranks, k: int) -> float:
     """Mean over queries of 1 - C(n - hits, k) / C(n, k), as a product of k factors."""
-    total = len(found.ranks)
-    missed = np.ones(total)
-    for drawn in range(min(k, total)):
-        missed *= np.clip((total - found.hits - drawn) / (total - drawn), 0, 1)
+    missed = np.ones(len(found.ranks))
+    for drawn in range(k):
+        left = found.candidates - drawn
+        missed *= np.clip((left - found.hits) / np.maximum(left, 1), 0, 1)
     return float(1 - missed.mean())
 
 

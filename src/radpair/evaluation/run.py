@@ -23,7 +23,7 @@ from radpair.evaluation.linear import linear_probe
 from radpair.evaluation.prompts import Prompts, read_prompt_set
 from radpair.evaluation.results import Results
 from radpair.evaluation.retrieval import graph_key, report_key, retrieval
-from radpair.evaluation.tables import linear_table, retrieval_table, zero_shot_table
+from radpair.evaluation.tables import linear_table, zero_shot_table
 from radpair.evaluation.zero_shot import encode_prompts, zero_shot
 from radpair.models import Model, open_model
 from radpair.models.folder import write_atomically
@@ -203,26 +203,6 @@ def zero_shot_rows(
 def as_prompts(entry: Any) -> Prompts:
     """A label's prompts, from a file or from the phantom."""
     return Prompts(entry.present, entry.absent, entry.present_graphs, entry.absent_graphs)
-
-
-def evaluate_retrieval(
-    names: Sequence[str],
-    data: Path,
-    seed: int = 0,
-    out: Path | None = None,
-    cache: Path | None = None,
-    device: str = "cpu",
-) -> Outcome:
-    """Image to report (or graph) and back, among the test studies."""
-    studies = opened(data, seed, out, cache and cache / "features")
-    seen = [Encoded(model, studies, cache) for model in open_models(names, device=device)]
-    found = [row for one in seen for row in retrieval_rows(one, studies, seed)]
-    if not found:
-        raise EvaluationError(
-            "nothing to retrieve with: no model has a text tower, and a graph tower needs graphs "
-            f"(run: radpair graphs {data})"
-        )
-    return kept(Outcome(retrieval_table(found), found), out)
 
 
 def retrieval_rows(one: Encoded, studies: StudySet, seed: int = 0) -> list[dict[str, Any]]:

@@ -48,6 +48,18 @@ def retrieval_table(found: Sequence[Mapping[str, Any]]) -> str:
     return aligned(rows)
 
 
+def class_table(found: Sequence[Mapping[str, Any]]) -> str:
+    """Precision at each K, one row a model and kind of query."""
+    depths = list(dict.fromkeys(k for row in found for k in row["precision"]))
+    rows = [["precision", "query", *(f"at {k}" for k in depths), "chance"]]
+    for row in found:
+        shown = row["precision"]
+        chance = next(iter(shown.values()))["chance"]
+        cells = [cell(shown[k]) if k in shown else "" for k in depths]
+        rows.append([row["model"], row["query"], *cells, f"{chance:.3f}"])
+    return aligned(rows)
+
+
 def cell(interval: Any) -> str:
     """A value with its interval."""
     part = interval if isinstance(interval, Mapping) else _fields(interval)
