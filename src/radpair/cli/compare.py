@@ -21,6 +21,8 @@ def compare(
     fractions: Shares = (0.01, 0.1, 1.0),
     shots: Counts = (1, 4, 16),
     draws: int = 5,
+    fine_tune: bool = False,
+    overrides: Annotated[tuple[str, ...], Parameter(name="--set", consume_multiple=True)] = (),
     prompts: Path | None = None,
     no_images: Many = (),
     resamples: int = 2000,
@@ -42,6 +44,8 @@ def compare(
         fractions: Shares of the training labels for linear probes.
         shots: Patients a class for few-shot probes.
         draws: Seeded draws of patients a budget.
+        fine_tune: Fine-tune the whole encoders too, within the same fractions; slow.
+        overrides: Settings of fine-tuning as key=value, for instance passes=10.
         prompts: A YAML file of prompts by label; the phantom's own stand for labels not in it.
         no_images: Names of sets whose films and reports stay off the page, or 'all'.
         resamples: Of patients, for intervals and tests.
@@ -50,6 +54,8 @@ def compare(
     """
     from radpair.comparison.compare_files import compare_to_files
     from radpair.comparison.protocols import Plan
+    from radpair.evaluation.fine_tune.settings import read_settings
 
-    plan = Plan(fractions, shots, draws, seed, resamples)
+    config = read_settings(overrides) if fine_tune or overrides else None
+    plan = Plan(fractions, shots, draws, seed, resamples, fine_tune=config)
     print(compare_to_files(run, data, out, labels, plan, prompts, no_images, device))

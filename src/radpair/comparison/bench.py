@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -71,6 +71,8 @@ class Seen:
     runner: Runner
     bench: Bench
     cache: Path
+    told: Callable[[str], None] = lambda note: None
+    """Hears how a long protocol gets on."""
 
     @cached_property
     def encoded(self) -> Encoded:

@@ -154,7 +154,8 @@ def _ask_all(seen: Seen, kept: Kept, plan: Plan) -> list[Cell]:
     cells: list[Cell] = []
     with track(f"{seen.runner.name} on {seen.bench.name}", len(questions)) as show:
         for number, (question, key) in enumerate(zip(questions, keys, strict=True), 1):
-            show(number - 1, question.titles[0])
+            seen.told = partial(show, number - 1)
+            seen.told(question.titles[0])
             cells += _cells(question, key, seen, kept)
         show(len(questions))
     return cells
@@ -202,6 +203,8 @@ def _key(question: _Question, seen: Seen, plan: Plan) -> str:
         parts["resamples"] = plan.resamples
     if question.task in LABEL_TASKS:
         parts["labels"] = list(bench.labels)
+    if question.task == "fine-tune":
+        parts["device"] = seen.runner.model.device.type
     if question.task == "zero-shot":
         parts["prompts"] = prompts_hash(bench.prompts, prompted(bench, question.setting["kind"]))
     if question.setting.get("kind") == "graph" and question.task == "retrieval":

@@ -25,7 +25,15 @@ from radpair.comparison.compare_text import (
     not_applicable,
     protocol_of,
 )
-from radpair.comparison.compare_words import Found, mean_of, p_text, signed_cell, summary
+from radpair.comparison.compare_words import (
+    Found,
+    capital,
+    mean_of,
+    models_of,
+    p_text,
+    signed_cell,
+    summary,
+)
 from radpair.comparison.compared_figures import main_metric
 from radpair.comparison.needed import told
 from radpair.comparison.pictures import Answer, Map, Query, maps, queries
@@ -70,11 +78,19 @@ def _box(heading: str, lines: Sequence[str], found: Found) -> str:
     name, _, rest = heading.partition(": ")
     one = next(one for one in found["sets"] if one["name"] == name)
     badge = '<span class="badge">synthetic studies</span>' if one["synthetic"] else ""
-    items = "".join(f"<li>{escape(line)}</li>" for line in lines)
+    items = "".join(f"<li>{_told(line)}</li>" for line in lines)
     return (
         f'<div class="words"><h3><a href="#{_anchor(name)}">{escape(name)}</a> {badge}'
         f"<small>{escape(rest)}</small></h3><ul>{items}</ul></div>"
     )
+
+
+def _told(line: str) -> str:
+    """A sentence, the pair that it is about set apart."""
+    cut = line.find(": ", line.find(" against ")) if " against " in line else -1
+    if cut < 0:
+        return escape(line)
+    return f"<b>{escape(line[:cut])}.</b> {escape(capital(line[cut + 2 :]))}"
 
 
 def _table(found: Found, colours: Mapping[str, str]) -> str:
@@ -171,9 +187,8 @@ def _differences(found: Found, name: str) -> str:
         return ""
     level = found["settings"]["level"]
     content = ""
-    pairs = dict.fromkeys(tuple(end["model"] for end in gap["ends"]) for gap in gaps)
-    for first, second in pairs:
-        mine = [g for g in gaps if tuple(e["model"] for e in g["ends"]) == (first, second)]
+    for first, second in dict.fromkeys(map(models_of, gaps)):
+        mine = [gap for gap in gaps if models_of(gap) == (first, second)]
         titles = [_short(gap) for gap in mine]
         content += (
             f'<h4>{escape(first)} <span class="minus">minus</span> {escape(second)}</h4>'
@@ -302,8 +317,9 @@ def _grids(found: Sequence[Query]) -> str:
         return ""
     words = (
         "A report (or its graph) is the query, and the model looks for its film among all tested "
-        "ones. First the film that belongs to it, then each model's five nearest. A green frame "
-        "with a tick is a hit: the query's own film, or one whose report is the same."
+        "ones. On the left the film that belongs to it; in each line a model's five nearest. A "
+        "green frame with a tick is a hit: the query's own film, or one whose report is the same. "
+        "Below a miss: how many of the query's findings its study has."
     )
     return _part("Retrieval", f"<p>{escape(words)}</p>" + "".join(map(_query, found)))
 
@@ -316,17 +332,20 @@ def _hidden(rows: Sequence[Mapping[str, Any]]) -> str:
 
 def _query(query: Query) -> str:
     rows = "".join(_answer(answer) for answer in query.answers)
+    findings = f"<small>{escape(', '.join(query.findings))}</small>" if query.findings else ""
     return (
         f'<figure class="query"><div class="own"><img src="{query.film}" alt="the right film">'
-        f'</div><figcaption><p class="asked">{escape(query.report)}</p>{rows}</figcaption></figure>'
+        f'{findings}</div><figcaption><p class="asked">{escape(query.report)}</p>{rows}'
+        "</figcaption></figure>"
     )
 
 
 def _answer(answer: Answer) -> str:
     films = "".join(
         f'<span class="{"hit" if right else "miss"}"><img src="{film}" '
-        f'alt="{"hit" if right else "miss"}"><b>{"✓" if right else "✗"}</b></span>'
-        for film, right in zip(answer.films, answer.right, strict=True)
+        f'alt="{"hit" if right else "miss"}"><b>{"✓" if right else "✗"}</b>'
+        f"<small>{escape(note)}</small></span>"
+        for film, right, note in zip(answer.films, answer.right, answer.notes, strict=True)
     )
     return (
         f'<div class="answer"><div class="who">{escape(answer.model)}<small>'

@@ -16,9 +16,11 @@ from radpair.comparison.kept import Unit
 from radpair.comparison.measured import metrics_of, sample_of
 from radpair.comparison.needed import labels_needed
 from radpair.comparison.pairs import correct_means, label_difference, retrieval_difference
+from radpair.comparison.protocols import Plan
 from radpair.comparison.roc import roc_curve
 from radpair.evaluation.bootstrap import Interval, interval
 from radpair.evaluation.results import jsonable
+from radpair.settings import plain
 
 SCHEMA = "radpair.compare/1"
 MAIN = {"retrieval": "recall_10"}
@@ -38,7 +40,7 @@ def result(compared: Compared) -> dict[str, Any]:
         {
             "schema": SCHEMA,
             "radpair": __version__,
-            "settings": {**asdict(plan), "evaluated": EVALUATED, "uncertain": "ignore"},
+            "settings": {**_settings(plan), "evaluated": EVALUATED, "uncertain": "ignore"},
             "prompts": {
                 "hash": prompts_hash(compared.prompts),
                 "labels": sorted(compared.prompts),
@@ -63,6 +65,11 @@ def result(compared: Compared) -> dict[str, Any]:
         }
     )
     return found
+
+
+def _settings(plan: Plan) -> dict[str, Any]:
+    told = asdict(plan)
+    return told | {"fine_tune": None if plan.fine_tune is None else plain(plan.fine_tune)}
 
 
 def _answer(cell: Cell, compared: Compared) -> dict[str, Any]:

@@ -21,8 +21,8 @@ def labels_needed(
     the studies; the first crossing counts. The interval repeats this in every resample of the
     patients, with the draws of labels resampled too. Returns ``target`` (the other's AUROC),
     ``studies`` (None: not reached), ``low``, ``high`` (None: not reached at that end of the
-    interval), ``at_most`` (true: reached with the smallest budget already, so fewer may do) and
-    ``reached`` (the share of resamples).
+    interval), ``reached`` (the share of resamples) and ``budgets`` (studies; a value at the
+    smallest means that it or fewer do).
     """
     sizes = np.array([unit.facts["studies"] for unit in budgets], dtype=np.float64)
     curve = np.array([[_mean(unit)] for unit in budgets])
@@ -36,7 +36,6 @@ def labels_needed(
     return {
         "target": float(target[0]),
         "studies": _finite(value),
-        "at_most": bool(value == sizes[0]),
         "low": _finite(low),
         "high": _finite(high),
         "reached": float(np.isfinite(crossings).mean()),
@@ -45,15 +44,16 @@ def labels_needed(
 
 
 def told(found: Mapping[str, Any]) -> str:
-    """``1,240 [820, not reached]``, ``22 or fewer``, ``not reached [1,900, not reached]``."""
-    value = _studies(found["studies"])
-    if found["at_most"]:
-        value += " or fewer"
-    return f"{value} [{_studies(found['low'])}, {_studies(found['high'])}]"
+    """``1,240 [820, not reached]``; the smallest budget is ``22 or fewer``."""
+    value, low, high = (_studies(found, key) for key in ("studies", "low", "high"))
+    return value if value == low == high else f"{value} [{low}, {high}]"
 
 
-def _studies(value: float | None) -> str:
-    return "not reached" if value is None else f"{value:,.0f}"
+def _studies(found: Mapping[str, Any], key: str) -> str:
+    value = found[key]
+    if value is None:
+        return "not reached"
+    return f"{value:,.0f}" + (" or fewer" if value <= found["budgets"][0] else "")
 
 
 def _finite(value: float) -> float | None:

@@ -28,6 +28,8 @@ class Answer:
     films: list[str]
     """``data:`` addresses."""
     right: list[bool]
+    notes: list[str]
+    """How many of the query's findings each film's study has; empty for a hit."""
     rank: int
     """Where the first right one stands."""
 
@@ -38,6 +40,7 @@ class Query:
 
     report: str
     film: str
+    findings: list[str]
     answers: list[Answer]
 
 
@@ -64,8 +67,9 @@ def queries(compared: Compared, bench: Bench) -> list[Query]:
         return []
     return [
         Query(
-            _shortened(bench.studies.reports[bench.test[place]]),
+            _shortened(" ".join(bench.texts[place])),
             _film(bench, place),
+            [bench.labels[label] for label in _findings(bench, place)],
             [_answer(cell, bench, place) for cell in cells],
         )
         for place in _chosen(cells, bench, compared.plan.seed)
@@ -111,14 +115,29 @@ def _answer(cell: Cell, bench: Bench, place: int) -> Answer:
     assert cell.unit is not None
     places = _places(cell)
     query = int(np.flatnonzero(places == place)[0])
-    top = cell.unit.arrays["top"][query][:SHOWN]
+    top = [int(places[candidate]) for candidate in cell.unit.arrays["top"][query][:SHOWN]]
+    right = [bool(one) for one in cell.unit.arrays["right"][query][:SHOWN]]
     return Answer(
         cell.model,
         cell.title,
-        [_film(bench, int(places[candidate])) for candidate in top],
-        [bool(right) for right in cell.unit.arrays["right"][query][:SHOWN]],
+        [_film(bench, other) for other in top],
+        right,
+        ["" if hit else _shared(bench, place, at) for at, hit in zip(top, right, strict=True)],
         int(cell.unit.arrays["ranks"][query]),
     )
+
+
+def _findings(bench: Bench, place: int) -> list[int]:
+    return np.flatnonzero(bench.tested_truth[place] == 1).tolist()
+
+
+def _shared(bench: Bench, query: int, other: int) -> str:
+    """``2 of 3 findings``."""
+    asked = _findings(bench, query)
+    if not asked:
+        return ""
+    count = len(set(asked) & set(_findings(bench, other)))
+    return f"{count} of {len(asked)} finding" + ("s" if len(asked) > 1 else "")
 
 
 def _film(bench: Bench, place: int) -> str:

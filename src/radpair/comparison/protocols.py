@@ -1,14 +1,16 @@
 """Every protocol of a comparison: when it can be asked, and what it scores.
 
-Labels: a linear probe within a share of the training labels (ConVIRT, section 4.3; IGC, section
-4), the same probe with K positive and K negative patients a label, nearest neighbours. No labels:
-prompts as text or as graphs. A study's score depends on that study and on the labels learned from.
+With labels: a linear probe within a share of the training labels (ConVIRT, section 4.3; IGC,
+section 4), the same probe with K positive and K negative patients a label, nearest neighbours,
+and on request the whole encoder fine-tuned. Without: prompts as text or as graphs. A study's score
+depends on that study and on the labels learned from.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,10 @@ from radpair.comparison.measured import Scored
 from radpair.comparison.runs import Runner
 from radpair.evaluation.budgets import Indices, few_shot, label_budget
 from radpair.evaluation.features import study_means
+from radpair.evaluation.fine_tune.parts import divide
+from radpair.evaluation.fine_tune.runs import Order, learn
+from radpair.evaluation.fine_tune.settings import FineTuneConfig
+from radpair.evaluation.fine_tune.tasks import task_of
 from radpair.evaluation.neighbours import NEIGHBOURS, fit_neighbours
 from radpair.evaluation.probe import PENALTIES, fit_probe
 from radpair.evaluation.protocol import Fit, Fitted
@@ -27,6 +33,7 @@ from radpair.evaluation.results import jsonable
 from radpair.evaluation.statistics import Floats
 from radpair.evaluation.thresholds import choose_thresholds, decide
 from radpair.evaluation.zero_shot import encode_prompts, score_images
+from radpair.settings import plain
 
 
 @dataclass(frozen=True)
@@ -40,6 +47,8 @@ class Plan:
     resamples: int = 2000
     """So many that Holm's correction over a dozen labels can still find something."""
     level: float = 0.95
+    fine_tune: FineTuneConfig | None = None
+    """Fine-tune too, within the same fractions; None: do not, it is slow."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +56,7 @@ class Protocol:
     """One way of asking what a model knows."""
 
     task: str
-    """``linear``, ``few-shot``, ``k-nn``, ``zero-shot``."""
+    """``linear``, ``few-shot``, ``k-nn``, ``fine-tune``, ``zero-shot``."""
     title: str
     setting: dict[str, Any]
     """What decides its figures beside model and data, in JSON values."""
@@ -60,7 +69,10 @@ def label_protocols(plan: Plan) -> list[Protocol]:
     """The protocols that yield a score a label."""
     found = [_linear(plan, fraction) for fraction in sorted(set(plan.fractions))]
     found += [_few_shot(plan, shots) for shots in sorted(set(plan.shots))]
-    return [*found, _nearest(), _zero_shot("text"), _zero_shot("graph")]
+    found.append(_nearest())
+    if plan.fine_tune is not None:
+        found += [_fine_tuned(plan, plan.fine_tune, f) for f in sorted(set(plan.fractions))]
+    return [*found, _zero_shot("text"), _zero_shot("graph")]
 
 
 def _linear(plan: Plan, fraction: float) -> Protocol:
@@ -114,6 +126,37 @@ def _nearest() -> Protocol:
 
     setting = {"neighbours": list(NEIGHBOURS)}
     return Protocol("k-nn", "nearest neighbours, 100 % of labels", setting, _needs_labels, score)
+
+
+def _fine_tuned(plan: Plan, config: FineTuneConfig, fraction: float) -> Protocol:
+    setting = {"fraction": fraction, "draws": plan.draws, "training": plain(config)}
+
+    def score(seen: Seen) -> Scored:
+        bench, people = seen.bench, seen.bench.patients
+        runs = []
+        for draw in range(plan.draws):
+            drawn = label_budget(people[bench.train].tolist(), fraction, plan.seed, draw)
+            validation = bench.studies.split("validate")
+            parts = (bench.truth, people, bench.train[drawn], validation)
+            fit, held = divide(*parts, config, plan.seed, draw)
+            task = task_of("auto", bench.labels)
+            order = Order(
+                *(task, bench.studies, fit, held, bench.test, people, config, plan.seed, draw)
+            )
+            told = partial(_step, seen, draw)
+            runs.append(learn(seen.runner.model, order, seen.cache / "fine-tune", told))
+        scores = np.stack([run.scores for run in runs])
+        decisions = np.stack([decide(run.scores, run.thresholds) for run in runs])
+        studies = max(1, round(fraction * len(bench.train)))
+        facts = {"studies": studies, "runs": [jsonable(run.facts) for run in runs]}
+        return Scored(bench.labels, scores, decisions, facts)
+
+    title = f"fine-tuned, {percent(fraction)} of labels"
+    return Protocol("fine-tune", title, setting, _needs_labels, score)
+
+
+def _step(seen: Seen, draw: int, step: int, total: int, note: str) -> None:
+    seen.told(f"fine-tune, draw {draw}: step {step}/{total}  {note}")
 
 
 def _zero_shot(kind: str) -> Protocol:
