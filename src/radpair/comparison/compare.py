@@ -21,7 +21,7 @@ from radpair.comparison.partners import KINDS, directions, one_way, retrieve, wh
 from radpair.comparison.protocols import Plan, Protocol, label_protocols, prompted
 from radpair.comparison.runs import Runner, open_runs
 from radpair.errors import EvaluationError, nearest
-from radpair.evaluation.prompts import Prompts
+from radpair.evaluation.prompts import Prompts, PromptSet
 from radpair.progress import track
 
 MAP = "map"
@@ -51,7 +51,7 @@ class Compared:
     cells: list[Cell]
     """Maps (``task`` of ``MAP``) included."""
     plan: Plan
-    prompts: Mapping[str, Prompts]
+    prompts: PromptSet
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def compare_runs(
     runs: Sequence[str],
     data: Sequence[Path],
     cache: Path,
-    prompts: Mapping[str, Prompts],
+    prompts: PromptSet,
     labels: Sequence[str] = (),
     plan: Plan | None = None,
     device: str = "cpu",
@@ -81,7 +81,7 @@ def compare_runs(
     """
     plan = plan or Plan()
     check_plan(plan)
-    benches = _open_benches(data, labels, prompts)
+    benches = _open_benches(data, labels, prompts.labels)
     runners = open_runs(runs, device)
     kept = Kept(cache / "units")
     cells = [

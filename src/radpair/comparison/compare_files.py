@@ -6,13 +6,14 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from radpair import __version__
 from radpair.comparison.compare import Compared, compare_runs
 from radpair.comparison.compare_page import render
 from radpair.comparison.compare_text import markdown, screen
 from radpair.comparison.compared_figures import result
 from radpair.comparison.protocols import Plan
 from radpair.errors import EvaluationError, nearest
-from radpair.evaluation.prompts import Prompts, read_prompts
+from radpair.evaluation.prompts import PromptSet, read_prompt_set
 from radpair.evaluation.run import as_prompts
 from radpair.models.folder import write_atomically
 from radpair.phantom.prompts import PROMPTS
@@ -37,7 +38,7 @@ def compare_to_files(
     and reports stay off the page (``all``: every set's). Raises ``RadpairError``.
     """
     _check_folder(out)
-    asked = _prompts(prompts)
+    asked = prompts_with(prompts)
     compared = compare_runs(runs, data, out / CACHE, asked, labels, plan, device)
     hidden = _hidden(compared, without_images)
     found = result(compared)
@@ -51,10 +52,16 @@ def compare_to_files(
     return f"{screen(found)}\n\n" + "\n".join(str(out / name) for name in contents)
 
 
-def _prompts(path: Path | None) -> dict[str, Prompts]:
-    """The phantom's, and those of the file over them."""
-    found = {label: as_prompts(entry) for label, entry in PROMPTS.items()}
-    return found if path is None else {**found, **read_prompts(path)}
+def prompts_with(path: Path | None) -> PromptSet:
+    """The shipped prompts (CheXpert's labels), the phantom's, and those of the file at ``path``.
+
+    The later stand for labels that several have. Raises ``EvaluationError``.
+    """
+    shipped = read_prompt_set(Path("chexpert"))
+    phantom = {label: as_prompts(entry) for label, entry in PROMPTS.items()}
+    given = PromptSet("", {}) if path is None else read_prompt_set(path)
+    versions = [shipped.version, f"phantom/{__version__}", *([given.version] if path else [])]
+    return PromptSet(" + ".join(versions), {**shipped.labels, **phantom, **given.labels})
 
 
 def _hidden(compared: Compared, names: Sequence[str]) -> list[str]:

@@ -103,7 +103,7 @@ def _table(found: Found, colours: Mapping[str, str]) -> str:
         body += f'<tr class="set"><th colspan="{1 + len(colours)}">{escape(one["name"])}</th></tr>'
         mine = [row for row in found["results"] if row["set"] == one["name"]]
         for title in dict.fromkeys(row["title"] for row in mine):
-            body += _table_row([row for row in mine if row["title"] == title])
+            body += _table_row([row for row in mine if row["title"] == title], len(one["labels"]))
     reasons = "".join(
         f"<li>{escape(one['name'])} · {escape(line)}</li>"
         for one in found["sets"]
@@ -124,7 +124,8 @@ def _table(found: Found, colours: Mapping[str, str]) -> str:
     )
 
 
-def _table_row(rows: Sequence[Mapping[str, Any]]) -> str:
+def _table_row(rows: Sequence[Mapping[str, Any]], labels: int) -> str:
+    """One protocol; ``labels`` are the set's."""
     metric = main_metric(rows[0]["task"])
     there = [row for row in rows if not row["why_not"]]
     if not there:
@@ -133,12 +134,16 @@ def _table_row(rows: Sequence[Mapping[str, Any]]) -> str:
             f'<td colspan="{len(rows)}">not applicable</td></tr>'
         )
     facts = there[0]["facts"]
-    small = ""
+    parts = []
     if rows[0]["task"] == "retrieval":
-        small = f"recall at 10, chance {facts['chance']['recall_10']:.3f}"
+        parts.append(f"recall at 10, chance {facts['chance']['recall_10']:.3f}")
     elif "studies" in facts:
+        parts.append(f"{facts['studies']:,} studies")
         runs = len(there[0]["metrics"][metric]["draws"])
-        small = f"{facts['studies']:,} studies" + (f", {runs} draws" if runs > 1 else "")
+        parts += [f"{runs} draws"] if runs > 1 else []
+    if rows[0]["task"] != "retrieval" and len(facts["labels"]) < labels:
+        parts.append(f"{len(facts['labels'])} of {labels} findings")
+    small = ", ".join(parts)
     best = max((row["metrics"][metric]["macro"]["value"] or -1 for row in there), default=None)
     cells = ""
     for row in rows:
@@ -393,6 +398,7 @@ def _provenance(found: Found) -> str:
             for one in found["sets"]
         },
         "prompts": {
+            "version": found["prompts"]["version"],
             "hash": found["prompts"]["hash"],
             "labels": ", ".join(found["prompts"]["labels"]),
         },

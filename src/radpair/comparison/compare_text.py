@@ -75,7 +75,10 @@ def main_table(found: Found, name: str) -> list[list[str]]:
     mine = [row for row in found["results"] if row["set"] == name]
     for title in dict.fromkeys(row["title"] for row in mine):
         by_model = {row["model"]: row for row in mine if row["title"] == title}
-        rows.append([_protocol(list(by_model.values())), *(_cell(by_model[m]) for m in models)])
+        labels = next(len(one["labels"]) for one in found["sets"] if one["name"] == name)
+        rows.append(
+            [_protocol(list(by_model.values()), labels), *(_cell(by_model[m]) for m in models)]
+        )
     return rows
 
 
@@ -164,15 +167,19 @@ def _hash(found: Found) -> str:
     return f"`{found['prompts']['hash']}`"
 
 
-def _protocol(rows: Sequence[Mapping[str, Any]]) -> str:
-    """The title, and the studies learned from or the chance of retrieval."""
+def _protocol(rows: Sequence[Mapping[str, Any]], labels: int) -> str:
+    """The title; what is learned from, the chance of retrieval, the share of findings asked for."""
     there = [row for row in rows if not row["why_not"]]
     title = str(rows[0]["title"])
-    if there and rows[0]["task"] == "retrieval":
-        return f"{title} (chance {there[0]['facts']['chance']['recall_10']:.3f})"
-    if there and "studies" in there[0]["facts"]:
-        return f"{title} ({there[0]['facts']['studies']:,} studies)"
-    return title
+    if not there:
+        return title
+    facts = there[0]["facts"]
+    if rows[0]["task"] == "retrieval":
+        return f"{title} (chance {facts['chance']['recall_10']:.3f})"
+    parts = [f"{facts['studies']:,} studies"] if "studies" in facts else []
+    if len(facts["labels"]) < labels:
+        parts.append(f"{len(facts['labels'])} of {labels} findings")
+    return f"{title} ({', '.join(parts)})" if parts else title
 
 
 def _cell(row: Mapping[str, Any]) -> str:

@@ -42,8 +42,9 @@ def result(compared: Compared) -> dict[str, Any]:
             "radpair": __version__,
             "settings": {**_settings(plan), "evaluated": EVALUATED, "uncertain": "ignore"},
             "prompts": {
-                "hash": prompts_hash(compared.prompts),
-                "labels": sorted(compared.prompts),
+                "version": compared.prompts.version,
+                "hash": prompts_hash(compared.prompts.labels),
+                "labels": sorted(compared.prompts.labels),
             },
             "models": [
                 {
