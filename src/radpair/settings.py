@@ -14,7 +14,8 @@ T = TypeVar("T")
 
 
 def build(kind: type[T], values: Mapping[str, Any], where: str = "") -> T:
-    """An instance of dataclass ``kind`` from ``values``; nested mappings fill nested dataclasses.
+    """An instance of dataclass ``kind`` from ``values``; nested mappings fill nested dataclasses,
+    lists of mappings tuples of them.
 
     Raises ``RecipeError`` naming the unknown key and the nearest known one, or the key whose value
     has the wrong type.
@@ -74,12 +75,22 @@ def _value(hint: Any, value: Any, where: str) -> Any:
 
 def _tuple(args: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:
     if not isinstance(value, list | tuple):
-        raise RecipeError(f"'{where}' is {value!r}; it must be a list such as [0.6, 1.0]")
+        raise RecipeError(f"'{where}' is {value!r}; it must be {_listing(args[0])}")
     if args[-1] is Ellipsis:
         args = (args[0],) * len(value)
     if len(args) != len(value):
         raise RecipeError(f"'{where}' has {len(value)} values; it takes {len(args)}")
-    return tuple(_scalar(arg, item, where) for arg, item in zip(args, value, strict=True))
+    return tuple(
+        _value(arg, item, f"{where}[{place}]" if dataclasses.is_dataclass(arg) else where)
+        for place, (arg, item) in enumerate(zip(args, value, strict=True))
+    )
+
+
+def _listing(kind: Any) -> str:
+    if not dataclasses.is_dataclass(kind):
+        return "a list such as [0.6, 1.0]"
+    keys = ", ".join(f"{field.name}: .." for field in dataclasses.fields(kind))
+    return f"a list such as [{{{keys}}}]"
 
 
 def _scalar(hint: Any, value: Any, where: str) -> Any:

@@ -26,6 +26,7 @@ from radpair.models.pair import PairModel
 from radpair.objectives.infonce import infonce, same_pairs
 from radpair.pretraining import run as runs
 from radpair.pretraining.checkpoint import newest_checkpoint, save_checkpoint
+from radpair.pretraining.evaluators import Watch, watch
 from radpair.pretraining.pairs import (
     Pairs,
     batch_order,
@@ -122,6 +123,7 @@ def _train(
     tokenizer = run_tokenizer(recipe, studies)
     model = _model(recipe, tokenizer.get_vocab_size())
     pairs = prepare_pairs(recipe, studies, tokenizer, model.window)
+    watched = watch(recipe, studies, tokenizer, len(pairs.validate))
     order = batch_order(pairs.train, recipe)
     epoch = recipe.training.steps_per_epoch or order.steps_per_pass
     total = epoch * recipe.training.epochs
@@ -133,7 +135,7 @@ def _train(
             trainer.restore(state)
         runs.keep_metrics(out / runs.METRICS, trainer.step)
         with track(f"pretrain {asked['recipe']}", total) as show:
-            _steps(trainer, pairs, recipe, out, epoch, total, show, studies)
+            _steps(trainer, pairs, recipe, out, epoch, total, show, studies, watched)
         origin = {key: asked[key] for key in ("recipe", "data")}
         _finish(trainer, pairs, tokenizer, origin, studies.label_names, out)
     except OSError as problem:
@@ -225,6 +227,7 @@ def _steps(
     total: int,
     show: Track,
     studies: StudySet,
+    watched: Watch,
 ) -> None:
     fabric, config = trainer.fabric, recipe.training
     pin = fabric.device.type == "cuda"
@@ -236,10 +239,6 @@ def _steps(
             _stop_on_non_finite(out, trainer.step, studies, batch)
         trainer.step += 1
         speed = (trainer.step - first) * len(batch.study) / (time.monotonic() - begun)
-        show(
-            trainer.step,
-            f"loss {found['loss']:.3f}  accuracy {found['accuracy']:.0%}  {speed:.0f} studies/s",
-        )
         if trainer.step % LOG_EVERY == 0 or trainer.step == total:
             entry = {
                 "step": trainer.step,
@@ -250,7 +249,12 @@ def _steps(
             runs.add_metrics(out / runs.METRICS, entry)
         ends_epoch = trainer.step % epoch == 0
         if ends_epoch:
-            _validate(trainer, pairs, out)
+            _end_epoch(trainer, pairs, watched, trainer.step // epoch, out)
+        show(
+            trainer.step,
+            f"loss {found['loss']:.3f}  accuracy {found['accuracy']:.0%}  {speed:.0f} studies/s"
+            f"{watched.note}",
+        )
         if ends_epoch or trainer.step % config.checkpoint == 0:
             save_checkpoint(out / runs.CHECKPOINTS, trainer.step, trainer.state())
 
@@ -287,9 +291,22 @@ def _freeze_image(trainer: _Trainer, *, frozen: bool) -> None:
         tower.eval()
 
 
+def _end_epoch(trainer: _Trainer, pairs: Pairs, watched: Watch, epoch: int, out: Path) -> None:
+    """One line of metrics: validation, and the evaluators that are due."""
+    rate = trainer.optimiser.param_groups[0]["lr"]
+    means = _validate(trainer, pairs)
+    if means:
+        figures = watched.figures(trainer.model.module, epoch, trainer.fabric.device)
+        line = {"step": trainer.step, "split": "validate", **means, "rate": rate, **figures}
+        runs.add_metrics(out / runs.METRICS, line)
+
+
 @torch.no_grad()
-def _validate(trainer: _Trainer, pairs: Pairs, out: Path) -> None:
-    """Validation loss over the whole split; drives the plateau schedule and what is kept."""
+def _validate(trainer: _Trainer, pairs: Pairs) -> dict[str, float]:
+    """Validation loss over the whole split; drives the plateau schedule and what is kept.
+
+    Empty where there is nothing to validate on.
+    """
     sums: dict[str, float] = {}
     seen = 0
     trainer.model.eval()
@@ -299,12 +316,8 @@ def _validate(trainer: _Trainer, pairs: Pairs, out: Path) -> None:
             sums[key] = sums.get(key, 0.0) + float(value) * len(batch.study)
         seen += len(batch.study)
     if not seen:
-        return
+        return {}
     means = {key: value / seen for key, value in sums.items()}
-    rate = trainer.optimiser.param_groups[0]["lr"]
-    runs.add_metrics(
-        out / runs.METRICS, {"step": trainer.step, "split": "validate", **means, "rate": rate}
-    )
     if trainer.config.schedule == "plateau":
         trainer.scheduler.step(means["loss"])
     if means["loss"] < trainer.best:
@@ -312,6 +325,7 @@ def _validate(trainer: _Trainer, pairs: Pairs, out: Path) -> None:
         if trainer.config.keep == "best":
             state = trainer.model.state_dict()
             trainer.best_weights = {key: value.detach().clone() for key, value in state.items()}
+    return means
 
 
 def _stop_on_non_finite(out: Path, step: int, studies: StudySet, batch: PairBatch) -> None:

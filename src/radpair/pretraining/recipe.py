@@ -19,7 +19,7 @@ OPTIMISERS = ("adam", "adamw")
 SCHEDULES = ("constant", "cosine", "plateau")
 PRECISIONS = ("auto", "32-true", "bf16-mixed")
 KEPT = ("best", "last")
-
+EVALUATORS = ("knn", "retrieval")
 
 _LEAST = {
     "batch": 2,
@@ -87,6 +87,29 @@ class TrainingConfig:
 
 
 @dataclass(frozen=True)
+class ScheduledEvaluator:
+    """What to measure on the validation split while training goes on, and how often."""
+
+    name: str = ""
+    """``knn``: AUROC of nearest neighbours in the features, for sets with labels; ``retrieval``:
+    recall of the right report or graph, and back."""
+    every: int = 1
+    """Epochs from one time to the next; it is measured after the last epoch too."""
+
+    def __post_init__(self) -> None:
+        _one_of("evaluators.name", self.name, EVALUATORS)
+        if self.every < 1:
+            raise RecipeError(
+                f"'evaluators' asks for '{self.name}' every {self.every} epochs; "
+                "it must be at least 1"
+            )
+
+    def due(self, epoch: int, epochs: int) -> bool:
+        """Whether it is measured at the end of ``epoch`` (the first is 1) of ``epochs``."""
+        return epoch % self.every == 0 or epoch == epochs
+
+
+@dataclass(frozen=True)
 class Recipe(PairConfig):
     """Everything that decides a run, apart from the data: the model, and how it is trained."""
 
@@ -94,9 +117,15 @@ class Recipe(PairConfig):
     training: TrainingConfig = field(default_factory=TrainingConfig)
     start: str = ""
     """A model folder whose weights training starts from; empty starts afresh."""
+    evaluators: tuple[ScheduledEvaluator, ...] = ()
+    """What is watched; it decides nothing of the weights."""
 
     def __post_init__(self) -> None:
         _one_of("partner", self.partner, ("text", "graph", "both"))
+        names = [one.name for one in self.evaluators]
+        for name in names:
+            if names.count(name) > 1:
+                raise RecipeError(f"'evaluators' names '{name}' twice; give it one schedule")
 
     @property
     def model(self) -> PairConfig:

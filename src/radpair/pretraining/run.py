@@ -90,12 +90,17 @@ def refuse_other(folder: Path, asked: Mapping[str, Any]) -> None:
             f"{folder} holds a run of the recipe '{before.get('recipe')}'; choose another --out"
         )
     for key in ("settings", "data"):
-        difference = _difference(before[key], asked[key], key)
+        difference = _difference(_deciding(before[key]), _deciding(asked[key]), key)
         if difference:
             raise RunError(
                 f"{folder} holds a run with another configuration ({difference}); "
                 "continue it with the values it was started with, or choose another --out"
             )
+
+
+def _deciding(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Without what only watches: it may be changed between a stop and the next start."""
+    return {key: value for key, value in facts.items() if key != "evaluators"}
 
 
 def _difference(before: Any, now: Any, where: str) -> str:
