@@ -72,15 +72,19 @@ def finding_labels(graph: Graph, scheme: str, lexicon: Lexicon | None = None) ->
                 found[name] = status
                 break
     if NO_FINDING in names:
-        _add_no_finding(found, graph)
+        _add_no_finding(found, facts)
     return found
 
 
-def _add_no_finding(found: dict[str, float], graph: Graph) -> None:
+_SAYS_LITTLE = frozenset({"change", "finding"})
+"""Absent, these do not make a study one without findings (``no change``)."""
+
+
+def _add_no_finding(found: dict[str, float], facts: list[_Fact]) -> None:
     positive = any(s != ABSENT for name, s in found.items() if name != "Support Devices")
     if positive:
         found[NO_FINDING] = ABSENT
-    elif graph.entities:
+    elif any(fact.concepts and not fact.concepts <= _SAYS_LITTLE for fact in facts):
         found[NO_FINDING] = PRESENT
 
 

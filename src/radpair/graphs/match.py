@@ -72,7 +72,7 @@ def match(words: list[str], lexicon: Lexicon) -> list[Item]:
         word = words[at]
         if word in branches:
             found = lexicon.find(words, at)
-            if found is not None:
+            if found is not None and not _is_lone_letter(words, at):
                 (role, concept), length = found
                 spoken = words[at : at + length]
                 if role == "pseudo" and word == "chest" and _is_state(items, at):
@@ -90,6 +90,12 @@ def match(words: list[str], lexicon: Lexicon) -> list[Item]:
                 continue
         at += 1
     return items
+
+
+def _is_lone_letter(words: list[str], at: int) -> bool:
+    """``L`` of ``mg/L``, where ``L`` of ``L effusion`` is a side."""
+    after = words[at + 1] if at + 1 < len(words) else ""
+    return len(words[at]) == 1 and words[at].isalpha() and not after.isalpha()
 
 
 def _is_state(items: list[Item], at: int) -> bool:

@@ -82,6 +82,8 @@ class _Clause:
         """Observations that the last anatomy is a place of; a list of anatomy goes on with them."""
         self.bearers: list[Item] = []
         """Anatomy that the last attribute belongs to (``normal in size and contour``)."""
+        self.hanging: Item | None = None
+        """A part given to the place before it, until ``of`` names its own whole."""
         self.distances: list[Item] = []
         """Measured from an anatomy that is still to be named."""
         self.preposition = ""
@@ -151,7 +153,10 @@ class _Clause:
             self.joint = role
 
     def _suggest(self) -> None:
-        self.suggesting = self.group or self.subjects or self.pending or self.earlier
+        told = self.group or self.subjects or self.pending or self.earlier
+        if self.subjects and all(item.role in {STATE, MODIFIER} for item in told):
+            told = self.subjects
+        self.suggesting = told
         if self.group or self.places:
             self.subjects = self.group
             self.subject_places = [] if self.group else self.places
@@ -352,9 +357,13 @@ class _Clause:
         last, new = self.places[-1], phrase.places[-1]
         if new.role == PART and last.role == STRUCTURE:
             self.links.append((new, MODIFY, last))
+            self.hanging = new
             return True
+        hanging, self.hanging = self.hanging, None
         if self.preposition != "of" or new.role != STRUCTURE:
             return False
+        if hanging is not None:
+            return self._hang_over(hanging, new)
         if last.role == PART and last.status:
             self.links[-_RECENT:] = [
                 (source, kind, new if kind == LOCATED_AT and target is last else target)
@@ -370,3 +379,14 @@ class _Clause:
             self.links.append((new, MODIFY, last))
             return True
         return False
+
+    def _hang_over(self, part: Item, whole: Item) -> bool:
+        """``In the midlung, in the apical segment of the lobe``: a place of its own after all."""
+        self.links[-_RECENT:] = [
+            (source, kind, whole if source is part and kind == MODIFY else target)
+            for source, kind, target in self.links[-_RECENT:]
+        ]
+        group = self.group or self.pending or self.subjects
+        self.links.extend((item, LOCATED_AT, whole) for item in group[-_LIST_LIMIT:])
+        self.places, self.holders = [whole], group
+        return True

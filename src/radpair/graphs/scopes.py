@@ -24,6 +24,7 @@ _WALLS = frozenset(
     | {"resolution"}
     | {"negation_after", "uncertainty_after"}
 )
+_POSTPOSED = frozenset({"possible", "probable", "likely", "questionable", "suspected"})
 _COMPARING = frozenset({"change", "progression", "worsening", "improvement"})
 _COMPARING_WORDS = frozenset({"increased", "decreased"})
 
@@ -93,6 +94,7 @@ class _Clause:
         self.mode = PRESENT
         self.sticky = False
         self.negated = False
+        self.introduced = False
         self.wall = 0
         self.lists = _or_lists(items)
 
@@ -133,7 +135,9 @@ class _Clause:
         if role in {"negation", "resolution"}:
             self._set(ABSENT, index)
         elif role == "uncertainty":
-            self._doubt(index, sticky=False)
+            self._doubt_ahead(index)
+        elif role == "introduction":
+            self.introduced = True
         elif role == "suggest_uncertain":
             self._doubt(index, sticky=True)
         elif role == "suggest_present":
@@ -149,9 +153,19 @@ class _Clause:
             self._doubt(index, sticky=False)
         elif role in {"comma", "and", "with"}:
             self._loosen(index, role)
+            if self.introduced and role == "comma":
+                self.introduced, self.wall = False, index
 
     def _set(self, mode: str, index: int) -> None:
         self.mode, self.sticky, self.negated, self.wall = mode, False, False, index
+
+    def _doubt_ahead(self, index: int) -> None:
+        """``Possible pneumonia``; with nothing after it, of what stands before."""
+        last = index == len(self.items) - 1
+        if last and self.wall < index and self.items[index].word in _POSTPOSED:
+            self._look_back(index, UNCERTAIN)
+        else:
+            self._doubt(index, sticky=False)
 
     def _doubt(self, index: int, *, sticky: bool) -> None:
         if self.mode in {PRESENT, UNCERTAIN}:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,7 +20,7 @@ OBSERVATION_ROLES = frozenset({FINDING, STATE, MODIFIER, DEVICE})
 ANATOMY_ROLES = frozenset({STRUCTURE, SIDE, PART})
 TRIGGER_ROLES = frozenset(
     {"negation", "negation_emitting_first", "negation_after", "uncertainty", "uncertainty_after"}
-    | {"resolution"}
+    | {"resolution", "introduction"}
     | {"suggest_uncertain", "suggest_present", "versus", "unstated", "pseudo", "break"}
     | {"and", "or", "comma", "preposition", "with", "verb", "seen"}
 )
@@ -145,13 +146,23 @@ def _enter(
     for table, concepts in tables.items():
         for concept, phrases in concepts.items():
             term = Term(concept if table == "trigger" else table, concept)
-            for phrase in phrases:
+            for phrase in chain.from_iterable(map(alternatives, phrases)):
                 words = tuple(tokens(phrase.lower()))
                 if written.setdefault(words, term) != term and file:
                     raise GraphError(f"lexicon/{file}.toml lists '{phrase}' under two concepts.")
                 derived.update((form, term) for form in _forms(words, term.role))
     entries.update({form: term for form, term in derived.items() if form not in written})
     entries.update(written)
+
+
+def alternatives(phrase: str) -> list[str]:
+    """Every phrase that one with alternatives in braces stands for: ``{is/are/} not seen``."""
+    before, brace, rest = phrase.partition("{")
+    if not brace:
+        return [" ".join(phrase.split())]
+    inside, _, after = rest.partition("}")
+    ways = [before + way + after for way in inside.split("/")]
+    return [found for way in ways for found in alternatives(way)]
 
 
 def _forms(words: tuple[str, ...], role: str) -> Iterator[tuple[str, ...]]:
