@@ -97,7 +97,7 @@ def shipped_lexicon() -> Lexicon:
     return _by_first_word(entries)
 
 
-def load_lexicon(path: Path) -> Lexicon:
+def load_lexicon(path: Path | str) -> Lexicon:
     """The shipped lexicon with a user's own terms put over it.
 
     The file is TOML with one table per role, such as::
@@ -107,8 +107,10 @@ def load_lexicon(path: Path) -> Lexicon:
         [trigger]
         negation = ["no convincing"]
 
-    Raises ``GraphError`` naming file and key where it cannot be read.
+    A list adds to a shipped concept of its name. Raises ``GraphError`` naming file and key where
+    it cannot be read, and where a phrase stands under two concepts.
     """
+    path = Path(path)
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
@@ -118,6 +120,7 @@ def load_lexicon(path: Path) -> Lexicon:
         if role not in tables:
             raise GraphError(f"Lexicon '{path}': unknown table '{role}'{nearest(role, tables)}")
         _check_table(path, role, concepts)
+    _check_phrases(path, data)
     entries = dict(shipped_lexicon().entries)
     _enter(entries, data, "")
     return _by_first_word(entries)
@@ -135,6 +138,26 @@ def _check_table(path: Path, role: str, concepts: Any) -> None:
             raise GraphError(
                 f"Lexicon '{path}': '{role}.{concept}' must be a list of phrases in quotes."
             )
+
+
+def _check_phrases(path: Path, tables: Mapping[str, Mapping[str, list[str]]]) -> None:
+    """Every phrase has a word and stands under one concept of one table."""
+    listed: dict[tuple[str, ...], str] = {}
+    for table, concepts in tables.items():
+        for concept, phrases in concepts.items():
+            place = f"{table}.{concept}"
+            for phrase in phrases:
+                words = tuple(tokens(phrase.lower()))
+                if not words:
+                    raise GraphError(
+                        f"Lexicon '{path}': '{place}' lists '{phrase}', which holds no word; "
+                        "remove it."
+                    )
+                if listed.setdefault(words, place) != place:
+                    raise GraphError(
+                        f"Lexicon '{path}': lists '{phrase}' under '{listed[words]}' and under "
+                        f"'{place}'; keep it under one."
+                    )
 
 
 def _enter(
