@@ -349,3 +349,19 @@ def test_planted_leaks_and_misfits_are_refused() -> None:
         linear_probe(features, truth, patients, splits, NAMES, fractions=())
     with pytest.raises(EvaluationError, match="penalties to sweep"):
         linear_probe(features, truth, patients, splits, NAMES, penalties=[0.0])
+
+
+def test_test_rows_are_neither_in_the_sweep_nor_in_the_scaling() -> None:
+    """Planted leak: wild test films would move penalties, weights or standardisation."""
+    features, truth, patients, splits = cohort()
+    wild = {name: values.copy() for name, values in features.items()}
+    for values in wild.values():
+        values[101:] = values[101:] * 50 + 9
+    plain, altered = (
+        linear_probe(codes, truth, patients, splits, NAMES, (0.2, 1.0), draws=2, resamples=20)
+        for codes in (features, wild)
+    )
+    assert [row.penalties for row in plain.rows] == [row.penalties for row in altered.rows]
+    probe = fit_probe(features["good"][:100], truth[:100], patients[:100])
+    together = fit_probe(wild["good"], truth, patients)
+    assert not np.allclose(probe.axes.scale, together.axes.scale)
