@@ -332,4 +332,53 @@ CASES: tuple[tuple[str, str, str], ...] = (
     ),
     ("She left the hospital.", "", ""),
     ("Creatinine was elevated.", "", ""),
+    # Doubt and comparison, in the words of real reports
+    (
+        "New nodule in the right upper lobe, not seen on the prior study.",
+        "+new +nodule @right @upper @lobe",
+        "new~nodule nodule>lobe right~lobe upper~lobe",
+    ),
+    (
+        "Bibasilar atelectasis, less likely pneumonia.",
+        "@bibasilar +atelectasis ?pneumonia",
+        "atelectasis>bibasilar",
+    ),
+    ("Whether there is concurrent pneumonia is impossible to tell.", "?pneumonia", ""),
+    ("Pneumonia cannot be confirmed.", "?pneumonia", ""),
+    ("Clinical correlation for pneumonia is recommended.", "?pneumonia", ""),
+    (
+        "Opacity compatible with pneumonia in the appropriate clinical setting.",
+        "+opacity ?pneumonia",
+        "opacity=>pneumonia",
+    ),
+    ("A nodule is not clearly seen.", "?nodule", ""),
+    (
+        "Given the degree of edema, a large effusion is unlikely.",
+        "+edema -large -effusion",
+        "large~effusion",
+    ),
+    ("No effusion or evidence of adenopathy.", "-effusion -adenopathy", ""),
+    (
+        "Opacity in the left base is new and could be pneumonia.",
+        "+opacity @left @base +new ?pneumonia",
+        "opacity>base left~base new~opacity opacity=>pneumonia",
+    ),
+    (
+        "Cardiac silhouette is obscured but probably still enlarged.",
+        "@cardiac @silhouette +obscured ?enlarged",
+        "silhouette~cardiac obscured>cardiac enlarged>cardiac",
+    ),
+    (
+        "A lesion in the apex raises concern for tuberculosis.",
+        "+lesion @apex ?tuberculosis",
+        "lesion>apex lesion=>tuberculosis",
+    ),
+    ("R basilar opacity.", "@r @basilar +opacity", "r~basilar opacity>basilar"),
+    ("Creatinine 103 mg/L.", "", ""),
+    ("Pas de pneumothorax.", "", ""),
+    (
+        "The tube is low and should be withdrawn 2 cm.",
+        "+tube +low",
+        "low~tube",
+    ),
 )

@@ -94,7 +94,12 @@ def test_what_was_asked_never_becomes_what_was_seen() -> None:
 def test_a_wet_read_is_read_where_it_is_all_there_is() -> None:
     text = "INDICATION: pneumonia?\n\nWET READ: Small effusion.\n\nADDENDUM: The tube was moved."
     assert body(text) == "Small effusion.\n\nThe tube was moved."
-    assert body(text + "\n\nIMPRESSION: No effusion.") == "No effusion."
+    assert body(text + "\n\nIMPRESSION: No effusion.") == "No effusion.\n\nThe tube was moved."
+
+
+def test_an_addendum_is_read_but_for_who_was_told() -> None:
+    text = "FINDINGS: No effusion.\n\nADDENDUM: There is a nodule. Discussed with Dr. ___ by phone."
+    assert body(text) == "No effusion.\n\nThere is a nodule."
 
 
 @pytest.mark.parametrize(

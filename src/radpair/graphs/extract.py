@@ -23,6 +23,12 @@ _REMEMBERED = 16384
 _LONG = 2000
 """Characters; a longer sentence is not remembered."""
 
+_FOREIGN = frozenset(
+    {"pas", "sans", "aucun", "aucune", "sin", "ningún", "ninguna", "kein", "keine", "keinen"}
+    | {"ohne", "nicht", "senza", "nessun", "nessuna", "sem", "não", "nao", "geen", "zonder"}
+    | {"ingen", "utan", "uten", "bez", "brak"}
+)
+_ENGLISH = frozenset({"the", "is", "are", "no", "of", "with", "and", "in", "there", "without"})
 _EMPTY = frozenset({"finding", "elevated", "high", "low"})
 """Observations that mean nothing by themselves."""
 
@@ -95,7 +101,8 @@ def _extract_chunk(reports: list[str]) -> list[Graph]:
 
 def _read(sentence: str, lexicon: Lexicon) -> SentenceGraph:
     spoken = tokens(sentence)
-    items = match([word.lower() for word in spoken], lexicon)
+    words = [word.lower() for word in spoken]
+    items = [] if _is_foreign(words) else match(words, lexicon)
     assign(items)
     links = relate(items)
     _drop_lone_modifiers(items, links)
@@ -107,6 +114,11 @@ def _read(sentence: str, lexicon: Lexicon) -> SentenceGraph:
             entities.append(Entity(text, item.status, item.start, item.end))
     related = sorted((source.entity, type_, target.entity) for source, type_, target in links)
     return tuple(spoken), tuple(entities), tuple(Relation(*link) for link in related)
+
+
+def _is_foreign(words: list[str]) -> bool:
+    """Whether a sentence negates in another language, where its terms would read as present."""
+    return not _FOREIGN.isdisjoint(words) and _ENGLISH.isdisjoint(words)
 
 
 def _drop_lone_modifiers(items: list[Item], links: list[Link]) -> None:

@@ -13,7 +13,7 @@ from radpair.reports.tokens import clean, is_empty, tokens
 
 WHY: Mapping[str, str] = MappingProxyType(
     {
-        "addendum": "added after the report was signed, mostly a note of who was told",
+        "addendum": "who was told, and when",
         "comparison": "names earlier studies",
         "discussion": "general remarks beyond this study",
         "examination": "names the study",
@@ -53,8 +53,8 @@ def read(text: str) -> Reading:
     """The body of a report as ``radpair.reports.body`` gives it, with what was left out."""
     cleaned = clean(text)
     parts = split(cleaned)
-    found, instead = body_of(parts)
-    left = {name: words(piece) for name, piece in parts.other.items() if name not in instead}
+    found, unread = body_of(parts)
+    left = {name: words(piece) for name, piece in unread.items()}
     left = {name: count for name, count in left.items() if count}
     reason = is_empty(found)
     return Reading(found, left, NOTHING_SEEN if left and not found else reason)

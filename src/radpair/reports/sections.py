@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from radpair.reports import sentences
 from radpair.reports.tokens import clean
 
 _NAMES: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -149,10 +150,11 @@ def split(text: str) -> Sections:
 
 
 def body(text: str) -> str:
-    """Findings and impression; where neither has a word, what else tells of what was seen.
+    """Findings, impression and what an addendum adds to them.
 
-    That is a wet read, an addendum, a summary or a discussion, in this order. Empty where the
-    report holds only what was asked or done.
+    Where findings and impression have no word, what else tells of what was seen: a wet read, a
+    summary or a discussion. An addendum's sentences about who was told are left out. Empty where
+    the report holds only what was asked or done.
     """
     return joined_body(clean(text))
 
@@ -162,17 +164,37 @@ def joined_body(text: str) -> str:
     return body_of(split(text))[0]
 
 
-_INSTEAD = ("wet read", "addendum", "summary", "discussion")
+_INSTEAD = ("wet read", "summary", "discussion")
 """Sections that are read where there are neither findings nor an impression."""
+_TELLS = re.compile(
+    r"\b(?:discussed|communicated|notified|telephoned?|phone|phoned|paged|conveyed|informed"
+    r"|e?-?mailed|relayed|was told|were told|verbally|read ?back|acknowledged)\b",
+    re.IGNORECASE,
+)
 
 
-def body_of(parts: Sections) -> tuple[str, frozenset[str]]:
-    """The body, and the names of the sections read besides findings and impression."""
+def body_of(parts: Sections) -> tuple[str, dict[str, str]]:
+    """The body, and the text of every section, or part of one, that is not read."""
+    left = dict(parts.other)
+    added, told = _sorted_out(left.pop("addendum", ""))
+    if told:
+        left["addendum"] = told
     found = _joined((parts.findings, parts.impression))
-    other = _joined(parts.other.get(name, "") for name in _INSTEAD)
-    if _has_words(found) or not _has_words(other):
-        return found, frozenset()
-    return _joined((found, other)), frozenset(name for name in _INSTEAD if parts.other.get(name))
+    if not _has_words(found):
+        other = _joined(left.get(name, "") for name in _INSTEAD)
+        if _has_words(other):
+            found = _joined((found, other))
+            left = {name: piece for name, piece in left.items() if name not in _INSTEAD}
+    return _joined((found, added)), left
+
+
+def _sorted_out(addendum: str) -> tuple[str, str]:
+    """What an addendum says of the images, and its sentences about who was told."""
+    said: list[str] = []
+    told: list[str] = []
+    for sentence in sentences.split(addendum):
+        (told if _TELLS.search(sentence) else said).append(sentence)
+    return "\n".join(said), "\n".join(told)
 
 
 def _joined(pieces: Iterable[str]) -> str:
