@@ -84,7 +84,7 @@ def test_mistakes_are_one_sentence(
     assert "did you mean 'nih14'" in refused([*start, "--scheme", "nih15", *out], capsys)
     assert "give --out" in refused([*start, *nih], capsys)
     assert "--id-column, such as acc" in refused([*start, *nih, *out], capsys)
-    assert "would replace the reports" in refused([*start, *nih, "--out", str(reports)], capsys)
+    assert "is what the command reads" in refused([*start, *nih, "--out", str(reports)], capsys)
     assert "did you mean 'rules'" in refused([*start, *nih, *out, "--from", "rule"], capsys)
     named = ["labels", str(disc_set), *nih, "--id-column", "x"]
     assert "name none" in refused(named, capsys)

@@ -185,3 +185,25 @@ def test_a_graph_that_does_not_fit_its_text_is_not_written(tmp_path: Path) -> No
     with pytest.raises(GraphError, match="entity '1', field 'tokens'"):
         radgraph_json.write(tmp_path / "g.json", {"a": graph})
     assert list(tmp_path.iterdir()) == []
+
+
+def test_paths_may_be_strings(tmp_path: Path) -> None:
+    path = str(tmp_path / "graphs.json")
+    radgraph_json.write(path, {"a": extract("No effusion.")})
+    assert radgraph_json.read(path) == {"a": extract("No effusion.")}
+
+
+@pytest.mark.parametrize("name", ["r.csv", "r.jsonl", "one.jsonl", "r.parquet", "numbers.csv"])
+def test_reports_are_told_from_graphs(name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    row = b'{"id": "a", "report": "No effusion."}\n'
+    content = {"r.jsonl": row * 2, "one.jsonl": row, "r.parquet": b"PAR1\xff\x00"}
+    path.write_bytes(content.get(name, b"1,2\n3,No effusion.\n"))
+    with pytest.raises(GraphError, match=rf"make their graphs first: radpair graphs .*{name}"):
+        radgraph_json.read(path)
+
+
+def test_one_record_a_line_may_be_one_alone(tmp_path: Path) -> None:
+    path = tmp_path / "one.jsonl"
+    path.write_text('{"doc_key": "d", "sentences": [["Clear"]], "ner": [[]], "relations": [[]]}\n')
+    assert radgraph_json.read(path) == {"d": Graph("Clear")}

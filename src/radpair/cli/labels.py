@@ -37,10 +37,12 @@ def labels(
         lexicon: Your own terms (TOML), put over the shipped ones.
         processes: Worker processes; every core if not given.
     """
+    from radpair.cli.checks import at_least
     from radpair.processes import cpus
     from radpair.progress import counting
     from radpair.studyset.labelling import label
 
+    at_least("--processes", processes, 1)
     with counting("labels") as progress:
         summary = label(
             data,

@@ -109,8 +109,8 @@ def write_corpus(
         raise GraphError(f"{out}: is a folder; name a file, such as {out / 'graphs.json'}")
     if not out.parent.is_dir():
         raise GraphError(f"{out.parent}: there is no such folder; make it, or choose another --out")
-    without = out.with_name(f"{out.name.removesuffix('.json')}.without.csv")
-    with gathered(reports, origin, out.with_name(f".{out.name}.part"), progress, say) as entries:
+    without, part = beside(out)
+    with gathered(reports, origin, part, progress, say) as entries:
         totals = Totals()
         with whole(without) as table:
             table.write(_row(("id", "reason")))
@@ -125,6 +125,12 @@ def write_corpus(
                 file.write(f"{between}{encodable(quoted(entry.id))}: {entry.graph_json}".encode())
             file.write(b"\n}\n")
     return CorpusResult(out, without, totals)
+
+
+def beside(out: Path) -> tuple[Path, Path]:
+    """What is written with ``out``: the reports without an entity, and what is done so far."""
+    name = out.name.removesuffix(".json")
+    return out.with_name(f"{name}.without.csv"), out.with_name(f".{out.name}.part")
 
 
 @contextmanager

@@ -6,12 +6,41 @@ import fcntl
 import json
 import os
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 from radpair.errors import GraphError
+
+
+def check_output(
+    out: Path,
+    endings: Sequence[str],
+    inputs: Iterable[Path | None],
+    beside: Sequence[Path] = (),
+) -> None:
+    """An output has one of ``endings`` and is none of the ``inputs``, under whatever name.
+
+    ``beside`` are further files that are written with it. A link to an input counts as the input.
+    Raises ``GraphError``.
+    """
+    given = [path for path in inputs if path is not None]
+    for target in (out, *beside):
+        if any(_same(target, path) for path in given):
+            written = ":" if target == out else f", which is written with {out},"
+            raise GraphError(
+                f"{target}{written} is what the command reads and would be replaced; "
+                "choose another --out"
+            )
+    if out.suffix.lower() not in endings:
+        raise GraphError(f"{out}: give --out a name that ends in {' or '.join(endings)}")
+
+
+def _same(one: Path, other: Path) -> bool:
+    if one.exists() and other.exists():
+        return one.samefile(other)
+    return one.resolve() == other.resolve()
 
 
 @contextmanager

@@ -12,10 +12,13 @@ from radpair.graphs.schema import ENTITY_LABELS, RELATION_TYPES, SHORT_LABELS
 from radpair.records import Entity, Graph, Relation
 
 _SPLITS = frozenset({"train", "dev", "valid", "validate", "val", "test", "inference"})
+_REPORTS = frozenset({".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".txt", ".xml", ".gz"})
+"""Endings of files that hold reports; also of graphs, if their content says so."""
+_LINES = frozenset({".jsonl", ".ndjson"})
 _ID_KEYS = ("id", "report_id", "study_id", "doc_key", "path_to_image")
 
 
-def read(path: Path) -> dict[str, Graph]:
+def read(path: Path | str) -> dict[str, Graph]:
     """The graphs of a RadGraph JSON file by report id, in the file's order.
 
     Takes
@@ -31,6 +34,7 @@ def read(path: Path) -> dict[str, Graph]:
     Labels may be long or short (``OBS-DP``). Raises ``GraphError`` naming file, report, entity
     and field.
     """
+    path = Path(path)
     data = _parsed(path)
     graphs: dict[str, Graph] = {}
     for report_id, report in _reports(data, path):
@@ -40,12 +44,13 @@ def read(path: Path) -> dict[str, Graph]:
     return graphs
 
 
-def write(path: Path, graphs: Mapping[str, Graph]) -> None:
+def write(path: Path | str, graphs: Mapping[str, Graph]) -> None:
     """Writes graphs as RadGraph 1.0 JSON; a file already there is replaced as a whole.
 
     Raises ``GraphError`` for a graph that does not fit its own text, or where the file cannot be
     written.
     """
+    path = Path(path)
     data = {report_id: to_json(graph) for report_id, graph in graphs.items()}
     for report_id, report in data.items():
         from_json(report, f"'{path}', report '{report_id}'")
@@ -85,7 +90,9 @@ def _parsed(path: Path) -> Any:
     try:
         text = path.read_text(encoding="utf-8")
         try:
-            return json.loads(text)
+            data = json.loads(text)
+            alone = path.suffix.lower() in _LINES and isinstance(data, dict)
+            return [data] if alone and ("ner" in data or _is_report(data)) else data
         except json.JSONDecodeError as error:
             if error.msg != "Extra data":
                 raise
@@ -93,7 +100,22 @@ def _parsed(path: Path) -> Any:
     except OSError as error:
         raise GraphError(f"Cannot read '{path}': {error.strerror}; check the path.") from error
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        if path.suffix.lower() in _REPORTS:
+            raise GraphError(f"'{path}': {_graphs_first(path)}") from error
         raise GraphError(f"'{path}' is no JSON ({error}); give a RadGraph JSON file.") from error
+
+
+def _is_report(record: Mapping[str, Any]) -> bool:
+    return any(isinstance(value, str) and " " in value for value in record.values()) or isinstance(
+        record.get("text"), str
+    )
+
+
+def _graphs_first(path: Path) -> str:
+    graphs = path.name.split(".")[0] + ".json"
+    return (
+        f"holds reports, not graphs; make their graphs first: radpair graphs {path} --out {graphs}"
+    )
 
 
 def _parsed_lines(text: str, path: Path) -> list[Any]:
@@ -103,9 +125,10 @@ def _parsed_lines(text: str, path: Path) -> list[Any]:
             try:
                 records.append(json.loads(line))
             except json.JSONDecodeError as error:
-                raise GraphError(
-                    f"'{path}', line {number}: no JSON ({error}); give one record a line."
-                ) from error
+                fault = f"no JSON ({error}); give one record a line."
+                if path.suffix.lower() in _REPORTS - _LINES:
+                    fault = _graphs_first(path)
+                raise GraphError(f"'{path}', line {number}: {fault}") from error
     return records
 
 
@@ -149,7 +172,10 @@ def _records(record: Any, index: int, path: Path) -> Iterator[tuple[str, Any]]:
         return
     parts = {k: v for k, v in record.items() if isinstance(v, dict) and "entities" in v}
     if not parts:
-        raise GraphError(f"'{path}': record {index} has no 'entities'; is it RadGraph's output?")
+        hint = "is it RadGraph's output?"
+        if _is_report(record):
+            hint = _graphs_first(path)
+        raise GraphError(f"'{path}': record {index} has no 'entities'; {hint}")
     for name, part in parts.items():
         yield str(given) if name == "0" else f"{given}/{name}", part
 

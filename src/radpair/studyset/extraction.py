@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from radpair.errors import GraphError
+from radpair.errors import GraphError, nearest
 from radpair.graphs.corpus import Totals, gathered
 from radpair.graphs.origin import Origin, Rules
 from radpair.graphs.radgraph_json import read
@@ -16,7 +16,7 @@ from radpair.sources.reports import ReportText
 from radpair.studyset.graphs import write_graphs
 from radpair.studyset.read import StudySet
 
-RULES, SOURCE = "rules", "source"
+RULES, SOURCE, RADGRAPH = "rules", "source", "radgraph"
 PART = ".graphs.part"
 """What is done of an extraction under way, in the set's folder."""
 
@@ -70,9 +70,18 @@ def give_graphs(
     if origin == SOURCE:
         return _written(studies, _from_source(studies), _source_provenance(studies))
     if isinstance(origin, str):
+        _check_file(origin)
         provenance = {"from": "file", "file": Path(origin).name}
         return _written(studies, _from_file(studies, Path(origin)), provenance)
     return _extracted(studies, origin, progress, say)
+
+
+def _check_file(origin: str) -> None:
+    """What is no known origin must be a file, or at least look like one."""
+    if not Path(origin).exists() and not Path(origin).suffix:
+        hint = nearest(origin, (RULES, SOURCE, RADGRAPH))
+        also = "" if "did you mean" in hint else ", or a file of RadGraph's JSON"
+        raise GraphError(f"--from {origin}: is unknown{hint}{also}")
 
 
 def _extracted(

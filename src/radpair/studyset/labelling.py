@@ -8,6 +8,7 @@ from pathlib import Path
 
 from radpair.errors import GraphError, nearest
 from radpair.graphs import finding_names, load_lexicon
+from radpair.graphs.files import check_output
 from radpair.graphs.label_table import (
     LabelRow,
     LabelSummary,
@@ -25,6 +26,9 @@ from radpair.studyset.read import StudySet
 
 RULES, GRAPHS = "rules", "graphs"
 STUDY_ID = "study_id"
+GRAPH_FILE = ".json"
+REPORT_ENDINGS = frozenset({".csv", ".tsv", ".parquet", ".gz", ".txt", ".xml"})
+"""Endings of files that hold reports and never graphs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +61,17 @@ def label(
     ``out`` is given. Raises ``RadpairError`` naming what to mend.
     """
     finding_names(scheme)
-    if origin not in {RULES, GRAPHS, None}:
-        raise GraphError(f"labels cannot come from '{origin}'{nearest(origin, (RULES, GRAPHS))}")
-    terms = load_lexicon(lexicon) if lexicon else None
     is_set = (data / MANIFEST).is_file() or (data / PARTS).is_dir()
+    _check_origin(data, origin, is_set)
     target = _target(data, scheme, out, is_set)
+    check_output(target, [".csv"], [data, lexicon])
+    terms = load_lexicon(lexicon) if lexicon else None
     account = Account()
     if is_set:
         if id_column or text_columns:
             raise GraphError(f"{data}: is a study set, which knows its columns; name none")
         found = _of_set(data, scheme, origin, terms, processes, account)
-    elif origin == GRAPHS or (origin is None and data.suffix.lower() == ".json"):
+    elif origin == GRAPHS or (origin is None and data.suffix.lower() == GRAPH_FILE):
         found = _of_graphs(data, scheme, terms)
     else:
         reports = read_reports(data, id_column, text_columns)
@@ -85,10 +89,21 @@ def _target(data: Path, scheme: str, out: Path | None, is_set: bool) -> Path:
         raise GraphError(
             f"{data}: is no study set, so the labels need a place; give --out FILE.csv"
         )
-    target = out or data / f"labels-{scheme}.csv"
-    if target.exists() and data.exists() and target.samefile(data):
-        raise GraphError(f"{target}: the labels would replace the reports; give another --out")
-    return target
+    return out or data / f"labels-{scheme}.csv"
+
+
+def _check_origin(data: Path, origin: str | None, is_set: bool) -> None:
+    """``origin`` is known, and ``data`` is something that it can read."""
+    if origin not in {RULES, GRAPHS, None}:
+        raise GraphError(f"--from {origin}: is unknown{nearest(origin, (RULES, GRAPHS))}")
+    if origin == RULES and data.suffix.lower() == GRAPH_FILE:
+        raise GraphError(
+            f"{data}: holds graphs, no reports to read by rules; give --from graphs, or leave out "
+            "--from"
+        )
+    reports = data.is_dir() or data.suffix.lower() in REPORT_ENDINGS
+    if origin == GRAPHS and not is_set and reports and data.exists():
+        raise GraphError(f"{data}: holds reports, not graphs; leave out --from")
 
 
 def _of_set(
