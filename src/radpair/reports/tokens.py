@@ -12,6 +12,7 @@ _BRACKETS = re.compile(r"\[\*\*[^\[\]]{0,200}\*\*\]")
 _LINE_TAGS = re.compile(
     r"</?(?:p|div|br|h[1-6]|li|ul|ol|tr|table|section)(?:[\s/][^<>]{0,200})?>", re.IGNORECASE
 )
+_HIDES = re.compile(r"<(/?)(script|style)(?:[\s/][^<>]*)?>|<!--|-->", re.IGNORECASE)
 _TAGS = re.compile(r"</?[A-Za-z][^<>]{0,200}>")
 _ENTITY = re.compile(r"&#?[0-9A-Za-z]{1,32};?")
 _CONTROL = re.compile(
@@ -24,17 +25,43 @@ _MARKS = re.compile(r"(?:x{2,}|_{2,})\Z", re.IGNORECASE)
 def clean(text: str) -> str:
     """The text without control characters, HTML tags and entities; bracket marks become ``___``.
 
-    Line ends stay, and tags such as ``<br>`` become one: sections and sentences need them.
+    What HTML does not show (scripts, styles, comments) goes with its tags. Line ends stay, and
+    tags such as ``<br>`` become one: sections and sentences need them.
     """
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     if "<" in text:
+        text = _shown(text)
         text = _TAGS.sub(" ", _LINE_TAGS.sub("\n", text))
     if "&" in text:
         text = _ENTITY.sub(lambda found: html.unescape(found.group()), text)
     if "[**" in text:
         text = _BRACKETS.sub(DEIDENTIFIED, text)
     return text if text.isprintable() else _CONTROL.sub(" ", text)
+
+
+def _shown(text: str) -> str:
+    """The text with a blank for what HTML hides."""
+    starts_and_stops = [at for span in _hidden_spans(text) for at in span]
+    if not starts_and_stops:
+        return text
+    edges = [0, *starts_and_stops, len(text)]
+    return " ".join(text[a:b] for a, b in zip(edges[::2], edges[1::2], strict=True))
+
+
+def _hidden_spans(text: str) -> list[tuple[int, int]]:
+    """Where scripts, styles and comments stand that are closed, in order, none overlapping."""
+    spans = []
+    start, end = 0, ""
+    for tag in _HIDES.finditer(text):
+        slash, name = tag.group(1), (tag.group(2) or tag.group()).lower()
+        if not end:
+            if name == "<!--" or (slash == "" and not tag.group().endswith("/>")):
+                start, end = tag.start(), "-->" if name == "<!--" else name
+        elif name == end and slash != "":
+            spans.append((start, tag.end()))
+            end = ""
+    return spans
 
 
 def tokens(text: str) -> list[str]:
