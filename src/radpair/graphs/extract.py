@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
+from radpair.errors import GraphError
 from radpair.graphs.match import MEASURE, Item, match
 from radpair.graphs.phrases import Link
 from radpair.graphs.relations import relate
@@ -42,7 +43,9 @@ def extract(report: str, lexicon: Lexicon | None = None) -> Graph:
     depend on that sentence alone, so relations never cross sentences. Entities and labels follow
     RadGraph (Jain et al., 2021); a size such as ``4.5 cm`` has RadGraph-XL's measurement label.
     A report without a word gives a graph without entities; ``radpair.reports.is_empty`` says why.
+    Raises ``GraphError`` for what is no text.
     """
+    _check_text(report)
     lexicon = lexicon or shipped_lexicon()
     words: list[str] = []
     entities: list[Entity] = []
@@ -62,14 +65,31 @@ def extract_many(
 ) -> Iterator[Graph]:
     """The graphs of many reports, in their order; the same for any number of processes.
 
-    Reports are taken as they are needed. Raises ``WorkerError`` where a process is lost.
+    Reports are taken as they are needed. Raises ``GraphError`` for what is no text, and
+    ``WorkerError`` where a process is lost.
     """
+    reports = _texts(reports)
     if processes <= 1:
         for report in reports:
             yield extract(report, lexicon)
         return
     for graphs in in_order(_extract_chunk, _chunks(reports), processes, _start, (lexicon,)):
         yield from graphs
+
+
+def _texts(reports: Iterable[str]) -> Iterator[str]:
+    """The reports, each of which must be text."""
+    if isinstance(reports, (str, bytes)):
+        raise GraphError("One text where many are taken; give a list of reports, or call extract.")
+    for number, report in enumerate(reports):
+        _check_text(report, f"reports[{number}]")
+        yield report
+
+
+def _check_text(report: object, name: str = "A report") -> None:
+    if not isinstance(report, str):
+        kind = type(report).__name__
+        raise GraphError(f"{name} must be text, not {kind}; give '' where there is none.")
 
 
 def _chunks(reports: Iterable[str]) -> Iterator[list[str]]:
@@ -101,7 +121,7 @@ def _extract_chunk(reports: list[str]) -> list[Graph]:
 
 def _read(sentence: str, lexicon: Lexicon) -> SentenceGraph:
     spoken = tokens(sentence)
-    words = [word.lower() for word in spoken]
+    words = [word.lower().replace("\u2019", "'") for word in spoken]
     items = [] if _is_foreign(words) else match(words, lexicon)
     assign(items)
     links = relate(items)
