@@ -10,7 +10,6 @@ import pytest
 from radpair.errors import GraphError, SourceError
 from radpair.graphs import extract, finding_labels, finding_names, load_lexicon
 from radpair.graphs.label_table import (
-    NO_ENTITY,
     NO_FINDING,
     LabelRow,
     label_graphs,
@@ -18,6 +17,7 @@ from radpair.graphs.label_table import (
     whole_reports,
     write_labels,
 )
+from radpair.graphs.origin import NO_TERM, Rules
 from radpair.records import Graph
 from radpair.reports import Account
 from radpair.sources.reports import ReportText
@@ -49,7 +49,7 @@ def test_a_row_a_report_in_order_with_the_numbers_of_chexpert(tmp_path: Path) ->
     assert summary.unlabelled == {
         "empty report": 1,
         "only de-identification marks": 1,
-        NO_ENTITY: 1,
+        NO_TERM: 1,
         NO_FINDING: 1,
     }
     assert summary.counts["Effusion"] == {"1": 1, "": 5}
@@ -58,7 +58,7 @@ def test_a_row_a_report_in_order_with_the_numbers_of_chexpert(tmp_path: Path) ->
     assert [line.split() for line in printed.splitlines() if line.startswith("Pneumonia")] == [
         ["Pneumonia", "0", "0", "1", "5"]
     ]
-    assert f"no label: 1 report ({NO_ENTITY})" in printed
+    assert f"no label: 1 report ({NO_TERM})" in printed
     assert f"{out}: labels of 6 reports." in printed
 
 
@@ -133,3 +133,20 @@ def test_what_cannot_be_written_is_refused(tmp_path: Path) -> None:
         write_labels(tmp_path / "x.csv", "Mass", "nih14", [])
     with pytest.raises(GraphError, match="did you mean 'nih14'"):
         next(label_reports(REPORTS, "nih-14", Account()))
+
+
+def test_reports_without_an_entity_have_the_reasons_of_the_graphs() -> None:
+    texts = ["", "___", "12, 3.", "Thank you.", "History of pneumonia.", "INDICATION: edema?"]
+    reports = [ReportText(str(number), text) for number, text in enumerate(texts)]
+    of_graphs = [entry.reason for chunk in Rules().entries([reports]) for entry in chunk]
+    of_labels = [row.reason for row in label_reports(reports, "nih14", Account())]
+    assert of_labels == of_graphs
+    assert len({*of_labels}) == len(texts)
+
+
+def test_graphs_without_words_have_the_same_reasons() -> None:
+    texts = ["", "___", "12, 3 ."]
+    rows = label_graphs(((text, Graph(text)) for text in texts), "nih14")
+    reports = [ReportText(text, text) for text in texts]
+    expected = [entry.reason for chunk in Rules().entries([reports]) for entry in chunk]
+    assert [row.reason for row in rows] == expected

@@ -18,15 +18,16 @@ from pathlib import Path
 from radpair.errors import GraphError
 from radpair.graphs.extract import extract
 from radpair.graphs.labels import finding_labels, finding_names
+from radpair.graphs.origin import why_empty
 from radpair.graphs.tables import aligned
 from radpair.graphs.terms import Lexicon, shipped_lexicon
 from radpair.processes import in_order
 from radpair.records import ABSENT, PRESENT, UNCERTAIN, Entity, Graph, Relation
-from radpair.reports import Account
+from radpair.reports import Account, is_empty
 from radpair.reports import read as read_report
 from radpair.sources.reports import ReportText
 
-NO_ENTITY, NO_FINDING = "no term of the lexicon", "no finding of the scheme"
+NO_FINDING = "no finding of the scheme"
 _WRITTEN = {PRESENT: "1", ABSENT: "0", UNCERTAIN: "-1"}
 _STATUS = {"1": "present", "0": "absent", "-1": "uncertain", "": "not mentioned"}
 _SECTIONS = frozenset({"findings", "impression", "section_findings", "section_impression"})
@@ -111,7 +112,7 @@ def label_graphs(
         if graph is None:
             yield _row(report_id, Graph(""), scheme, lexicon, "no graph")
         else:
-            reason = "" if graph.entities else "a graph without entities"
+            reason = "" if graph.entities else is_empty(graph.text) or "a graph without entities"
             yield _row(report_id, graph, scheme, lexicon, reason)
 
 
@@ -193,7 +194,7 @@ def _label_chunk(
         reading = read_report(report.text)
         account.add(reading)
         graph = Graph("") if reading.reason else extract(report.text, lexicon)
-        reason = reading.reason or ("" if graph.entities else NO_ENTITY)
+        reason = why_empty(reading.reason, graph, lexicon or shipped_lexicon())
         rows.append(_row(report.id, graph, scheme, lexicon, reason))
     return rows, account
 

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import resources
 from json.encoder import encode_basestring as quoted
 from multiprocessing import get_context
@@ -87,8 +87,6 @@ class Entry:
 def entry(report: ReportText, graph: Graph, reason: str = "") -> Entry:
     """What is kept of one report; without a ``reason`` for an empty graph it is found out."""
     reading = read(report.text)
-    if not graph.entities and not reason:
-        reason = reading.reason or NO_TERM
     return Entry(
         id=report.id,
         graph_json=encodable(graph_json(graph)),
@@ -96,8 +94,20 @@ def entry(report: ReportText, graph: Graph, reason: str = "") -> Entry:
         relations=len(graph.relations),
         words=words(reading.body),
         left_out=dict(reading.left_out),
-        reason="" if graph.entities else reason,
+        reason="" if graph.entities else reason or why_empty(reading.reason, graph),
     )
+
+
+def why_empty(reason: str | None, graph: Graph, lexicon: Lexicon | None = None) -> str:
+    """Why a graph has no entity: the ``reason`` of its reading, else what the lexicon knows of it.
+
+    Empty where it has one. Without a ``lexicon`` its source knew no other than its own.
+    """
+    if graph.entities:
+        return ""
+    if reason:
+        return reason
+    return NOTHING_STATED if lexicon and _names_anything(graph.text, lexicon) else NO_TERM
 
 
 def graph_json(graph: Graph) -> str:
@@ -184,8 +194,8 @@ def _read_chunk(chunk: Chunk, lexicon: Lexicon) -> list[Entry]:
 def _read(report: ReportText, lexicon: Lexicon) -> Entry:
     graph = extract(report.text, lexicon)
     found = entry(report, graph)
-    if found.reason == NO_TERM and _names_anything(graph.text, lexicon):
-        return entry(report, graph, NOTHING_STATED)
+    if found.reason == NO_TERM:
+        return replace(found, reason=why_empty(None, graph, lexicon))
     return found
 
 
