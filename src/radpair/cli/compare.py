@@ -7,7 +7,6 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-Files = Annotated[tuple[Path, ...], Parameter(consume_multiple=True)]
 Many = Annotated[tuple[str, ...], Parameter(consume_multiple=True)]
 Shares = Annotated[tuple[float, ...], Parameter(consume_multiple=True)]
 Counts = Annotated[tuple[int, ...], Parameter(consume_multiple=True)]
@@ -15,7 +14,7 @@ Counts = Annotated[tuple[int, ...], Parameter(consume_multiple=True)]
 
 def compare(
     *run: str,
-    data: Files,
+    data: Many,
     out: Path,
     labels: Many = (),
     fractions: Shares = (0.01, 0.1, 1.0),
@@ -37,8 +36,8 @@ def compare(
     Args:
         run: Two or more run folders, model folders, or random:LIKE, where LIKE is one of these or
             a timm name.
-        data: One or more study sets; their training splits give the labels, their test splits the
-            figures.
+        data: One or more study sets, each as FOLDER or NAME=FOLDER; their training splits give the
+            labels, their test splits the figures.
         out: The folder of the results.
         labels: Names of labels; all of each set's if not given.
         fractions: Shares of the training labels for linear probes.

@@ -18,7 +18,7 @@ from radpair.comparison.kept import Kept, Unit, unit_key
 from radpair.comparison.maps import draw_map, why_no_map
 from radpair.comparison.measured import measure
 from radpair.comparison.partners import KINDS, directions, one_way, retrieve, why_no_retrieval
-from radpair.comparison.protocols import Plan, Protocol, label_protocols, prompted
+from radpair.comparison.protocols import Plan, Protocol, label_protocols, prompted, sides
 from radpair.comparison.runs import Runner, open_runs
 from radpair.errors import EvaluationError, nearest
 from radpair.evaluation.prompts import Prompts, PromptSet
@@ -68,7 +68,7 @@ class _Question:
 
 def compare_runs(
     runs: Sequence[str],
-    data: Sequence[Path],
+    data: Sequence[str],
     cache: Path,
     prompts: PromptSet,
     labels: Sequence[str] = (),
@@ -119,25 +119,37 @@ def check_plan(plan: Plan) -> None:
 
 
 def _open_benches(
-    data: Sequence[Path], labels: Sequence[str], prompts: Mapping[str, Prompts]
+    data: Sequence[str], labels: Sequence[str], prompts: Mapping[str, Prompts]
 ) -> list[Bench]:
     if not data:
         raise EvaluationError("no study set was named; give one or more with --data")
-    paths = [path.resolve() for path in data]
-    for path in paths:
-        if paths.count(path) > 1:
-            raise EvaluationError(f"{path} is named twice; name each study set once")
-    names = [path.name for path in paths]
-    if len(set(names)) < len(names):
-        names = [f"{path.parent.name}/{path.name}" for path in paths]
-    benches = [
-        open_bench(name, path, labels, prompts) for name, path in zip(names, data, strict=True)
-    ]
+    named = name_sets(data)
+    benches = [open_bench(name, path, labels, prompts) for name, path in named.items()]
     known = {name for bench in benches for name in bench.studies.label_names}
     for label in labels:
         if label not in known:
             raise EvaluationError(f"no study set has the label '{label}'{nearest(label, known)}")
     return benches
+
+
+def name_sets(data: Sequence[str]) -> dict[str, Path]:
+    """Study sets by name: ``NAME=FOLDER``, or a folder, which is called by its own name.
+
+    Raises ``EvaluationError`` where two have one name or one folder.
+    """
+    found: dict[str, Path] = {}
+    for text in data:
+        name, equals, folder = text.partition("=")
+        path = Path(folder if equals and not Path(text).exists() else text)
+        name = name if equals and not Path(text).exists() else path.resolve().name
+        if path.resolve() in {other.resolve() for other in found.values()}:
+            raise EvaluationError(f"{path} is named twice; name each study set once")
+        if name in found:
+            raise EvaluationError(
+                f"{found[name]} and {path} are both called '{name}'; give one as NAME={path}"
+            )
+        found[name] = path
+    return found
 
 
 def _ask_all(seen: Seen, kept: Kept, plan: Plan) -> list[Cell]:
@@ -206,17 +218,17 @@ def _key(question: _Question, seen: Seen, plan: Plan) -> str:
     if question.task == "fine-tune":
         parts["device"] = seen.runner.model.device.type
     if question.task == "zero-shot":
-        parts["prompts"] = prompts_hash(bench.prompts, prompted(bench, question.setting["kind"]))
+        kind = question.setting["kind"]
+        asked = {name: sides(bench.prompts[name], kind) for name in prompted(bench, kind)}
+        parts["prompts"] = prompts_hash(asked)
     if question.setting.get("kind") == "graph" and question.task == "retrieval":
         parts["graphs"] = bench.studies.graphs_hash if bench.studies.has_graphs else None
     return unit_key(parts)
 
 
-def prompts_hash(prompts: Mapping[str, Prompts], labels: Sequence[str] | None = None) -> str:
-    """Sixteen hex digits of the prompts of these labels, or of all."""
-    chosen = sorted(prompts if labels is None else labels)
-    told = repr([(name, prompts[name]) for name in chosen])
-    return hashlib.sha256(told.encode()).hexdigest()[:16]
+def prompts_hash(prompts: Mapping[str, object]) -> str:
+    """Sixteen hex digits of prompts by label."""
+    return hashlib.sha256(repr(sorted(prompts.items())).encode()).hexdigest()[:16]
 
 
 def _cells(question: _Question, key: str, seen: Seen, kept: Kept) -> list[Cell]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from radpair import __version__
-from radpair.comparison.compare import Compared, compare_runs
+from radpair.comparison.compare import compare_runs, name_sets
 from radpair.comparison.compare_page import render
 from radpair.comparison.compare_text import markdown, screen
 from radpair.comparison.compared_figures import result
@@ -24,7 +24,7 @@ ALL = "all"
 
 def compare_to_files(
     runs: Sequence[str],
-    data: Sequence[Path],
+    data: Sequence[str],
     out: Path,
     labels: Sequence[str] = (),
     plan: Plan | None = None,
@@ -38,9 +38,9 @@ def compare_to_files(
     and reports stay off the page (``all``: every set's). Raises ``RadpairError``.
     """
     _check_folder(out)
+    hidden = _hidden(list(name_sets(data)), without_images)
     asked = prompts_with(prompts)
     compared = compare_runs(runs, data, out / CACHE, asked, labels, plan, device)
-    hidden = _hidden(compared, without_images)
     found = result(compared)
     contents = {
         RESULTS: json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False) + "\n",
@@ -64,14 +64,13 @@ def prompts_with(path: Path | None) -> PromptSet:
     return PromptSet(" + ".join(versions), {**shipped.labels, **phantom, **given.labels})
 
 
-def _hidden(compared: Compared, names: Sequence[str]) -> list[str]:
-    known = [bench.name for bench in compared.benches]
+def _hidden(known: Sequence[str], names: Sequence[str]) -> list[str]:
     for name in names:
         if name not in (*known, ALL):
             raise EvaluationError(
                 f"--no-images: no study set is called '{name}'{nearest(name, [*known, ALL])}"
             )
-    return known if ALL in names else list(names)
+    return list(known) if ALL in names else list(names)
 
 
 def _check_folder(out: Path) -> None:

@@ -66,8 +66,10 @@ def measure(
 
 
 def metrics_of(unit: Unit) -> list[str]:
-    """The names of the metrics that ``unit`` holds."""
-    return [name.removesuffix(".value") for name in unit.arrays if name.endswith(".value")]
+    """The names of the metrics that ``unit`` holds, the main one of labels first."""
+    held = [name.removesuffix(".value") for name in unit.arrays if name.endswith(".value")]
+    first = [*RANKED, *DECIDED]
+    return sorted(held, key=lambda name: (first.index(name) if name in first else 9, name))
 
 
 def sample_of(unit: Unit, metric: str, labels: Sequence[str] | None = None) -> Resampled:

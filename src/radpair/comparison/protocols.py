@@ -27,6 +27,7 @@ from radpair.evaluation.fine_tune.settings import FineTuneConfig
 from radpair.evaluation.fine_tune.tasks import task_of
 from radpair.evaluation.neighbours import NEIGHBOURS, fit_neighbours
 from radpair.evaluation.probe import PENALTIES, fit_probe
+from radpair.evaluation.prompts import Prompts
 from radpair.evaluation.protocol import Fit, Fitted
 from radpair.evaluation.report.marks import percent
 from radpair.evaluation.results import jsonable
@@ -191,12 +192,18 @@ def _zero_shot(kind: str) -> Protocol:
 
 def prompted(bench: Bench, kind: str) -> tuple[str, ...]:
     """The labels that have prompts of this kind on both sides."""
-    sides = {"text": ("present", "absent"), "graph": ("present_graphs", "absent_graphs")}[kind]
     return tuple(
         name
         for name in bench.labels
-        if name in bench.prompts and all(getattr(bench.prompts[name], side) for side in sides)
+        if name in bench.prompts and all(sides(bench.prompts[name], kind))
     )
+
+
+def sides(entry: Prompts, kind: str) -> tuple[tuple[object, ...], tuple[object, ...]]:
+    """The prompts present and absent, as text or as graphs."""
+    if kind == "text":
+        return entry.present, entry.absent
+    return entry.present_graphs, entry.absent_graphs
 
 
 def _needs_labels(runner: Runner, bench: Bench) -> str | None:
@@ -210,13 +217,14 @@ def _needs_labels(runner: Runner, bench: Bench) -> str | None:
 
 
 def _with_patients(bench: Bench, shots: int) -> tuple[str, ...]:
-    """The labels with that many training patients of either class, none counted twice."""
+    """The labels with that many training patients of either class, whoever is drawn first."""
     people = bench.patients[bench.train]
     found = []
     for place, name in enumerate(bench.labels):
         column = bench.truth[bench.train, place]
         positive, negative = (set(people[column == value]) for value in (1, 0))
-        if len(positive) >= shots and len(negative - positive) >= shots:
+        spent = min(shots, len(negative & positive))
+        if len(positive) >= shots and len(negative) - spent >= shots:
             found.append(name)
     return tuple(found)
 
