@@ -258,7 +258,7 @@ def test_missing_table_and_root(tmp_path: Path) -> None:
         ("t.csv", b'image,who\n1.png,"1"x\n', "row 2"),
         ("t.csv", b"image,who\n\xff\xfe.png,1\n", "is not UTF-8"),
         ("t.csv", b"image,who,who\n1.png,1,2\n", "has the column 'who' twice"),
-        ("t.csv", b"image;who\n1.png;1\n", "no column 'image'"),
+        ("t.csv", b"image|who\n1.png|1\n", "no column 'image'"),
         ("t.jsonl", b"", "is empty"),
         ("t.jsonl", b'{"image": "1.png", "who": 1}\n{"image"\n', "row 2: is not JSON"),
         ("t.jsonl", b"[1]\n", "row 1: is not a JSON object"),

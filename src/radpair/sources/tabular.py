@@ -1,4 +1,8 @@
-"""Tables on disk as rows of text: CSV, TSV, JSON lines (also gzipped) and Parquet."""
+"""Tables on disk as rows of text: CSV, TSV, JSON lines (also gzipped) and Parquet.
+
+CSV is separated by commas, or by semicolons as spreadsheets of some countries do: a header that
+is one name between commas and several between semicolons says so.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +27,9 @@ CELL_LIMIT = 16 << 20
 PARQUET_ROWS = 1024
 """Rows of a Parquet file in memory at once."""
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
+SEMICOLON = ";"
+_OTHERS = (("\t", "tabs", ".tsv"), (SEMICOLON, "';'", ".csv"), (",", "','", ".csv"))
+"""Separators, their names, and the ending of files that have them."""
 JSON_LINES = (".jsonl", ".ndjson")
 
 
@@ -61,7 +68,7 @@ def column_names(file: Path) -> list[str]:
         if kind in JSON_LINES:
             return list(dict.fromkeys(key for _, row in _objects(file) for key in row))
         with _text(file) as handle:
-            rows = csv.reader(handle, delimiter=DELIMITERS[kind], strict=True)
+            rows = csv.reader(handle, delimiter=_delimiter(file), strict=True)
             return [name.strip() for name in next(rows, [])]
 
 
@@ -107,22 +114,29 @@ def _named_faults(file: Path) -> Iterator[None]:
         raise SourceError(f"{file}: cannot be read ({error}); check the file") from error
 
 
-def _csv(file: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
-    yield from _separated(file, columns, DELIMITERS[".csv"])
+def _delimiter(file: Path) -> str:
+    """What separates the cells, by the header. Raises ``SourceError`` where the name says other."""
+    kind = table_kind(file)
+    with _text(file) as handle:
+        header = next(csv.reader(handle, delimiter=DELIMITERS[kind]), [])
+    if len(header) != 1:
+        return DELIMITERS[kind]
+    if kind == ".csv" and SEMICOLON in header[0]:
+        return SEMICOLON
+    for other, name, ending in _OTHERS:
+        if other in header[0] and ending != kind:
+            raise SourceError(
+                f"{file}: its header is separated by {name}; give it a name that ends in {ending}"
+            )
+    return DELIMITERS[kind]
 
 
-def _tsv(file: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
-    yield from _separated(file, columns, DELIMITERS[".tsv"])
-
-
-def _separated(
-    file: Path, columns: Sequence[str], delimiter: str
-) -> Iterator[tuple[int, dict[str, str]]]:
+def _separated(file: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
     before = csv.field_size_limit(CELL_LIMIT)
     number = 1
     try:
         with _text(file) as handle:
-            rows = csv.reader(handle, delimiter=delimiter, strict=True)
+            rows = csv.reader(handle, delimiter=_delimiter(file), strict=True)
             header = [name.strip() for name in next(rows, [])]
             places = _places(file, header, columns)
             for number, cells in enumerate(rows, 2):
@@ -154,7 +168,13 @@ def check_columns(file: Path, known: Sequence[str], columns: Sequence[str]) -> N
     """Raises ``SourceError`` naming the first column that is not there, and the nearest."""
     for name in columns:
         if name not in known:
-            raise SourceError(f"{file}: has no column '{name}'{nearest(name, known)}")
+            hint = nearest(name, known)
+            if any(SEMICOLON in other for other in known):
+                hint += (
+                    f" (the header holds '{SEMICOLON}'; where that separates the columns, put a "
+                    "name with a comma in quotes)"
+                )
+            raise SourceError(f"{file}: has no column '{name}'{hint}")
 
 
 def _json_lines(file: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
@@ -248,8 +268,8 @@ def _text(file: Path) -> Iterator[TextIO]:
 
 Reader = Callable[[Path, Sequence[str]], Iterator[tuple[int, dict[str, str]]]]
 READERS: dict[str, Reader] = {
-    ".csv": _csv,
-    ".tsv": _tsv,
+    ".csv": _separated,
+    ".tsv": _separated,
     ".jsonl": _json_lines,
     ".ndjson": _json_lines,
     ".parquet": _parquet,
