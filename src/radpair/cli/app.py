@@ -16,12 +16,11 @@ app = App(
     default_parameter=Parameter(negative=()),
 )
 
-ingest = App(name="ingest", help="Write a study set: from the built-in phantom or from your data.")
-ingest.command("radpair.cli.ingest:phantom", help="Synthetic studies whose truth is known.")
-ingest.command(
-    "radpair.cli.ingest:table", help="A table (CSV, TSV, JSONL, Parquet) and its images."
+app.command(
+    "radpair.cli.ingest:app",
+    name="ingest",
+    help="Write a study set: from your data, a public dataset, the phantom.",
 )
-app.command(ingest)
 app.command("radpair.cli.verify:verify", help="Check every byte of a study set or a model folder.")
 app.command(graphs)
 app.command("radpair.cli.labels:labels", help="Write the findings that reports state to a table.")

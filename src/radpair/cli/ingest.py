@@ -1,19 +1,54 @@
-"""``radpair ingest``."""
+"""``radpair ingest``: one verb for each source, made from the source's own options and words."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import inspect
+import sys
+from collections.abc import Callable
+from dataclasses import MISSING, Field, dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, get_origin, get_type_hints
 
-from cyclopts import Parameter
+from cyclopts import App, Group, Parameter
+
+from radpair.sources import SOURCES
 
 if TYPE_CHECKING:
+    from radpair.records import FileSource
     from radpair.studyset.parts import AnySource
 
 Many = Annotated[tuple[str, ...], Parameter(consume_multiple=True)]
+ROOT = "root"
+OWN = {"table", "dicom", "pairs"}
+MINE, PUBLIC, SYNTHETIC = (
+    Group("Your own data", sort_key=1),
+    Group("Public datasets, from their folders as downloaded", sort_key=2),
+    Group("Synthetic", sort_key=3),
+)
+
+app = App(name="ingest", help="Write a study set: from your data, a public dataset, the phantom.")
 
 
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Writing:
+    """How a study set is written, the same for every source."""
+
+    out: Path
+    """The folder of the study set."""
+    size: int = 320
+    """Shorter side of the stored images, pixels; smaller images stay as they are."""
+    seed: int = 0
+    """Of the split by patient, where there is no official one."""
+    fractions: tuple[float, float, float] = (0.8, 0.1, 0.1)
+    """Shares of train, validate and test, where there is no official split."""
+    processes: int | None = None
+    """Worker processes; every core if not given."""
+    strict: bool = False
+    """Stop at the first image or report that cannot be used."""
+
+
+@app.command(group=SYNTHETIC)
 def phantom(
     *,
     out: Path,
@@ -23,7 +58,7 @@ def phantom(
     fractions: tuple[float, float, float] = (0.8, 0.1, 0.1),
     processes: int | None = None,
 ) -> None:
-    """Render synthetic studies with their reports, graphs and truth labels.
+    """Synthetic studies whose truth is known: films, reports, graphs, labels.
 
     Args:
         out: The folder of the study set.
@@ -35,14 +70,15 @@ def phantom(
     """
     from radpair.phantom import Phantom
 
-    _write(Phantom(studies=studies, seed=seed, size=size), out, size, processes, seed, fractions)
+    options = Writing(out=out, size=size, seed=seed, fractions=fractions, processes=processes)
+    _write(Phantom(studies=studies, seed=seed, size=size), options)
 
 
+@app.command(group=MINE)
 def table(
     file: Path,
     /,
     *,
-    out: Path,
     image_column: str,
     patient_column: str,
     text_column: str | None = None,
@@ -53,17 +89,12 @@ def table(
     split_column: str | None = None,
     view_column: str | None = None,
     attribute_columns: Many = (),
-    size: int = 320,
-    seed: int = 0,
-    fractions: tuple[float, float, float] = (0.8, 0.1, 0.1),
-    processes: int | None = None,
-    strict: bool = False,
+    writing: Writing,
 ) -> None:
-    """Write a study set from a table of images, reports and labels.
+    """A table (CSV, TSV, JSONL, Parquet) of images, reports and labels.
 
     Args:
         file: The table: .csv, .tsv, .jsonl or .parquet.
-        out: The folder of the study set.
         image_column: Paths of the images, from the root.
         patient_column: What a split keeps together: the patient, or a wider group.
         text_column: The reports; leave it out for images alone.
@@ -74,11 +105,6 @@ def table(
         split_column: Official splits: train, validate, test.
         view_column: PA, AP or lateral.
         attribute_columns: Further columns to keep, such as sex and age.
-        size: Shorter side of the stored images, pixels; smaller images stay as they are.
-        seed: Of the split by patient.
-        fractions: Shares of train, validate and test where there is no official split.
-        processes: Worker processes; every core if not given.
-        strict: Stop at the first image or report that cannot be used.
     """
     from radpair.sources import Table
 
@@ -95,21 +121,94 @@ def table(
         view_column=view_column,
         attribute_columns=attribute_columns,
     )
-    _write(source, out, size, processes, seed, fractions, strict)
+    _write(source, writing)
 
 
-def _write(
-    source: AnySource,
-    out: Path,
-    size: int,
-    processes: int | None,
-    seed: int,
-    fractions: Sequence[float],
-    strict: bool = False,
-) -> None:
+def verb(source: type[FileSource]) -> Callable[..., None]:
+    """The function behind ``radpair ingest NAME ROOT --out SET``.
+
+    The fields of the source are its options, their docstrings the help. ``source`` is a keyword
+    dataclass with a field ``root``.
+    """
+
+    def ingest(root: Path, /, *, writing: Writing, **options: Any) -> None:
+        _write(source(**{ROOT: root}, **options), writing)
+
+    parameters = [_option(field, source) for field in _options(source)]
+    root = inspect.Parameter(
+        ROOT,
+        inspect.Parameter.POSITIONAL_ONLY,
+        annotation=Annotated[Path, Parameter(help=_field_help(source)[ROOT])],
+    )
+    writing = inspect.Parameter("writing", inspect.Parameter.KEYWORD_ONLY, annotation=Writing)
+    ingest.__signature__ = inspect.Signature([root, *parameters, writing])  # type: ignore[attr-defined]
+    ingest.__annotations__ = {
+        parameter.name: parameter.annotation for parameter in (root, *parameters, writing)
+    }
+    ingest.__doc__ = ingest.__name__ = ""
+    return ingest
+
+
+def _options(source: type[FileSource]) -> list[Field[Any]]:
+    return [field for field in fields(source) if field.init and field.name != ROOT]  # type: ignore[arg-type]
+
+
+def _option(field: Field[Any], source: type[FileSource]) -> inspect.Parameter:
+    kind = get_type_hints(source)[field.name]
+    if field.default_factory is not MISSING:
+        default = field.default_factory()
+    else:
+        default = inspect.Parameter.empty if field.default is MISSING else field.default
+    told = Parameter(
+        help=_field_help(source)[field.name], consume_multiple=get_origin(kind) is tuple
+    )
+    return inspect.Parameter(
+        field.name,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=default,
+        annotation=Annotated[kind, told],
+    )
+
+
+def _field_help(source: type[FileSource]) -> dict[str, str]:
+    """The docstring below each field, those of base classes too."""
+    from docstring_parser import parse_from_object
+
+    found: dict[str, str] = {}
+    for base in reversed(source.__mro__[:-1]):
+        for told in parse_from_object(base).params:
+            found[told.arg_name] = " ".join((told.description or "").split())
+    return found
+
+
+def _help(source: type[FileSource]) -> str:
+    return inspect.cleandoc(sys.modules[source.__module__].__doc__ or "")
+
+
+def _write(source: AnySource, options: Writing) -> None:
     from radpair.progress import counting
     from radpair.studyset import write
 
     with counting(f"ingest {source.name}") as progress:
-        summary = write(source, out, size, processes, seed, fractions, strict, progress)
+        summary = write(
+            source,
+            options.out,
+            options.size,
+            options.processes,
+            options.seed,
+            options.fractions,
+            options.strict,
+            progress,
+        )
     print(summary)
+
+
+for _word, _source in SOURCES.items():
+    if _word != "table":
+        app.command(
+            verb(_source),
+            name=_word,
+            help=_help(_source),
+            help_format="plaintext",
+            group=MINE if _word in OWN else PUBLIC,
+        )

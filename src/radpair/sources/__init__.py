@@ -6,7 +6,9 @@ from radpair.errors import SourceError, nearest
 from radpair.records import FileSource
 from radpair.sources.table import Table
 
-SOURCES: dict[str, type[FileSource]] = {"table": Table}
+SOURCES: dict[str, type[FileSource]] = {
+    "table": Table,
+}
 """Every source of files, by the word that ``radpair ingest`` takes."""
 
 __all__ = ["SOURCES", "Table", "source_class"]

@@ -15,13 +15,13 @@ from radpair.errors import SourceError
 from radpair.records import SPLITS, Study, View
 from radpair.sources.labels import is_blank, row_labels
 from radpair.sources.tabular import Row, read_rows
+from radpair.sources.views import position
 
 SPLIT_NAMES = {
     **dict.fromkeys(("train", "training"), SPLITS[0]),
     **dict.fromkeys(("validate", "validation", "valid", "val", "dev"), SPLITS[1]),
     **dict.fromkeys(("test", "testing"), SPLITS[2]),
 }
-LATERALS = frozenset({"L", "LL", "RL", "LAT", "LATERAL", "LLAT", "RLAT"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -204,7 +204,7 @@ class Table:
     ) -> Study:
         patient = self._one(study_id, [row for row, _, _ in rows], self.patient_column)
         views = tuple(
-            View(path, _position(row.cells[self.view_column]) if self.view_column else "")
+            View(path, position(row.cells[self.view_column]) if self.view_column else "")
             for row, path, _ in rows
             if path
         )
@@ -266,11 +266,3 @@ def _stem(path: str) -> str:
 
 def _without_suffix(path: str) -> str:
     return str(PurePosixPath(path).with_suffix(""))
-
-
-def _position(text: str) -> str:
-    """PA, AP or LATERAL, also from spellings such as 'AP Supine' and 'L'; else empty."""
-    word = text.upper().replace("-", " ").split()[:1]
-    if word in (["PA"], ["AP"]):
-        return word[0]
-    return "LATERAL" if word and word[0] in LATERALS else ""
