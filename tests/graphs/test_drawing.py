@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from radpair.graphs import extract, svg
-from radpair.graphs.network import STYLES, network_svg
-from radpair.graphs.schema import ANATOMY, MODIFY
+from radpair.graphs.network import BETWEEN, MARGIN, STYLES, lanes_of, look, network_svg
+from radpair.graphs.schema import ANATOMY, ENTITY_LABELS, MODIFY
 from radpair.graphs.summary import membership
 from radpair.records import Entity, Graph, Relation
 
@@ -129,3 +129,61 @@ def test_any_text_gives_well_formed_xml(text: str) -> None:
     entities = tuple(Entity(words[at], ANATOMY, at, at) for at in (0, 1))
     graph = Graph(" ".join(words), entities, (Relation(0, MODIFY, 1),))
     assert _drawn(graph).tag == f"{NS}svg"
+
+
+SIGNS = {"pneumonia": "?", "effusion": "\u2212", "enlarged": "", "Heart": ""}
+
+
+def test_signs_stand_in_the_boxes_of_text_and_graph() -> None:
+    graph = extract("Heart is enlarged. Possible pneumonia. No effusion.")
+    for root in (_drawn(graph), ElementTree.fromstring(network_svg(graph))):
+        found: dict[str, set[str]] = {}
+        for label in root.iter(f"{NS}text"):
+            sign = label.find(f"{NS}tspan")
+            found.setdefault(label.text or "", set()).add("" if sign is None else sign.text or "")
+        assert {word: found[word] for word in SIGNS} == {w: {s} for w, s in SIGNS.items()}
+
+
+def test_a_measurement_has_a_look_of_its_own_and_stands_in_the_legend() -> None:
+    root = _drawn(extract("Nodule of 4.5 cm."))
+    assert "measurement" in [label.text for label in root.iter(f"{NS}text")]
+    fills = {
+        group.find(f"{NS}text").text: group.find(f"{NS}rect").get("fill")
+        for group in root.iter(f"{NS}g")
+    }
+    assert fills["4.5 cm"] == STYLES["measurement"].fill != fills["Nodule"]
+
+
+STATES = {label: look(label) for label in ENTITY_LABELS}
+
+
+def test_every_label_has_a_look_that_tells_its_state() -> None:
+    assert set(STATES.values()) == set(STYLES)
+    for label, name in STATES.items():
+        assert (name == "absent") == label.endswith("absent")
+        assert (name == "uncertain") == label.endswith("uncertain")
+
+
+def test_names_are_cut_only_where_there_is_no_room() -> None:
+    graph = extract("Subcutaneous emphysema persists in the left chest wall.")
+    words = [label.text for label in _drawn(graph).iter(f"{NS}text")]
+    assert words.count("Subcutaneous emphysema") == 2
+    assert not any((word or "").endswith("\u2026") for word in words)
+
+
+@given(
+    st.lists(st.floats(0, 700), min_size=4, max_size=4).filter(any),
+    st.integers(300, 900),
+)
+def test_columns_share_the_width(needs: list[float], width: int) -> None:
+    lanes = lanes_of(needs, width)
+    used = [lanes[n] for n in range(4) if needs[n]]
+    assert all(lane >= 0 for lane, _ in lanes)
+    for (left, wide), (after, _) in itertools.pairwise(used):
+        assert left + wide <= after + 1e-6
+    assert used[0][0] >= 0
+    assert used[-1][0] + used[-1][1] <= width + 1e-6
+    room = width - 2 * MARGIN - BETWEEN * (len(used) - 1)
+    assert all(wide <= need + 1e-6 for (_, wide), need in zip(lanes, needs, strict=True))
+    if sum(needs) <= room:
+        assert [wide for _, wide in lanes] == pytest.approx(needs)

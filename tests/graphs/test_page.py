@@ -107,6 +107,8 @@ def test_nothing_of_a_report_can_act() -> None:
 def test_an_empty_report_says_why() -> None:
     assert "No graph: empty report." in page(extract(""), "r1", "")
     assert "No graph: only de-identification marks." in page(extract("XXXX ___"), "r1", "XXXX ___")
+    asked = "INDICATION: Edema?"
+    assert "No graph: only what was asked or done." in page(extract(asked), "r1", asked)
     assert "No entity in this text." in page(extract("Thank you."), "r1", "Thank you.")
 
 
@@ -135,3 +137,26 @@ def test_any_tokens_of_another_source_are_shown(tokens: list[str]) -> None:
         return
     found = Page(page(graph, "x", "an effusion text"))
     assert "".join(found.text.split()) == "".join(words)
+
+
+def test_signs_and_measurements_are_in_the_text_and_the_legend() -> None:
+    report = "Nodule of 4.5 cm. No effusion. Possible edema."
+    found = Page(content := page(extract(report), "r", report))
+    states = {words: state for state, words in found.marks.values()}
+    assert states == {
+        "Nodule": "present",
+        "4.5 cm": "measurement",
+        "effusion": "absent",
+        "edema": "uncertain",
+    }
+    assert "<mark class='measurement'>measurement</mark>" in content
+    assert 'mark.absent::after{content:"\u2212"}' in content
+    assert 'mark.uncertain::after{content:"?"}' in content
+
+
+def test_type_stays_readable_in_a_narrow_window() -> None:
+    content = page(extract("No effusion."), "r")
+    least = int(re.findall(r"svg {[^}]*min-width: (\d+)px", content)[0])
+    drawn = int(re.findall(r"<svg [^>]* width='(\d+)'", content)[0])
+    sizes = [float(size) for size in re.findall(r"<text [^>]*font-size='([\d.]+)'", content)]
+    assert min(sizes) * least / drawn >= 10

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from radpair.graphs.network import (
     GREY,
     MARGIN,
+    SIGN,
     STYLES,
     box,
     document,
@@ -66,14 +67,17 @@ def _text(graph: Graph, width: int, limit: int) -> tuple[list[str], float]:
             break
         shown = shorten(" ".join(spoken[piece.start : piece.stop]))
         entity = graph.entities[piece.entity] if piece.entity >= 0 else None
-        wide = text_width(shown) + (6 if entity else 0)
+        style = style_of(entity) if entity else None
+        wide = text_width(shown)
+        if style:
+            wide += 6 + (SIGN if style.sign else 0)
         if x + wide > width - MARGIN and x > MARGIN:
             x, y = float(MARGIN), y + _LINE
-        if entity:
-            drawn.append(box(x, y - 14, wide, 19, style_of(entity)))
-        drawn.append(
-            words(x + (3 if entity else 0), y, shown, style_of(entity).ink if entity else _INK)
-        )
+        if style:
+            drawn.append(box(x, y - 14, wide, 19, style))
+            drawn.append(words(x + 3, y, shown, style.ink, sign=style.sign))
+        else:
+            drawn.append(words(x, y, shown, _INK))
         x += wide + 4
     if len(spoken) > limit:
         more = f"... and {len(spoken) - limit} more words"
@@ -87,8 +91,10 @@ def _legend() -> list[str]:
     drawn, x = [], float(MARGIN)
     for style in STYLES.values():
         drawn.append(box(x, 12, 16, 12, style))
+        if style.sign:
+            drawn.append(words(x + 5, 21.5, style.sign, style.ink, 10))
         drawn.append(words(x + 21, 22.5, style.name, GREY, 11.5))
-        x += 36 + 6.2 * len(style.name)
+        x += 40 + text_width(style.name) * 11.5 / 13
     return drawn
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -22,21 +24,36 @@ class Style:
     fill: str
     ink: str
     dashes: str = ""
+    sign: str = ""
+    """Stands raised after the words."""
 
 
 STYLES = {
     "anatomy": Style("anatomy", "#dbe7f6", "#1d4f91"),
     "present": Style("observation present", "#fcdccb", "#a8380f"),
-    "uncertain": Style("uncertain", "#fdf0b5", "#6f5200", "1.5 2.5"),
-    "absent": Style("absent", "#ececef", "#4b5057", "5 3"),
+    "measurement": Style("measurement", "#e9e2f5", "#57368f"),
+    "uncertain": Style("uncertain", "#fdf0b5", "#6f5200", "1.5 2.5", "?"),
+    "absent": Style("absent", "#ececef", "#4b5057", "5 3", "\u2212"),
 }
 EDGES = {schema.MODIFY: "#7a7f87", schema.LOCATED_AT: "#2b5c9e", schema.SUGGESTIVE_OF: "#8a6400"}
 MARGIN, ROW, GAP, LONGEST = 14, 27.0, 5.0, 48
+BETWEEN, PADDING, SIGN = 24.0, 7.0, 7.0
+"""Between columns; left and right of a box's words; a sign's width. Pixels."""
 GREY = "#57606a"
 
 
+def look(label: str) -> str:
+    """Which of ``STYLES`` an entity label has: doubt and absence before what it is."""
+    for state in ("uncertain", "absent"):
+        if label.endswith(state):
+            return state
+    if "::measurement::" in label:
+        return "measurement"
+    return schema.state(label)
+
+
 def style_of(entity: Entity) -> Style:
-    return STYLES[schema.state(entity.label)]
+    return STYLES[look(entity.label)]
 
 
 def network_svg(graph: Graph, width: int = 660, limit: int = 1500) -> str:
@@ -88,11 +105,12 @@ def network(graph: Graph, shown: list[int], width: int, top: float) -> tuple[lis
         columns = _columns(graph, part, links)
         heights = _heights(links, columns)
         first = min(heights.values())
-        step = (width - 2 * MARGIN) / 4
-        for number, column in enumerate(columns):
-            for index in column:
-                wide = min(text_width(graph.entities[index].text) + 14, step - 12)
-                x = MARGIN + number * step + (step - wide) * number / 3
+        wides = {index: _wide(graph.entities[index]) for index in part}
+        needs = [max((wides[index] for index in column), default=0.0) for column in columns]
+        for number, (left, most) in enumerate(lanes_of(needs, width)):
+            for index in columns[number]:
+                wide = min(wides[index], most)
+                x = left + (most - wide) * number / 3
                 boxes[index] = (x, top + ROW / 2 + heights[index] - first, wide)
         top = max(boxes[index][1] for index in part) + ROW / 2 + GAP
     edges = [
@@ -103,6 +121,37 @@ def network(graph: Graph, shown: list[int], width: int, top: float) -> tuple[lis
     loose, bottom = _loose(graph, alone, width, top)
     nodes = [_node(graph.entities[index], boxes[index], index) for index in boxes]
     return [*edges, *nodes, *loose], bottom
+
+
+def lanes_of(needs: Sequence[float], width: int) -> list[tuple[float, float]]:
+    """Left edge and width of each column that needs so much; columns without need have no width.
+
+    A column gets what it needs where all fit beside each other; else the widest give way. Columns
+    stand where those of other parts do, as far as that is possible.
+    """
+    used = [number for number, need in enumerate(needs) if need]
+    room = width - 2 * MARGIN - BETWEEN * (len(used) - 1)
+    wides = [0.0] * len(needs)
+    for done, number in enumerate(sorted(used, key=lambda number: needs[number])):
+        wides[number] = min(needs[number], room / (len(used) - done))
+        room -= wides[number]
+    step, last = (width - 2 * MARGIN) / len(needs), len(needs) - 1
+    lefts = [MARGIN + n * step + (step - wide) * n / last for n, wide in enumerate(wides)]
+    free = float(MARGIN)
+    for number in used:
+        lefts[number] = max(lefts[number], free)
+        free = lefts[number] + wides[number] + BETWEEN
+    free = float(width - MARGIN)
+    for number in reversed(used):
+        lefts[number] = min(lefts[number], free - wides[number])
+        free = lefts[number] - BETWEEN
+    return list(zip(lefts, wides, strict=True))
+
+
+def _wide(entity: Entity) -> float:
+    """How wide a box must be for the words of an entity, and its sign."""
+    sign = SIGN if style_of(entity).sign else 0.0
+    return text_width(shorten(entity.text)) + sign + 2 * PADDING
 
 
 def _parts(
@@ -174,7 +223,7 @@ def _loose(graph: Graph, alone: list[int], width: int, top: float) -> tuple[list
     drawn = [words(MARGIN, top + ROW / 2 + 4, "without a relation", GREY, 11.5)]
     x, y = MARGIN + 112.0, top + ROW / 2
     for index in alone:
-        wide = min(text_width(graph.entities[index].text) + 14, width - 2.0 * MARGIN - 112)
+        wide = min(_wide(graph.entities[index]), width - 2.0 * MARGIN - 112)
         if x + wide > width - MARGIN and x > MARGIN + 112:
             x, y = MARGIN + 112.0, y + ROW
         drawn.append(_node(graph.entities[index], (x, y, wide), index))
@@ -206,12 +255,13 @@ def _node(entity: Entity, place: Box, index: int) -> str:
     x, y, wide = place
     style = style_of(entity)
     shown = shorten(entity.text)
-    while text_width(shown) > wide - 13 and len(shown) > 2:
+    room = wide - 2 * PADDING - (SIGN if style.sign else 0.0) + 1
+    while text_width(shown) > room and len(shown) > 2:
         shown = shorten(shown, len(shown) - 1)
     title = f"<title>{escape(shorten(entity.text, 200))} ({escape(entity.label)})</title>"
     return (
         f"<g data-e='{index}'>{title}{box(x, y - 10, wide, 20, style)}"
-        f"{words(x + 7, y + 4.5, shown, style.ink)}</g>"
+        f"{words(x + PADDING, y + 4.5, shown, style.ink, sign=style.sign)}</g>"
     )
 
 
@@ -224,7 +274,7 @@ def edge_legend(y: float) -> list[str]:
             f"stroke-width='1.3' marker-end='url(#tip-{kind})'/>"
         )
         drawn.append(words(x + 31, y, kind.replace("_", " "), GREY, 11.5))
-        x += 56 + 6.4 * len(kind)
+        x += 55 + text_width(kind) * 11.5 / 13
     return drawn
 
 
@@ -237,20 +287,41 @@ def box(x: float, y: float, wide: float, high: float, style: Style) -> str:
     )
 
 
-def words(x: float, y: float, text: str, ink: str, size: float = 13) -> str:
-    """Text with its baseline at ``y``, escaped."""
-    return f"<text x='{x:.1f}' y='{y:.1f}' fill='{ink}' font-size='{size}'>{escape(text)}</text>"
+def words(x: float, y: float, text: str, ink: str, size: float = 13, sign: str = "") -> str:
+    """Text with its baseline at ``y``, escaped, and a raised sign after it."""
+    raised = f"<tspan dx='1' dy='-4' font-size='10'>{escape(sign)}</tspan>" if sign else ""
+    return (
+        f"<text x='{x:.1f}' y='{y:.1f}' fill='{ink}' font-size='{size}'>{escape(text)}{raised}"
+        "</text>"
+    )
 
 
 def text_width(text: str) -> float:
-    """About how wide text of 13 px runs, letter by letter."""
-    return sum(_letter(letter) for letter in text)
+    """About how wide text of 13 px runs in Helvetica, letter by letter."""
+    return 13.4e-3 * sum(_letter(letter) for letter in text)
 
 
-def _letter(letter: str) -> float:
-    if letter in "iljtfrI.,:;'|()[]!- ":
-        return 4.1
-    return 9.8 if letter in "mwMW" or letter.isupper() else 7.2
+_WIDTHS = {
+    width: frozenset(letters)
+    for width, letters in (
+        (200, "ijl'|"),
+        (278, " !,./:;I[]\\ft"),
+        (333, '()-`r{}"'),
+        (500, "Jckvxyzs*^"),
+        (556, "#$_?Labdeghnopqu0123456789"),
+        (611, "FTZ+<=>~"),
+        (667, "&ABEKPSVXY"),
+        (722, "CDHNRUw"),
+        (778, "GOQ"),
+        (833, "Mm"),
+    )
+}
+"""Thousandths of the type's size."""
+_LETTERS = {letter: width for width, letters in _WIDTHS.items() for letter in letters}
+
+
+def _letter(letter: str) -> int:
+    return _LETTERS.get(letter, 1000 if unicodedata.east_asian_width(letter) in "WF" else 700)
 
 
 def shorten(text: str, longest: int = LONGEST) -> str:

@@ -11,9 +11,8 @@ from functools import cache
 from html import escape
 from importlib import resources
 
-from radpair.graphs import schema
 from radpair.graphs.drawing import pieces
-from radpair.graphs.network import STYLES, network_svg
+from radpair.graphs.network import STYLES, look, network_svg
 from radpair.graphs.summary import components
 from radpair.records import Graph
 from radpair.reports import is_empty, sections
@@ -49,7 +48,7 @@ def page(graph: Graph, title: str, report: str = "") -> str:
             f"<title>{_safe(title)}</title><style>{_style()}{_links(graph)}</style></head><body>",
             f"<header><h1>{_safe(title)}</h1><p>{note}</p></header><main>",
             f"<section><h2>Report</h2>{_legend()}{_text(graph, report)}{_unread(report)}</section>",
-            f"<section><h2>Graph</h2>{_graph(graph)}</section></main></body></html>\n",
+            f"<section><h2 class='wide'>Graph</h2>{_graph(graph, report)}</section></main></body></html>\n",
         ]
     )
 
@@ -61,6 +60,7 @@ def _style() -> str:
     return sheet + "".join(
         f"mark.{state}{{background:{style.fill};border-color:{style.ink};"
         f"border-style:{outline[style.dashes]}}}"
+        + (f'mark.{state}::after{{content:"{style.sign}"}}' if style.sign else "")
         for state, style in STYLES.items()
     )
 
@@ -83,7 +83,7 @@ def _legend() -> str:
 def _text(graph: Graph, report: str) -> str:
     """The text with a mark for every entity."""
     if not graph.text.strip():
-        return f"<p class='none'>{_why(graph)}</p>"
+        return f"<p class='none'>{_why(graph, report)}</p>"
     shown, tail = _spaced(graph.text.split(" "), read(report).body if report else "")
     hints = _hints(graph)
     parts = []
@@ -94,7 +94,7 @@ def _text(graph: Graph, report: str) -> str:
         if piece.entity < 0:
             parts.append(_safe(inside))
             continue
-        state = schema.state(graph.entities[piece.entity].label)
+        state = look(graph.entities[piece.entity].label)
         parts.append(
             f'<mark class="{state}" data-e="{piece.entity}" '
             f'title="{_safe(hints[piece.entity])}">{_safe(inside)}</mark>'
@@ -102,9 +102,9 @@ def _text(graph: Graph, report: str) -> str:
     return f"<div class='text'>{''.join(parts).lstrip()}{_safe(tail)}</div>"
 
 
-def _why(graph: Graph) -> str:
-    """Why there is no entity."""
-    reason = is_empty(graph.text)
+def _why(graph: Graph, report: str) -> str:
+    """Why there is no entity, in the words of the tables of reports without one."""
+    reason = read(report).reason if report else is_empty(graph.text)
     return f"No graph: {reason}." if reason else "No entity in this text."
 
 
@@ -156,10 +156,11 @@ def _unread(report: str) -> str:
     return f"<div class='aside'><h2>Not read</h2>{told}</div>" if told else ""
 
 
-def _graph(graph: Graph) -> str:
+def _graph(graph: Graph, report: str) -> str:
     if not graph.entities:
-        return f"<p class='none'>{_why(graph)}</p>"
-    return network_svg(graph, limit=_DRAWN)
+        return f"<p class='none'>{_why(graph, report)}</p>"
+    drawn = network_svg(graph, limit=_DRAWN)
+    return f"<div class='graph' role='region' aria-label='Graph' tabindex='0'>{drawn}</div>"
 
 
 def _links(graph: Graph) -> str:
