@@ -369,3 +369,18 @@ def test_real_patient_in_both_official_splits() -> None:
     studies = real("kermany-pneumonia", **options)
     assert len(studies) == 5840
     assert list(studies[0].labels) == ["No Finding", "Pneumonia", "bacteria", "virus"]
+
+
+def test_studies_and_views_know_their_rows(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("s,p,i,r\na,1,1.png,\nb,2,2.png,x\na,1,3.png,Clear.\n")
+    table = Table(
+        file=tmp_path / "t.csv",
+        root=tmp_path,
+        image_column="i",
+        patient_column="p",
+        study_column="s",
+        text_column="r",
+    )
+    found = {study.study_id: study for study in table.studies()}
+    assert [view.row for view in found["a"].views] == [2, 4]
+    assert (found["a"].row, found["b"].row) == (4, 3)

@@ -197,6 +197,7 @@ def test_study_without_views_is_left_out_with_its_reason(tmp_path: Path) -> None
         "kind": "image",
         "path": "",
         "study_id": "s00004",
+        "row": None,
         "reason": "the study has no image",
     }
 
@@ -241,7 +242,7 @@ def test_disk_that_refuses_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_impossible_options_are_refused(tmp_path: Path, fractions: tuple[float, ...]) -> None:
     with pytest.raises(StudySetError, match="sum to 1"):
         write(Gradients(4), tmp_path / "set", fractions=fractions)
-    with pytest.raises(StudySetError, match="size 8 is too small"):
+    with pytest.raises(StudySetError, match="size 8: give 32 to 10000"):
         write(Gradients(4), tmp_path / "set", size=8)
 
 
@@ -304,6 +305,7 @@ def test_table_of_files_reaches_the_set(tmp_path: Path) -> None:
         rows.append(f"{number}.png,p{number},report {number}")
     (tmp_path / "3.png").write_bytes(b"")
     (tmp_path / "5.png").unlink()
+    rows[8] = rows[8].replace("report 7", "___")
     (tmp_path / "t.csv").write_text("\n".join(rows))
     table = Table(
         file=tmp_path / "t.csv",
@@ -316,9 +318,14 @@ def test_table_of_files_reaches_the_set(tmp_path: Path) -> None:
     assert (summary.studies, summary.quarantined_images) == (10, 2)
     found = StudySet.open(tmp_path / "set")
     assert found.pixels(0).shape == (85, 64)
-    reasons = [row["reason"] for row in found.quarantine().to_pylist()]
-    assert reasons[0].startswith("3.png: is empty")
-    assert reasons[1].startswith("5.png: there is no such file")
+    entries = found.quarantine().to_pylist()
+    assert [(entry["kind"], entry["path"], entry["row"]) for entry in entries] == [
+        ("image", "3.png", 5),
+        ("image", "5.png", 7),
+        ("report", "7.png", 9),
+    ]
+    assert entries[0]["reason"].startswith("3.png: is empty")
+    assert entries[1]["reason"].startswith("5.png: there is no such file")
 
 
 class Deadly(Gradients):
@@ -341,3 +348,20 @@ def test_study_rows_may_have_several_views(tmp_path: Path) -> None:
     found = StudySet.open(tmp_path / "set")
     assert found.image_paths[-2:] == ["a.png", "b.png"]
     assert found.image_count.tolist() == [2, 2]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"processes": 0}, "--processes 0: give 1 or more"),
+        ({"processes": -1}, "--processes -1: give 1 or more"),
+        ({"size": 16}, "--size 16: give 32 to 10000 pixels"),
+        ({"size": 1_000_000}, "--size 1000000: give 32 to 10000 pixels"),
+    ],
+)
+def test_numbers_that_mean_nothing_are_refused(
+    tmp_path: Path, options: dict[str, int], words: str
+) -> None:
+    with pytest.raises(StudySetError, match=words):
+        write(Gradients(3), tmp_path / "set", **options)
+    assert not (tmp_path / "set").exists()

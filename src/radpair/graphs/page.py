@@ -48,7 +48,8 @@ def page(graph: Graph, title: str, report: str = "") -> str:
             f"<title>{_safe(title)}</title><style>{_style()}{_links(graph)}</style></head><body>",
             f"<header><h1>{_safe(title)}</h1><p>{note}</p></header><main>",
             f"<section><h2>Report</h2>{_legend()}{_text(graph, report)}{_unread(report)}</section>",
-            f"<section><h2 class='wide'>Graph</h2>{_graph(graph, report)}</section></main></body></html>\n",
+            f"<section><h2 class='wide'>Graph</h2>{_graph(graph, report)}</section>",
+            "</main></body></html>\n",
         ]
     )
 

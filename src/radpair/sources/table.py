@@ -204,7 +204,9 @@ class Table:
     ) -> Study:
         patient = self._one(study_id, [row for row, _, _ in rows], self.patient_column)
         views = tuple(
-            View(path, position(row.cells[self.view_column]) if self.view_column else "")
+            View(
+                path, position(row.cells[self.view_column]) if self.view_column else "", row.number
+            )
             for row, path, _ in rows
             if path
         )
@@ -216,7 +218,14 @@ class Table:
             labels=self._merged(study_id, rows),
             split=splits.get(patient, ""),
             attributes={name: rows[0][0].cells[name] for name in self.attribute_columns},
+            row=self._report_row([row for row, _, _ in rows]).number,
         )
+
+    def _report_row(self, rows: Sequence[Row]) -> Row:
+        """The first row of a study that holds its report; the first of all where none does."""
+        if self.text_column is None:
+            return rows[0]
+        return next((row for row in rows if row.cells[self.text_column]), rows[0])
 
     def _one(self, study_id: str, rows: Sequence[Row], column: str | None) -> str:
         """The value that the rows of a study agree on; blank rows do not count."""

@@ -90,7 +90,7 @@ def read_record(out: Path, index: int) -> dict[str, Any] | None:
 def _write(source: AnySource, part: Part, out: Path, size: int, fingerprint: str) -> dict[str, Any]:
     studies: list[dict[str, Any]] = []
     images: list[dict[str, Any]] = []
-    quarantine: list[dict[str, str]] = []
+    quarantine: list[dict[str, Any]] = []
     with atomic(out / shard_name(part.index)) as shard:
         for study in part.studies:
             kept = 0
@@ -98,7 +98,7 @@ def _write(source: AnySource, part: Part, out: Path, size: int, fingerprint: str
                 try:
                     pixels = _pixels(source, study, number, size)
                 except ImageError as error:
-                    quarantine.append(_entry(IMAGE, view.path, study, str(error)))
+                    quarantine.append(_entry(IMAGE, view.path, study, str(error), view.row))
                     continue
                 place = {"study": len(studies), "path": view.path, "position": view.position}
                 height, width = pixels.shape
@@ -143,7 +143,7 @@ def _pixels(source: AnySource, study: Study, number: int, size: int) -> NDArray[
     return shrink(pixels, size)
 
 
-def _study_row(study: Study, images: int, quarantine: list[dict[str, str]]) -> dict[str, Any]:
+def _study_row(study: Study, images: int, quarantine: list[dict[str, Any]]) -> dict[str, Any]:
     reason = is_empty(study.report)
     if reason is not None:
         path = study.views[0].path if study.views else ""
@@ -170,5 +170,8 @@ def _graph_row(graph: Graph | None) -> Mapping[str, Any] | None:
     return None if graph is None else asdict(graph)
 
 
-def _entry(kind: str, path: str, study: Study, reason: str) -> dict[str, str]:
-    return {"kind": kind, "path": path, "study_id": study.study_id, "reason": reason}
+def _entry(
+    kind: str, path: str, study: Study, reason: str, row: int | None = None
+) -> dict[str, Any]:
+    row = study.row if row is None else row
+    return {"kind": kind, "path": path, "study_id": study.study_id, "row": row, "reason": reason}

@@ -44,8 +44,15 @@ IMAGE_SCHEMA = pa.schema(
     ]
 )
 QUARANTINE_SCHEMA = pa.schema(
-    [(name, pa.string()) for name in ("kind", "path", "study_id", "reason")]
+    [
+        ("kind", pa.string()),
+        ("path", pa.string()),
+        ("study_id", pa.string()),
+        ("row", pa.int64()),
+        ("reason", pa.string()),
+    ]
 )
+"""``row`` is that of the source's table, null where the source is none."""
 
 
 def finish(out: Path, parts: int, plan: dict[str, Any]) -> dict[str, Any]:

@@ -39,6 +39,9 @@ from radpair.studyset.tables import finish
 PART = 256
 """Studies in one part, and so in one pixel shard."""
 
+SIZES = (32, 10_000)
+"""Pixels; no picture that is read has a shorter side above the larger (``images.limits``)."""
+
 AHEAD = 3
 """Parts handed out for each process, so that none waits and memory stays flat."""
 
@@ -105,6 +108,8 @@ def write(
     Raises ``StudySetError``, and ``SourceError`` from the source.
     """
     out = Path(out)
+    if processes is not None and processes < 1:
+        raise StudySetError(f"--processes {processes}: give 1 or more, or leave it out")
     plan = _plan(source, size, seed, check_fractions(fractions))
     with writing_to(out), _claimed(out):
         if (out / MANIFEST).is_file():
@@ -130,8 +135,8 @@ def summary_of(out: Path, manifest: dict[str, Any], was_complete: bool = True) -
 
 
 def _plan(source: AnySource, size: int, seed: int, fractions: tuple[float, ...]) -> dict[str, Any]:
-    if size < 32:
-        raise StudySetError(f"size {size} is too small for a radiograph; give at least 32 pixels")
+    if not SIZES[0] <= size <= SIZES[1]:
+        raise StudySetError(f"--size {size}: give {SIZES[0]} to {SIZES[1]} pixels")
     return {
         "source": {"name": source.name, "options": source.options()},
         "options": {"size": size, "seed": seed, "fractions": list(fractions), "part": PART},
