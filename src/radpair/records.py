@@ -22,7 +22,7 @@ class View:
     """Relative to the source's root; in messages and tables it names the image."""
     position: str = ""
     """``PA``, ``AP``, ``LATERAL``, or empty where it is not known."""
-    row: int | None = None
+    row: int | None = field(default=None, compare=False)
     """Where the source is a table: the row that names the image, as a spreadsheet counts it."""
 
 
@@ -75,7 +75,7 @@ class Study:
     """Further facts such as ``sex`` and ``age``."""
     graph: Graph | None = None
     """The graph that came with the source, if one did."""
-    row: int | None = None
+    row: int | None = field(default=None, compare=False)
     """Where the source is a table: the row of the report, or the study's first."""
 
 
