@@ -24,6 +24,11 @@ class View:
     """``PA``, ``AP``, ``LATERAL``, or empty where it is not known."""
     row: int | None = field(default=None, compare=False)
     """Where the source is a table: the row that names the image, as a spreadsheet counts it."""
+    frame: int | None = None
+    """Of a file with several frames, the one that is meant, from 1."""
+    fault: str = ""
+    """Why the source knows that the image cannot be used; the study set quarantines it with this
+    sentence, which names the path."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -170,6 +170,19 @@ def test_deflated_file_is_read_and_a_bomb_is_not(
         decode(path)
 
 
+def test_a_chosen_frame_is_that_one(tmp_path: Path) -> None:
+    frames = [ramp(10 * number, 240, np.uint8) for number in (1, 2, 3)]
+    content = b"".join(frame.tobytes() for frame in frames)
+    several = dicom(tmp_path / "several", frames[0], NumberOfFrames=3, PixelData=content)
+    single = dicom(tmp_path / "single", frames[1])
+    for number, frame in enumerate(frames, 1):
+        np.testing.assert_array_equal(decode(several, frame=number), frame)
+    np.testing.assert_array_equal(decode(single, frame=2), frames[1])
+    for number in (0, 4, -1):
+        with pytest.raises(ImageError, match=rf"holds 3 frames and no number {number}"):
+            decode(several, frame=number)
+
+
 def _frames(path: Path) -> None:
     dicom(path, ramp(0, 9), NumberOfFrames=3, PixelData=ramp(0, 9).tobytes() * 3)
 

@@ -20,11 +20,14 @@ HEAD = 256
 """Bytes that tell the format."""
 
 
-def decode(path: Path | str, size: int | None = None) -> NDArray[np.uint8]:
+def decode(
+    path: Path | str, size: int | None = None, frame: int | None = None
+) -> NDArray[np.uint8]:
     """The grey picture in a file: uint8 ``[height, width]``, 0 black (air) to 255 white (dense).
 
     With ``size`` the shorter side is reduced to that many pixels by area averaging, aspect ratio
     kept; a smaller image keeps its own size. The format is told by content, not by extension.
+    ``frame``, from 1, is the one to take of a DICOM file with several.
 
     8-bit pictures keep their values. 16-bit, 32-bit and float pictures are stretched so that
     their darkest pixel is 0 and their brightest 255. Colour becomes ITU-R 601 luma; transparent
@@ -37,18 +40,18 @@ def decode(path: Path | str, size: int | None = None) -> NDArray[np.uint8]:
     path = Path(path)
     head = _head(path)
     try:
-        pixels = _read(path, head, size)
+        pixels = _read(path, head, size, frame)
     except MemoryError as error:
         raise unreadable(path, "asks for more memory than there is") from error
     check_picture(path, pixels)
     return pixels if size is None else shrink(pixels, size)
 
 
-def _read(path: Path, head: bytes, size: int | None) -> NDArray[np.uint8]:
+def _read(path: Path, head: bytes, size: int | None, frame: int | None) -> NDArray[np.uint8]:
     if _is_dicom(head):
         from radpair.images.dicom import read_dicom
 
-        return read_dicom(path)
+        return read_dicom(path, frame)
     from radpair.images.raster import read_raster
 
     return read_raster(path, head, size)

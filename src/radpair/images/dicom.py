@@ -39,17 +39,18 @@ GROUP_LENGTH_END = 144
 """Where the file meta information begins that its group length counts."""
 
 
-def read_dicom(path: Path) -> NDArray[np.uint8]:
+def read_dicom(path: Path, frame: int | None = None) -> NDArray[np.uint8]:
     """The picture in a DICOM file: uint8 ``[height, width]``, 0 black (air) to 255 white.
 
-    Raises ``ImageError`` for a file without pixels, with several frames, damaged, truncated, too
-    small or too large, or of a transfer syntax that no installed decoder reads.
+    ``frame``, from 1, says which one of several is meant; a single one needs no telling.
+    Raises ``ImageError`` for a file without pixels, with several frames and none chosen, damaged,
+    truncated, too small or too large, or of a transfer syntax that no installed decoder reads.
     """
     with _quiet():
         content = path.read_bytes()
-        _check_header(path, _parse(path, content, pixels=False))
+        several = _check_header(path, _parse(path, content, pixels=False), frame)
         data = _parse(path, content, pixels=True)
-        values = _stored(path, data)
+        values = _stored(path, data, frame if several else None)
         try:
             return _picture(path, data, values)
         except (ImageError, MemoryError):
@@ -104,19 +105,26 @@ def _refuse_inflation(path: Path, content: bytes) -> None:
             rest = inflater.unconsumed_tail
 
 
-def _check_header(path: Path, header: Dataset) -> None:
-    """Raises ``ImageError`` for what can be refused before pixels are read."""
+def _check_header(path: Path, header: Dataset, frame: int | None) -> bool:
+    """Whether there are several frames, of which ``frame`` is one.
+
+    Raises ``ImageError`` for what can be refused before pixels are read.
+    """
     rows, columns = (_number(path, header, name) for name in ("Rows", "Columns"))
     if rows is None or columns is None:
         kind = str(header.get("Modality", "") or "unknown")[:16]
         raise unreadable(path, f"is a DICOM file without an image (modality {kind})")
     frames = _number(path, header, "NumberOfFrames")
-    if frames is not None and frames != 1:
+    several = frames is not None and frames != 1
+    if several and frame is None:
         raise ImageError(
-            f"{path}: holds {frames} frames where a radiograph has one; export the frame that is "
-            "meant as its own file"
+            f"{path}: holds {frames} frames where a radiograph has one; choose a frame, or export "
+            "the one that is meant as its own file"
         )
+    if several and not 1 <= (frame or 0) <= (frames or 0):
+        raise ImageError(f"{path}: holds {frames} frames and no number {frame}; choose another")
     check_shape(path, rows, columns)
+    return several
 
 
 def _number(path: Path, data: Dataset, keyword: str) -> int | None:
@@ -129,13 +137,13 @@ def _number(path: Path, data: Dataset, keyword: str) -> int | None:
         raise unreadable(path, f"its DICOM tag {keyword} is not a number") from error
 
 
-def _stored(path: Path, data: Dataset) -> NDArray[Any]:
-    """Stored values ``[height, width]``, or RGB ``[height, width, 3]``."""
+def _stored(path: Path, data: Dataset, frame: int | None) -> NDArray[Any]:
+    """Stored values ``[height, width]``, or RGB ``[height, width, 3]``, of one frame."""
     syntax = _syntax(data)
     if not any(name in data for name in ("PixelData", "FloatPixelData", "DoubleFloatPixelData")):
         raise unreadable(path, "is a truncated DICOM file: its pixel data is missing")
     try:
-        values = np.asarray(pixel_array(data))
+        values = np.asarray(pixel_array(data, index=None if frame is None else frame - 1))
     except MemoryError:
         raise
     except Exception as error:  # each decoder raises its own errors

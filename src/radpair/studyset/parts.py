@@ -126,11 +126,14 @@ def _write(source: AnySource, part: Part, out: Path, size: int, fingerprint: str
 
 
 def _pixels(source: AnySource, study: Study, number: int, size: int) -> NDArray[np.uint8]:
-    name = study.views[number].path
+    view = study.views[number]
+    name = view.path
+    if view.fault:
+        raise ImageError(view.fault)
     if isinstance(source, FileSource):
         path = source.path_of(study, number)
         try:
-            return decode(path, size)
+            return decode(path, size, view.frame)
         except ImageError as error:  # a study set names images by their relative path
             raise ImageError(str(error).replace(str(path), name)) from error
     pixels = source.read(study, number)
