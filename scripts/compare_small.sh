@@ -19,5 +19,6 @@ radpair ingest table "$data/cxr-notes/metadata.csv" --out "$out/notes" --size 14
 radpair graphs "$out/notes"
 
 radpair compare "random:$demo/igc-small" "$demo/igc-small" "$demo/convirt-small" \
-    --data "phantom=$demo/set" "$out/nih" "$out/kermany" "$out/notes" \
-    --no-images nih kermany notes --out "$out/compare"
+    --data "phantom=$demo/set" "NIH ChestX-ray14=$out/nih" \
+    "paediatric pneumonia=$out/kermany" "cxr-notes=$out/notes" \
+    --no-images "NIH ChestX-ray14" "paediatric pneumonia" cxr-notes --out "$out/compare"

@@ -15,10 +15,10 @@ from radpair.comparison.kept import Kept, Unit, unit_key
 from radpair.comparison.maps import MOST, draw_map
 from radpair.comparison.measured import Scored, measure, sample_of
 from radpair.comparison.needed import _crossing, labels_needed, told
-from radpair.comparison.pairs import correct_means
+from radpair.comparison.pairs import correct_means, label_difference
 from radpair.comparison.partners import _nearest
 from radpair.comparison.runs import _distinct
-from radpair.evaluation.bootstrap import bootstrap, interval
+from radpair.evaluation.bootstrap import bootstrap, difference, interval
 from radpair.evaluation.statistics import auroc
 
 SIZES = np.array([10.0, 100.0, 1000.0])
@@ -83,6 +83,43 @@ def test_a_better_encoder_needs_fewer_labels() -> None:
     assert labels_needed(better, unit(0.0, 1000, runs=1, seed=6), 0)["studies"] == 10
     assert told({"studies": 10.0, "low": 10.0, "high": None, "budgets": [10, 100]}) == (
         "10 or fewer [10 or fewer, not reached]"
+    )
+
+
+def noisy_pair(seed: int, spread: float) -> list[Unit]:
+    """Two models of equal worth whose figures vary by the draw of labels."""
+    rng = np.random.default_rng(seed)
+    truth = (rng.random((120, 2)) < 0.4).astype(float)
+    people, base = [f"p{row // 2}" for row in range(120)], rng.normal(size=(120, 2))
+    found = []
+    for _ in range(2):
+        noise = 0.7 * rng.normal(size=(5, 120, 2)) + 0.7 * base
+        scores = noise + truth * (1 + spread * rng.normal(size=(5, 1, 2)))
+        found.append(measure(Scored(("a", "b"), scores, None, {}), truth, people, 200, 0))
+    return found
+
+
+def test_luck_in_the_draw_of_labels_is_no_difference() -> None:
+    """Resampling patients alone would call equal models different in two of three cases."""
+    bench = SimpleNamespace(one_study_a_patient=False)
+    over_draws, patients_alone = [], []
+    for seed in range(60):
+        pair = noisy_pair(seed, 0.8)
+        over_draws.append(label_difference(*pair, bench, 0.95)["metrics"]["auroc"]["macro"]["p"])
+        patients_alone.append(difference(*(sample_of(one, "auroc") for one in pair)).macro.p)
+    assert np.mean(np.array(over_draws) < 0.05) <= 0.12
+    assert np.mean(np.array(patients_alone) < 0.05) > 0.4
+
+
+def test_a_real_difference_shows_over_draws() -> None:
+    bench = SimpleNamespace(one_study_a_patient=False)
+    strong, worse = (measure(*scored(shift, 5, seed), 200, 0) for shift, seed in ((1.5, 1), (0, 3)))
+    gap = label_difference(strong, worse, bench, 0.95)["metrics"]["auroc"]
+    assert gap["macro"]["p"] < 0.01
+    assert gap["macro"]["low"] < gap["macro"]["value"] < gap["macro"]["high"]
+    back = label_difference(worse, strong, bench, 0.95)["metrics"]["auroc"]["macro"]
+    assert (back["value"], back["low"]) == pytest.approx(
+        (-gap["macro"]["value"], -gap["macro"]["high"])
     )
 
 

@@ -33,6 +33,7 @@ from radpair.comparison.compare_words import (
     p_text,
     signed_cell,
     summary,
+    titles,
 )
 from radpair.comparison.compared_figures import main_metric
 from radpair.comparison.needed import told
@@ -70,18 +71,17 @@ def _head(found: Found) -> str:
         f"{' · '.join(names)}, on {' · '.join(sets)}. Said in words below is only what holds after "
         "correction for several comparisons."
     )
-    boxes = "".join(_box(heading, lines, found) for heading, lines in summary(found))
+    boxes = "".join(_box(name, tested, lines, found) for name, tested, lines in summary(found))
     return f'<header><h1>{TITLE}</h1><p class="lead">{escape(lead)}</p></header>{boxes}'
 
 
-def _box(heading: str, lines: Sequence[str], found: Found) -> str:
-    name, _, rest = heading.partition(": ")
+def _box(name: str, tested: str, lines: Sequence[str], found: Found) -> str:
     one = next(one for one in found["sets"] if one["name"] == name)
     badge = '<span class="badge">synthetic studies</span>' if one["synthetic"] else ""
     items = "".join(f"<li>{_told(line)}</li>" for line in lines)
     return (
         f'<div class="words"><h3><a href="#{_anchor(name)}">{escape(name)}</a> {badge}'
-        f"<small>{escape(rest)}</small></h3><ul>{items}</ul></div>"
+        f"<small>{escape(tested)}</small></h3><ul>{items}</ul></div>"
     )
 
 
@@ -102,7 +102,7 @@ def _table(found: Found, colours: Mapping[str, str]) -> str:
     for one in found["sets"]:
         body += f'<tr class="set"><th colspan="{1 + len(colours)}">{escape(one["name"])}</th></tr>'
         mine = [row for row in found["results"] if row["set"] == one["name"]]
-        for title in dict.fromkeys(row["title"] for row in mine):
+        for title in titles(found, one["name"]):
             body += _table_row([row for row in mine if row["title"] == title], len(one["labels"]))
     reasons = "".join(
         f"<li>{escape(one['name'])} · {escape(line)}</li>"
@@ -128,11 +128,6 @@ def _table_row(rows: Sequence[Mapping[str, Any]], labels: int) -> str:
     """One protocol; ``labels`` are the set's."""
     metric = main_metric(rows[0]["task"])
     there = [row for row in rows if not row["why_not"]]
-    if not there:
-        return (
-            f'<tr class="none"><th scope="row">{escape(rows[0]["title"])}</th>'
-            f'<td colspan="{len(rows)}">not applicable</td></tr>'
-        )
     facts = there[0]["facts"]
     parts = []
     if rows[0]["task"] == "retrieval":
@@ -194,10 +189,10 @@ def _differences(found: Found, name: str) -> str:
     content = ""
     for first, second in dict.fromkeys(map(models_of, gaps)):
         mine = [gap for gap in gaps if models_of(gap) == (first, second)]
-        titles = [_short(gap) for gap in mine]
+        names = [_short(gap) for gap in mine]
         content += (
             f'<h4>{escape(first)} <span class="minus">minus</span> {escape(second)}</h4>'
-            f"{difference_chart(mine, titles, level)}"
+            f"{difference_chart(mine, names, level)}"
             f'<details class="quiet"><summary>p-values, and finding by finding</summary>'
             f"{_gap_table(mine, level)}{_label_gaps(mine)}</details>"
         )
@@ -209,10 +204,10 @@ def _differences(found: Found, name: str) -> str:
 
 
 def _short(gap: Mapping[str, Any]) -> str:
-    titles = [end["title"] for end in gap["ends"]]
-    if titles[0] == titles[1]:
-        return str(titles[0])
-    kinds = [title.removeprefix("zero-shot, ").removesuffix(" prompts") for title in titles]
+    first, second = (str(end["title"]) for end in gap["ends"])
+    if first == second:
+        return first
+    kinds = [t.removeprefix("zero-shot, ").removesuffix(" prompts") for t in (first, second)]
     return f"zero-shot, {kinds[0]} / {kinds[1]} prompts"
 
 

@@ -13,6 +13,7 @@ from radpair.comparison.compare_words import (
     p_text,
     signed_cell,
     summary,
+    titles,
 )
 from radpair.comparison.compared_figures import main_metric
 from radpair.comparison.needed import told
@@ -28,9 +29,8 @@ METRIC = (
 def screen(found: Found) -> str:
     """What ``radpair compare`` prints."""
     blocks = []
-    for heading, sentences in summary(found):
-        blocks.append("\n".join([heading, *(f"  {sentence}" for sentence in sentences)]))
-        name = heading.split(": ")[0]
+    for name, tested, sentences in summary(found):
+        blocks.append("\n".join([f"{name}: {tested}", *(f"  {one}" for one in sentences)]))
         blocks.append(_aligned(main_table(found, name)))
     return "\n\n".join(blocks)
 
@@ -38,8 +38,8 @@ def screen(found: Found) -> str:
 def markdown(found: Found) -> str:
     """The whole report without pictures."""
     parts = [f"# {TITLE}", "## In words"]
-    for heading, sentences in summary(found):
-        parts.append(f"**{heading}**\n\n" + "\n".join(f"- {one}" for one in sentences))
+    for name, tested, sentences in summary(found):
+        parts.append(f"**{name}**: {tested}\n\n" + "\n".join(f"- {one}" for one in sentences))
     parts += ["## All protocols", METRIC.format(level=100 * found["settings"]["level"])]
     for one in found["sets"]:
         reasons = "\n".join(f"- {line}" for line in not_applicable(found, one["name"]))
@@ -58,9 +58,11 @@ def markdown(found: Found) -> str:
 
 
 DIFFERENCES = (
-    "First model minus second on the same tested studies, patients resampled together. p is for "
-    "the mean over findings, Holm's correction over the pairs of models in that protocol; findings "
-    "apart counts those whose own p, corrected over findings, is below 0.05."
+    "First model minus second on the same tested studies and the same draws of labels. Patients "
+    "are resampled together for both models; where labels were drawn several times, the spread "
+    "between draws counts too. p is for the mean over findings, Holm's correction over the pairs "
+    "of models in that protocol; findings apart counts those whose own p, corrected over findings, "
+    "is below 0.05."
 )
 NEEDED = (
     "Labelled studies at which a model's linear probe reaches the other's AUROC with all labels, "
@@ -69,11 +71,11 @@ NEEDED = (
 
 
 def main_table(found: Found, name: str) -> list[list[str]]:
-    """Protocols down, models across, of one set."""
+    """Protocols that some model could be asked down, models across, of one set."""
     models = [model["name"] for model in found["models"]]
     rows = [["protocol", *models]]
     mine = [row for row in found["results"] if row["set"] == name]
-    for title in dict.fromkeys(row["title"] for row in mine):
+    for title in titles(found, name):
         by_model = {row["model"]: row for row in mine if row["title"] == title}
         labels = next(len(one["labels"]) for one in found["sets"] if one["name"] == name)
         rows.append(

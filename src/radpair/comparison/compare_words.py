@@ -12,9 +12,11 @@ from radpair.evaluation.report.marks import NONE, number, percent, signed
 Found = Mapping[str, Any]
 
 
-def summary(found: Found) -> list[tuple[str, list[str]]]:
-    """A heading and its sentences for every study set."""
-    return [(_heading(one), list(_sentences(found, one["name"]))) for one in found["sets"]]
+def summary(found: Found) -> list[tuple[str, str, list[str]]]:
+    """Every study set's name, what was tested of it, and sentences."""
+    return [
+        (one["name"], _tested(one), list(_sentences(found, one["name"]))) for one in found["sets"]
+    ]
 
 
 def ahead(gap: Mapping[str, Any], level: float) -> int:
@@ -68,14 +70,18 @@ def listed(words: Sequence[str]) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
-def _heading(one: Mapping[str, Any]) -> str:
+def titles(found: Found, name: str) -> list[str]:
+    """The protocols that some model could be asked on this set, in order."""
+    mine = [row for row in found["results"] if row["set"] == name]
+    asked = {row["title"] for row in mine if not row["why_not"]}
+    return [title for title in dict.fromkeys(row["title"] for row in mine) if title in asked]
+
+
+def _tested(one: Mapping[str, Any]) -> str:
     tested = one["test"]
     kind = "synthetic studies" if one["synthetic"] else "studies"
     labels = f"{len(one['labels'])} findings" if one["labels"] else "no labels"
-    return (
-        f"{one['name']}: {tested['studies']:,} {kind} of {tested['patients']:,} patients tested, "
-        f"{labels}"
-    )
+    return f"{tested['studies']:,} {kind} of {tested['patients']:,} patients tested, {labels}"
 
 
 def _sentences(found: Found, name: str) -> Iterator[str]:
@@ -180,9 +186,10 @@ def _best_retrieval(found: Found, name: str) -> Iterator[str]:
     if not rows:
         return
     best = max(rows, key=lambda row: row["metrics"]["recall_10"]["macro"]["value"])
-    recall = best["metrics"]["recall_10"]["macro"]["value"]
+    recall, chance = best["metrics"]["recall_10"]["macro"], best["facts"]["chance"]["recall_10"]
+    doubt = ", and its interval holds that too" if recall["low"] <= chance else ""
     yield (
         f"The best retrieval is {best['title']} by {best['model']}: the right one is among the "
-        f"first ten of {best['facts']['studies']:,} in {percent(round(recall, 3))} of queries "
-        f"(at random {percent(round(best['facts']['chance']['recall_10'], 3))})."
+        f"first ten of {best['facts']['studies']:,} in {percent(round(recall['value'], 3))} of "
+        f"queries (at random {percent(round(chance, 3))}{doubt})."
     )

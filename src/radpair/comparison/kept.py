@@ -22,7 +22,7 @@ from radpair import __version__
 from radpair.errors import EvaluationError
 from radpair.models.folder import write_atomically
 
-_FORM = "radpair.compare.unit/1"
+_FORM = "radpair.compare.unit/2"
 
 
 @dataclass(frozen=True)

@@ -40,8 +40,9 @@ def measure(
     """Every metric of ``scored`` with its resamples over ``patients``; ``truth [studies, labels]``.
 
     Arrays: ``scores``; per metric ``M.value [labels]``, ``M.draws [resamples, labels]``,
-    ``M.left_out [groups, labels]``, ``M.runs [runs]`` (each run's mean over labels) and for AUROC
-    ``M.run_draws [runs, resamples]``.
+    ``M.left_out [groups, labels]``, ``M.runs [runs]`` (each run's mean over labels) and for the
+    ranked ones each run's own ``M.run_values [runs, labels]`` and ``M.run_draws [runs, resamples,
+    labels]``.
     """
     arrays: dict[str, NDArray[Any]] = {"scores": scored.scores}
     notes: dict[str, list[str | None]] = {}
@@ -59,8 +60,10 @@ def measure(
                 f"{name}.runs": np.array([mean_over_labels(one.value[None])[0] for one in each]),
             }
             notes[name] = list(whole.notes)
-            if name == "auroc":
-                arrays[f"{name}.run_draws"] = np.stack([mean_over_labels(o.draws) for o in each])
+            if name in RANKED:
+                arrays[f"{name}.run_values"] = np.stack([one.value for one in each])
+                drawn = np.stack([one.draws for one in each])
+                arrays[f"{name}.run_draws"] = drawn.astype(np.float32)
     facts = {"labels": list(scored.labels), "notes": notes, **scored.facts}
     return Unit(arrays, facts)
 

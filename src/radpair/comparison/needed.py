@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from radpair.comparison.kept import Unit
+from radpair.comparison.measured import mean_over_labels
 from radpair.evaluation.statistics import Floats
 
 
@@ -66,7 +67,7 @@ def _mean(unit: Unit) -> float:
 
 def _drawn(unit: Unit, rng: np.random.Generator) -> Floats:
     """The mean AUROC in each resample of patients, over as many draws taken with replacement."""
-    runs = unit.arrays["auroc.run_draws"]
+    runs = np.stack([mean_over_labels(one) for one in unit.arrays["auroc.run_draws"]])
     chosen = rng.integers(0, len(runs), size=runs.shape)
     found: Floats = np.take_along_axis(runs, chosen, axis=0).mean(axis=0)
     return found
