@@ -44,10 +44,10 @@ def test_a_dataset_is_a_file_source_whose_options_do_not_name_its_place(tmp_path
     for folder in ("here", "there"):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "t.csv").write_text("a\n1\n")
-    here = One(root=tmp_path / "here", other=Path("reports"))
+    here = One(root=tmp_path / "here", other=Path("one/reports"))
     assert isinstance(here, FileSource)
     options = here.options()
-    assert options == One(root=tmp_path / "there", other=Path("reports")).options()
+    assert options == One(root=tmp_path / "there", other=Path("b/reports")).options()
     assert options["kinds"] == ["a", "b"]
     assert options["other"] == "reports"
     (tmp_path / "there" / "t.csv").write_text("a\n2\n")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from radpair.errors import SourceError, nearest
 from radpair.records import FileSource
+from radpair.sources.mimic_cxr import MimicCxr
 from radpair.sources.table import Table
 
 SOURCES: dict[str, type[FileSource]] = {
     "table": Table,
+    "mimic-cxr": MimicCxr,
 }
 """Every source of files, by the word that ``radpair ingest`` takes."""
 

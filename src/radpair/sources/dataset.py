@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar, TypeVar
 
 from radpair.errors import SourceError
-from radpair.records import Study
+from radpair.records import ABSENT, NOT_GIVEN, PRESENT, UNCERTAIN, Study
+from radpair.sources.labels import number
+from radpair.sources.tabular import Row, column_names, iterate_rows
 
 T = TypeVar("T")
 GZIPPED = ".gz"
@@ -44,7 +46,7 @@ class Dataset(ABC):
         return ()
 
     def options(self) -> dict[str, Any]:
-        """The options, and the hashes of the tables. Where the folder lies does not matter."""
+        """The options, and the hashes of the tables; of paths only the last name."""
         given = {
             field.name: _json(getattr(self, field.name))
             for field in fields(self)
@@ -121,10 +123,57 @@ def share_of(patient_id: str) -> float:
 
 def _json(value: Any) -> Any:
     if isinstance(value, Path):
-        return str(value)
+        return value.name
     return [_json(part) for part in value] if isinstance(value, (tuple, list)) else value
 
 
 def _sha256(file: Path) -> str:
     with file.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+class StudyLabels:
+    """The labels of many studies by their ids, one byte a label."""
+
+    _VALUES = (ABSENT, PRESENT, UNCERTAIN, NOT_GIVEN)
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._names = tuple(names)
+        self._known: dict[str, bytes] = {}
+
+    def __contains__(self, study_id: str) -> bool:
+        return study_id in self._known
+
+    def put(self, study_id: str, labels: Mapping[str, float]) -> None:
+        values = (labels[name] for name in self._names)
+        self._known[study_id] = bytes(
+            3 if value != value else self._VALUES.index(value) for value in values
+        )
+
+    def of(self, study_id: str) -> dict[str, float]:
+        """The labels of a study, all NaN where nothing is known of it."""
+        codes = self._known.get(study_id, bytes([3]) * len(self._names))
+        return {name: self._VALUES[code] for name, code in zip(self._names, codes, strict=True)}
+
+
+def labels_by_study(file: Path, key: str, beside: Iterable[str] = ()) -> StudyLabels:
+    """A table with one row a study: ``key``, columns ``beside`` that are no labels, and labels.
+
+    Raises ``SourceError`` naming the row of a second row for a study, and of an impossible label.
+    """
+    names = [name for name in column_names(file) if name and name not in {key, *beside}]
+    labels = StudyLabels(names)
+    for row in iterate_rows(file, [key, *names]):
+        study_id = row.cells[key]
+        if study_id in labels:
+            raise SourceError(
+                f"{file}, row {row.number}: study '{study_id}' stands here a second time; "
+                "download the table again"
+            )
+        labels.put(study_id, label_row(file, row, names))
+    return labels
+
+
+def label_row(file: Path, row: Row, names: Sequence[str]) -> dict[str, float]:
+    """The labels in one row: columns of 1, 0, -1 or blank. Raises ``SourceError``."""
+    return {name: number(file, row, name) for name in names}

@@ -34,7 +34,7 @@ def row_labels(
     """
     if len(columns) == 1 and _holds_names(row.cells[columns[0]] for row in rows):
         return _named(file, rows, columns[0], separator)
-    return [{name: _number(file, row, name) for name in columns} for row in rows]
+    return [{name: number(file, row, name) for name in columns} for row in rows]
 
 
 def _holds_names(cells: Iterable[str]) -> bool:
@@ -50,7 +50,8 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _number(file: Path, row: Row, column: str) -> float:
+def number(file: Path, row: Row, column: str) -> float:
+    """The label in one cell: 1, 0, -1, or NaN where it is blank. Raises ``SourceError``."""
     text = row.cells[column]
     if is_blank(text):
         return NOT_GIVEN

@@ -1,0 +1,94 @@
+"""MIMIC-CXR's reports, one text file a study: in a folder, or in the archive as downloaded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+from zipfile import BadZipFile, ZipFile
+
+from radpair.errors import SourceError
+
+LONGEST = 1 << 20
+"""Bytes of a report; the longest real one is far below."""
+
+
+class Reports(Protocol):
+    """Where reports come from."""
+
+    def text(self, patient: str, study: str) -> str:
+        """The report of a study, empty where it has none. Raises ``SourceError``."""
+        ...
+
+
+def report_path(patient: str, study: str) -> str:
+    """Below the release's folder."""
+    return f"files/p{patient[:2]}/p{patient}/s{study}.txt"
+
+
+class ReportTree:
+    """Reports in a folder that holds ``files/p10`` or ``p10``."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder if not (folder / "p10").is_dir() else folder.parent
+        self._inner = folder.name if (folder / "p10").is_dir() else "files"
+
+    def file(self, patient: str, study: str) -> Path:
+        path = report_path(patient, study).removeprefix("files/")
+        return self._folder / self._inner / path
+
+    def text(self, patient: str, study: str) -> str:
+        file = self.file(patient, study)
+        if not file.is_file():
+            return ""
+        try:
+            return _decoded(str(file), file.read_bytes())
+        except OSError as error:
+            raise SourceError(f"{file}: cannot be read ({error}); check the file") from error
+
+
+class ReportArchive:
+    """Reports in mimic-cxr-reports.zip, read where they are."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        try:
+            self._archive = ZipFile(file)
+        except (BadZipFile, OSError) as error:
+            raise SourceError(
+                f"{file}: cannot be read as a zip archive ({error}); download it again"
+            ) from error
+        texts = (name for name in self._archive.namelist() if name.endswith(".txt"))
+        first = next((name for name in texts if "files/p" in name), None)
+        if first is None:
+            raise SourceError(
+                f"{file}: holds no files/p10/.../s50414267.txt, so it is not the archive of "
+                "MIMIC-CXR's reports; give mimic-cxr-reports.zip"
+            )
+        self._prefix = first[: first.index("files/p")]
+
+    def text(self, patient: str, study: str) -> str:
+        name = self._prefix + report_path(patient, study)
+        try:
+            entry = self._archive.getinfo(name)
+        except KeyError:
+            return ""
+        if entry.file_size > LONGEST:
+            raise SourceError(
+                f"{self._file}: {name} has {entry.file_size:,} bytes, too many for a report; "
+                "download the archive again"
+            )
+        try:
+            return _decoded(f"{self._file}: {name}", self._archive.read(entry))
+        except (BadZipFile, OSError) as error:
+            raise SourceError(
+                f"{self._file}: {name} is damaged ({error}); download the archive again"
+            ) from error
+
+
+def _decoded(place: str, content: bytes) -> str:
+    try:
+        return content.decode("utf-8-sig").strip()
+    except UnicodeDecodeError as error:
+        raise SourceError(
+            f"{place}: is not UTF-8 text (byte {error.start}); download it again"
+        ) from error
