@@ -120,6 +120,15 @@ def test_show_draws_a_page_or_the_drawing_alone(
     assert "report.html: report, " in capsys.readouterr().out
 
 
+def test_an_xml_report_is_titled_by_its_own_id(tmp_path: Path, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    part = '<AbstractText Label="FINDINGS">No nodule.</AbstractText>'
+    Path("99.xml").write_text(f'<eCitation><uId id="CXR7"/>{part}</eCitation>')
+    main(["graphs", "show", "99.xml"])
+    assert "<h1>CXR7</h1>" in Path("CXR7.html").read_text()
+    assert "CXR7.html: CXR7, 1 entity and 0 relations." in capsys.readouterr().out
+
+
 def test_show_and_stats_of_a_study_set(disc_set: Path, tmp_path: Path, capsys) -> None:
     studies = StudySet.open(disc_set)
     main(["graphs", "show", str(disc_set), studies.study_ids[0], "--out", str(tmp_path / "s.html")])

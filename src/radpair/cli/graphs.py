@@ -172,7 +172,10 @@ def show(
     with whole(out) as file:
         file.write(drawn.encode())
     entities, relations = len(graph.entities), len(graph.relations)
-    print(f"{out}: {title}, {entities:,} entities and {relations:,} relations.")
+    print(
+        f"{out}: {title}, {entities:,} entit{'y' if entities == 1 else 'ies'} and "
+        f"{relations:,} relation{'' if relations == 1 else 's'}."
+    )
 
 
 def _chosen(
