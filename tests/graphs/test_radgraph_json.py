@@ -207,3 +207,10 @@ def test_one_record_a_line_may_be_one_alone(tmp_path: Path) -> None:
     path = tmp_path / "one.jsonl"
     path.write_text('{"doc_key": "d", "sentences": [["Clear"]], "ner": [[]], "relations": [[]]}\n')
     assert radgraph_json.read(path) == {"d": Graph("Clear")}
+
+
+def test_a_json_list_of_reports_is_told_from_graphs(tmp_path: Path) -> None:
+    path = tmp_path / "reports.json"
+    path.write_text('[{"id": "a", "text": "No effusion."}]')
+    with pytest.raises(GraphError, match=r"holds reports, not graphs; save them as JSON lines"):
+        radgraph_json.read(path)

@@ -112,6 +112,11 @@ def _is_report(record: Mapping[str, Any]) -> bool:
 
 
 def _graphs_first(path: Path) -> str:
+    if path.suffix.lower() == ".json":
+        return (
+            "it holds reports, not graphs; save them as JSON lines (.jsonl) or as a table and make "
+            "their graphs with radpair graphs"
+        )
     graphs = path.name.split(".")[0] + ".json"
     return (
         f"holds reports, not graphs; make their graphs first: radpair graphs {path} --out {graphs}"
