@@ -56,8 +56,8 @@ def finding_labels(graph: Graph, scheme: str, lexicon: Lexicon | None = None) ->
     """The status of every finding of ``scheme`` that the graph speaks of.
 
     1 present, 0 absent, -1 uncertain; a finding that is not mentioned is missing. Present wins
-    over uncertain, and uncertain over absent. CheXpert's ``No Finding`` is 1 where no other
-    finding but support devices is present or uncertain. Works on graphs from any source, since
+    over uncertain, and uncertain over absent. CheXpert's ``No Finding`` is 1 where no observation
+    but devices is present or uncertain, one of the other 13 or not, and never 0. Works on graphs from any source, since
     an entity's words are looked up in the lexicon (give the one that the graph was read with where
     it holds terms of your own). Raises ``GraphError`` for an unknown scheme.
     """
@@ -72,19 +72,24 @@ def finding_labels(graph: Graph, scheme: str, lexicon: Lexicon | None = None) ->
                 found[name] = status
                 break
     if NO_FINDING in names:
-        _add_no_finding(found, facts)
+        _add_no_finding(found, facts, lexicon or shipped_lexicon())
     return found
 
 
-_SAYS_LITTLE = frozenset({"change", "finding"})
-"""Absent, these do not make a study one without findings (``no change``)."""
+_SAYS_LITTLE = frozenset({"change", "finding", "improvement", "aeration", "pattern", "marking"})
+"""No findings by themselves; absent, they do not make a study one without findings."""
+_ABNORMAL = frozenset({"enlarged", "dilated", "widened", "hyperinflated", "elevated", "flattened"})
+"""States that are findings."""
 
 
-def _add_no_finding(found: dict[str, float], facts: list[_Fact]) -> None:
-    positive = any(s != ABSENT for name, s in found.items() if name != "Support Devices")
-    if positive:
-        found[NO_FINDING] = ABSENT
-    elif any(fact.concepts and not fact.concepts <= _SAYS_LITTLE for fact in facts):
+def _add_no_finding(found: dict[str, float], facts: list[_Fact], lexicon: Lexicon) -> None:
+    """CheXpert's convention: 1, or not given where anything else is present or uncertain."""
+    if any(s != ABSENT for name, s in found.items() if name != "Support Devices"):
+        return
+    findings = lexicon.findings - _SAYS_LITTLE | _ABNORMAL
+    if any(fact.status != ABSENT and fact.concepts & findings for fact in facts):
+        return
+    if any(fact.concepts and not fact.concepts <= _SAYS_LITTLE for fact in facts):
         found[NO_FINDING] = PRESENT
 
 
@@ -138,8 +143,6 @@ def _status(rule: Rule, fact: _Fact) -> float | None:
         return None
     if rule.means == "absent":
         return ABSENT if fact.status == PRESENT else None
-    if rule.means == "uncertain":
-        return UNCERTAIN if fact.status == PRESENT else fact.status
     return fact.status
 
 

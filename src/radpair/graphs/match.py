@@ -10,6 +10,7 @@ from radpair.graphs.terms import (
     DEVICE,
     MODIFIER,
     OBSERVATION_ROLES,
+    SIDE,
     STATE,
     STRUCTURE,
     Lexicon,
@@ -72,7 +73,7 @@ def match(words: list[str], lexicon: Lexicon) -> list[Item]:
         word = words[at]
         if word in branches:
             found = lexicon.find(words, at)
-            if found is not None and not _is_lone_letter(words, at):
+            if found is not None and not (found[0].role == SIDE and _is_lone_letter(words, at)):
                 (role, concept), length = found
                 spoken = words[at : at + length]
                 if role == "pseudo" and word == "chest" and _is_state(items, at):

@@ -14,6 +14,8 @@ Link = tuple[Item, str, Item]
 
 ABSTRACT = frozenset({"change", "pattern", "finding", "process", "improvement", "worsening"})
 """Findings that say little by themselves."""
+MAX_PLACES = 4
+"""Places of one phrase that an observation in it is given, so that work stays linear."""
 MAX_GAP = 4
 """Unknown words that may stand between two entities of one phrase."""
 
@@ -46,12 +48,12 @@ def read_phrase(items: list[Item], links: list[Link]) -> Phrase:
     if phrase.heads:
         _attach_qualifiers(items, phrase.heads, links)
         for head in phrase.heads:
-            links.extend((head, LOCATED_AT, place) for place in phrase.places)
+            links.extend((head, LOCATED_AT, place) for place in phrase.places[-MAX_PLACES:])
     else:
         phrase.loose = _chain_states(qualifiers, links)
         if not phrase.attribute:
             for item in phrase.loose:
-                links.extend((item, LOCATED_AT, place) for place in phrase.places)
+                links.extend((item, LOCATED_AT, place) for place in phrase.places[-MAX_PLACES:])
     return phrase
 
 
@@ -59,9 +61,9 @@ def _heads(items: list[Item], links: list[Link]) -> list[Item]:
     """Findings and devices; of ``cholecystectomy clips`` the first qualifies the second."""
     heads: list[Item] = []
     for item in items:
-        if item.role == DEVICE and heads and heads[-1].role == DEVICE:
-            if heads[-1].end == item.start - 1:
-                links.append((heads.pop(), MODIFY, item))
+        before = heads[-1] if heads else item
+        if item.role == before.role == DEVICE and before.end == item.start - 1:
+            links.append((heads.pop(), MODIFY, item))
         if item.role in {FINDING, DEVICE}:
             heads.append(item)
     return heads

@@ -231,7 +231,7 @@ class _Clause:
             return
         if phrase.places:
             if phrase.attribute:
-                self.links.extend((item, LOCATED_AT, p) for item in loose for p in phrase.places)
+                self.links.extend((i, LOCATED_AT, p) for i in loose for p in phrase.places[-4:])
             listed = joint in {"comma", "and", "or"}
             self.links.extend(
                 (i, LOCATED_AT, place) for i in self.pending for place in phrase.places

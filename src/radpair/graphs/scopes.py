@@ -6,6 +6,8 @@ excluded``) and look-alikes that mean neither (``no change``), within clauses.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from radpair.graphs.match import DISTANCE, ENTITY_ROLES, MEASURE, Item
 from radpair.graphs.schema import (
     ABSENT,
@@ -24,13 +26,20 @@ _WALLS = frozenset(
     | {"resolution"}
     | {"negation_after", "uncertainty_after"}
 )
-_POSTPOSED = frozenset({"possible", "probable", "likely", "questionable", "suspected"})
+_ANSWERS = frozenset({"none", "absent", "no", "negative"})
+"""Words that deny what stands before them where nothing follows (``Effusion: none``)."""
+_COURSES = frozenset(
+    {"stable", "unchanged", "persistent", "mild", "mildly", "small", "moderate", "minimal", "trace"}
+    | {"tiny", "slight", "subtle", "faint", "stably", "chronic", "new", "worsening", "increased"}
+)
+_POSTPOSED = frozenset({"?", "possible", "probable", "likely", "questionable", "suspected"})
 _COMPARING = frozenset({"change", "progression", "worsening", "improvement"})
 _COMPARING_WORDS = frozenset({"increased", "decreased"})
 
 
 def assign(items: list[Item]) -> None:
     """Sets ``clause`` and ``status`` of every item, in place; linear in their number."""
+    _read_answers(items)
     _split_clauses(items)
     start = 0
     for index in range(1, len(items) + 1):
@@ -39,18 +48,38 @@ def assign(items: list[Item]) -> None:
             start = index
 
 
+def _read_answers(items: list[Item]) -> None:
+    """``Edema: negative``: a denial, where ``negative chest`` is a state."""
+    for before, item in pairwise(items):
+        if item.concept == "negative" and before.word == ":":
+            item.role = "negation"
+
+
 def _split_clauses(items: list[Item]) -> None:
     opens = _openings(items)
     clause = 0
     complete = observed = False
     for index, item in enumerate(items):
         opening = opens[index]
-        if item.role == "break" or (opening and complete) or (opening == "anatomy" and observed):
+        answered = item.word == ":" and _is_answer(items, index)
+        if (
+            (item.role == "break" and not answered)
+            or (opening and complete)
+            or (opening == "anatomy" and observed)
+        ):
             clause += 1
             complete = observed = False
         complete = complete or item.role in {"verb", "seen", "negation"}
         observed = observed or item.role in {FINDING, STATE, DEVICE}
         item.clause = clause
+
+
+def _is_answer(items: list[Item], index: int) -> bool:
+    """Whether only a negation or a doubt follows, as in ``Pneumothorax: none``."""
+    following = items[index + 1 : index + 4]
+    roles = [item.role for item in following]
+    stop = next((i for i, role in enumerate(roles) if role in {"break", "comma"}), len(roles))
+    return bool(roles[:stop]) and not ENTITY_ROLES.intersection(roles[:stop])
 
 
 def _openings(items: list[Item]) -> list[str]:
@@ -132,7 +161,9 @@ class _Clause:
 
     def _turn(self, index: int, item: Item) -> None:
         role = item.role
-        if role in {"negation", "resolution"}:
+        if role == "negation" and item.word in _ANSWERS and self._ends(index):
+            self._look_back(index, ABSENT)
+        elif role in {"negation", "resolution"}:
             self._set(ABSENT, index)
         elif role == "uncertainty":
             self._doubt_ahead(index)
@@ -147,7 +178,7 @@ class _Clause:
         elif role == "negation_after":
             self._look_back(index, ABSENT)
         elif role == "uncertainty_after":
-            self._look_back(index, UNCERTAIN)
+            self._doubt_behind(index, item)
         elif role == "versus":
             self._doubt_before(index)
             self._doubt(index, sticky=False)
@@ -161,9 +192,24 @@ class _Clause:
 
     def _doubt_ahead(self, index: int) -> None:
         """``Possible pneumonia``; with nothing after it, of what stands before."""
-        last = index == len(self.items) - 1
-        if last and self.wall < index and self.items[index].word in _POSTPOSED:
+        if self.items[index].word in _POSTPOSED and self._ends(index) and self.wall < index:
             self._look_back(index, UNCERTAIN)
+        else:
+            self._doubt(index, sticky=False)
+
+    def _ends(self, index: int) -> bool:
+        """Whether no entity follows in the clause."""
+        return all(item.role not in ENTITY_ROLES for item in self.items[index + 1 : index + 4])
+
+    def _doubt_behind(self, index: int, item: Item) -> None:
+        """``Is likely`` of what stands before, or, before a finding, ``is likely pneumonia``."""
+        following = self.items[index + 1 : index + 6]
+        named = next((i for i, one in enumerate(following) if one.role not in ENTITY_ROLES), 6)
+        if item.word not in {"likely", "probable"} or not following or named == 0:
+            self._look_back(index, UNCERTAIN)
+        elif any(one.role in {FINDING, DEVICE} for one in following[:named]):
+            item.role = "suggest_uncertain"
+            self._doubt(index, sticky=True)
         else:
             self._doubt(index, sticky=False)
 
@@ -174,20 +220,37 @@ class _Clause:
 
     def _loosen(self, index: int, role: str) -> None:
         ends_doubt = self.mode == UNCERTAIN and not self.sticky and not self.lists[index]
-        ends_negation = role == "with" and self.mode == ABSENT and self.negated
+        ends_negation = self.mode == ABSENT and self.negated
+        ends_negation = ends_negation and (role == "with" or self._states_anew(index))
         if ends_doubt or ends_negation or (self.mode == _NOTHING and role == "comma"):
             self._set(PRESENT, index)
+
+    def _states_anew(self, index: int) -> bool:
+        """``No effusion, mild edema``: what has a degree or a course is no item of the list."""
+        after = self.items[index + 1 : index + 2]
+        return bool(after) and after[0].word in _COURSES and not self.lists[index]
 
     def _look_back(self, index: int, status: str) -> None:
         """Applies a trigger to what stands before it, or, with nothing there, to what follows."""
         found = False
-        for item in self.items[self.wall : index]:
+        for item in self.items[self._segment(index) : index]:
             if item.status and not item.is_anatomy:
                 item.status = status
                 found = True
         if not found:
             self._set(status, index)
         self.wall = index
+
+    def _segment(self, index: int) -> int:
+        """``The tube courses below, tip not seen``: after a verb, a comma begins the segment."""
+        start = self.wall
+        has_verb = False
+        for at in range(self.wall, index):
+            role = self.items[at].role
+            has_verb = has_verb or role == "verb"
+            if role == "comma" and has_verb:
+                start = at
+        return start
 
     def _doubt_before(self, index: int) -> None:
         """``Atelectasis versus pneumonia``: the first is as uncertain as the second."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from importlib import resources
 from itertools import chain
 from pathlib import Path
@@ -60,6 +60,11 @@ class Lexicon:
     entries: Mapping[tuple[str, ...], Term]
     branches: Mapping[str, _Branch]
     """The same, by first word."""
+
+    @cached_property
+    def findings(self) -> frozenset[str]:
+        """The concepts of the phrases that name a finding."""
+        return frozenset(term.concept for term in self.entries.values() if term.role == FINDING)
 
     def find(self, words: list[str], at: int) -> tuple[Term, int] | None:
         """The longest phrase that begins at ``words[at]`` (lower case) and its length."""

@@ -18,6 +18,9 @@ _ENTITY = re.compile(r"&#?[0-9A-Za-z]{1,32};?")
 _CONTROL = re.compile(
     r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202f\ufeff\ufffe]"
 )
+_MOST_BLANKS = 40
+_BLANKS = re.compile(rf"[^\S\n]{{{_MOST_BLANKS + 1},}}")
+"""Longer runs are shortened, so that no pattern with blanks on both sides takes long."""
 _TOKEN = re.compile(r"\d+(?:\.\d+)+|[^\W_]+(?:['\u2019][^\W_]+)?|_+|[^\w\s]")
 _MARKS = re.compile(r"(?:x{2,}|_{2,})\Z", re.IGNORECASE)
 
@@ -37,7 +40,9 @@ def clean(text: str) -> str:
         text = _ENTITY.sub(lambda found: html.unescape(found.group()), text)
     if "[**" in text:
         text = _BRACKETS.sub(DEIDENTIFIED, text)
-    return text if text.isprintable() else _CONTROL.sub(" ", text)
+    if not text.isprintable():
+        text = _CONTROL.sub(" ", text)
+    return _BLANKS.sub(" " * _MOST_BLANKS, text)
 
 
 def _shown(text: str) -> str:
