@@ -201,6 +201,8 @@ def _write(source: AnySource, options: Writing) -> None:
             progress,
         )
     print(summary)
+    for remark in getattr(source, "remarks", list)():
+        print(remark)
 
 
 for _word, _source in SOURCES.items():

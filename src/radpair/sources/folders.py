@@ -1,0 +1,125 @@
+"""Trees of files: walked in one order everywhere, with the patient told by a path where asked."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from radpair.errors import SourceError
+from radpair.records import SPLITS
+from radpair.sources.dataset import share_of
+from radpair.sources.tabular import bad_byte
+
+OFFICIAL, SEEDED = "official", "seeded"
+"""Splits as they were published, or all patients by the seeded split."""
+
+
+def check_choice(option: str, value: str, choices: Sequence[str]) -> None:
+    """Raises ``SourceError`` where ``value`` is none of ``choices``."""
+    if value not in choices:
+        raise SourceError(f"{option} is '{value}'; give one of {', '.join(choices)}")
+
+
+def check_files(root: Path, folders: Sequence[str], remedy: str) -> None:
+    """Raises ``SourceError`` where none of ``folders`` below ``root`` holds a file."""
+    if not any(names for name in folders for _, names in walk(root / name)):
+        looked = " and ".join(folders)
+        raise SourceError(f"{root}: there are no images in {looked}; {remedy}")
+
+
+def walk(root: Path) -> Iterator[tuple[str, list[str]]]:
+    """Every folder below ``root`` with the names of its files, in the same order everywhere.
+
+    Folders are given relative to ``root`` (``""`` for itself), with ``/``. What begins with a
+    dot and ``__MACOSX`` is passed over. Links are followed, but no folder is visited twice, so
+    that no walk is endless; a link that leads nowhere counts as a file.
+    """
+    pending, seen = [""], set()
+    while pending:
+        folder = pending.pop()
+        try:
+            status = (root / folder).stat()
+            if (status.st_dev, status.st_ino) in seen:
+                continue
+            seen.add((status.st_dev, status.st_ino))
+            files, folders = _listed(root / folder)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            raise SourceError(
+                f"{root / folder}: cannot be listed ({error.strerror}); mend its permissions"
+            ) from error
+        yield folder, files
+        pending += [f"{folder}/{name}".lstrip("/") for name in reversed(folders)]
+
+
+def _listed(folder: Path) -> tuple[list[str], list[str]]:
+    """The names of the files in a folder and those of its folders, each sorted."""
+    files: list[str] = []
+    folders: list[str] = []
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if not entry.name.startswith(".") and entry.name != "__MACOSX":
+                (folders if _is_folder(entry) else files).append(entry.name)
+    return sorted(files), sorted(folders)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself leads nowhere
+        return False
+
+
+def lines(file: Path) -> Iterator[tuple[int, str]]:
+    """The lines of a text file that are not blank, each with its number, from 1."""
+    try:
+        with file.open(encoding="utf-8-sig") as handle:
+            for number, line in enumerate(handle, 1):
+                if line.strip():
+                    yield number, line.strip()
+    except UnicodeDecodeError as error:
+        raise SourceError(
+            f"{file}: is not UTF-8 text ({bad_byte(file)}); save it with UTF-8 encoding"
+        ) from error
+
+
+def held_out(patient_id: str, share: float) -> str:
+    """Train or validate for a patient of an official training set that has no validation part.
+
+    A hash of the id alone decides, so that nobody moves when data is added.
+    """
+    return SPLITS[1] if share_of(patient_id) < share else SPLITS[0]
+
+
+def check_share(share: float) -> None:
+    """Raises ``SourceError`` where ``share`` is no share of the training patients."""
+    if not 0 <= share < 1:
+        raise SourceError(
+            f"validate is {share}; give the share of training patients to hold out, such as 0.1"
+        )
+
+
+def path_pattern(pattern: str | None) -> re.Pattern[str] | None:
+    """The pattern compiled. Raises ``SourceError`` for one that is no regular expression."""
+    if pattern is None:
+        return None
+    try:
+        return re.compile(pattern)
+    except re.error as error:
+        raise SourceError(
+            f"the pattern '{pattern}' is no regular expression ({error}); mend it"
+        ) from error
+
+
+def matched(pattern: re.Pattern[str], path: str) -> str:
+    """What the pattern finds in a path: its first group, or all of it. Raises ``SourceError``."""
+    found = pattern.search(path)
+    text = found and (found.group(1) if pattern.groups else found.group())
+    if not text:
+        raise SourceError(
+            f"{path}: the pattern '{pattern.pattern}' finds no patient in this path; widen it"
+        )
+    return str(text)
