@@ -216,6 +216,25 @@ def one_study_each(path: Path) -> Path:
     return path
 
 
+def test_nothing_to_compare_is_said(runs: Runs, tmp_path: Path, capsys) -> None:
+    from discs import DiscSource
+    from radpair.records import Study
+    from radpair.studyset import write
+
+    class Bare(DiscSource):
+        def studies(self):
+            for study in super().studies():
+                yield Study(study.study_id, study.patient_id, study.views, "", {}, None)
+
+    write(Bare(), tmp_path / "bare", size=48, processes=1)
+    words = runs.words(tmp_path / "out")
+    words[words.index("--data") + 1] = str(tmp_path / "bare")
+    with pytest.raises(SystemExit) as stopped:
+        main(words)
+    assert stopped.value.code == 2
+    assert "nothing can be compared" in capsys.readouterr().err
+
+
 def test_delong_where_rows_are_independent(runs: Runs, tmp_path: Path) -> None:
     from sklearn.metrics import roc_auc_score
 

@@ -22,7 +22,8 @@ from radpair.evaluation.report.marks import NONE
 TITLE = "Models compared"
 METRIC = (
     "Mean AUROC over findings; for retrieval, recall at 10. Brackets are {level:g} % intervals "
-    "over the tested patients, who are in no training split of their set. A dash: not applicable."
+    "over the tested patients, who are in no training split of their set; draws of labels are "
+    "averaged, and their spread counts in the differences only. A dash: not applicable."
 )
 
 
@@ -92,8 +93,8 @@ def not_applicable(found: Found, name: str) -> list[str]:
             reasons.setdefault(row["why_not"], {}).setdefault(row["model"], []).append(row["title"])
     lines = []
     for reason, by_model in reasons.items():
-        titles = dict.fromkeys(title for mine in by_model.values() for title in mine)
-        lines.append(f"{listed(list(by_model))}: {reason} ({', '.join(titles)}).")
+        asked = dict.fromkeys(title for mine in by_model.values() for title in mine)
+        lines.append(f"{listed(list(by_model))}: {reason} ({'; '.join(asked)}).")
     one = next(one for one in found["sets"] if one["name"] == name)
     left = [f"{label} ({reason})" for label, reason in one["left_out"].items()]
     return [*lines, *([f"Labels left out: {', '.join(left)}."] if left else [])]
