@@ -12,6 +12,7 @@ from scipy.sparse.csgraph import connected_components
 
 from radpair.graphs import schema
 from radpair.graphs.summary import components, summarise
+from radpair.graphs.tables import counted, entities_and_relations
 from radpair.records import Entity, Graph, Relation
 
 
@@ -71,3 +72,9 @@ def test_components_are_those_of_scipy(nodes: int, ends: list[tuple[int, int]]) 
     rows, columns = np.array(ends, int).reshape(-1, 2).T
     links = coo_array((np.ones(len(ends)), (rows, columns)), shape=(nodes, nodes))
     assert components(drawn) == connected_components(links, directed=False)[0]
+
+
+def test_one_is_counted_as_one() -> None:
+    assert counted(1, "report") == "1 report"
+    assert counted(2000, "study", "studies") == "2,000 studies"
+    assert entities_and_relations(1, 0) == "1 entity and 0 relations"

@@ -164,6 +164,7 @@ def show(
     from radpair.graphs.drawing import svg
     from radpair.graphs.files import check_output, whole
     from radpair.graphs.page import page
+    from radpair.graphs.tables import entities_and_relations
 
     title, graph, report = _chosen(data, report_id, text, lexicon)
     out = out or Path("".join(c if c.isalnum() or c in "-_." else "-" for c in title) + ".html")
@@ -171,11 +172,8 @@ def show(
     drawn = svg(graph) if out.suffix.lower() == ".svg" else page(graph, title, report)
     with whole(out) as file:
         file.write(drawn.encode())
-    entities, relations = len(graph.entities), len(graph.relations)
-    print(
-        f"{out}: {title}, {entities:,} entit{'y' if entities == 1 else 'ies'} and "
-        f"{relations:,} relation{'' if relations == 1 else 's'}."
-    )
+    counts = entities_and_relations(len(graph.entities), len(graph.relations))
+    print(f"{out}: {title}, {counts}.")
 
 
 def _chosen(

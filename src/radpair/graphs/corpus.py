@@ -17,6 +17,7 @@ from typing import Any
 from radpair.errors import GraphError
 from radpair.graphs.files import Journal, journal, whole
 from radpair.graphs.origin import Chunk, Entry, Origin, encodable
+from radpair.graphs.tables import counted, entities_and_relations
 from radpair.reports.reading import Account
 from radpair.sources.reports import ReportText
 
@@ -55,8 +56,7 @@ class Totals:
         """What was left out and why, a line each."""
         reasons = sorted(self.without.items(), key=lambda item: (-item[1], item[0]))
         told = [
-            f"without an entity: {count:,} report{'' if count == 1 else 's'} ({reason})"
-            for reason, count in reasons
+            f"without an entity: {counted(count, 'report')} ({reason})" for reason, count in reasons
         ]
         return [*told, *self.account.lines()]
 
@@ -82,8 +82,8 @@ class CorpusResult:
     def __str__(self) -> str:
         totals = self.totals
         lines = [
-            f"{self.out}: {totals.reports:,} graphs, {totals.entities:,} entities and "
-            f"{totals.relations:,} relations.",
+            f"{self.out}: {counted(totals.reports, 'graph')}, "
+            f"{entities_and_relations(totals.entities, totals.relations)}.",
             *totals.lines(),
         ]
         if totals.without:

@@ -19,7 +19,7 @@ from radpair.errors import GraphError
 from radpair.graphs.extract import extract
 from radpair.graphs.labels import finding_labels, finding_names
 from radpair.graphs.origin import why_empty
-from radpair.graphs.tables import aligned
+from radpair.graphs.tables import aligned, counted
 from radpair.graphs.terms import Lexicon, shipped_lexicon
 from radpair.processes import in_order
 from radpair.records import ABSENT, PRESENT, UNCERTAIN, Entity, Graph, Relation
@@ -73,10 +73,10 @@ class LabelSummary:
         parts = [f"{aligned(rows, '<>>>>')}\n"]
         parts += [line for line in self.account.lines() if line.startswith("left out")]
         parts += [
-            f"no label: {count:,} report{'s' if count > 1 else ''} ({reason})"
+            f"no label: {counted(count, 'report')} ({reason})"
             for reason, count in sorted(self.unlabelled.items(), key=lambda item: (-item[1], item))
         ]
-        parts.append(f"{self.out}: labels of {self.reports:,} reports.")
+        parts.append(f"{self.out}: labels of {counted(self.reports, 'report')}.")
         return "\n".join(parts)
 
 

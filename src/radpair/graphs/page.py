@@ -14,6 +14,7 @@ from importlib import resources
 from radpair.graphs.drawing import pieces
 from radpair.graphs.network import STYLES, look, network_svg
 from radpair.graphs.summary import components
+from radpair.graphs.tables import counted
 from radpair.records import Graph
 from radpair.reports import is_empty, sections
 from radpair.reports.reading import WHY, read
@@ -34,9 +35,9 @@ def page(graph: Graph, title: str, report: str = "") -> str:
     """
     tokens = len(graph.text.split(" ")) if graph.text else 0
     counts = (
-        _number(len(graph.entities), "entity", "entities"),
-        _number(len(graph.relations), "relation", "relations"),
-        _number(components(graph), "linked part", "linked parts"),
+        counted(len(graph.entities), "entity", "entities"),
+        counted(len(graph.relations), "relation"),
+        counted(components(graph), "linked part"),
     )
     cut = f"; the graph of the first {_DRAWN:,} of {tokens:,} words is drawn"
     note = ", ".join(counts) + (cut if tokens > _DRAWN else "")
@@ -64,10 +65,6 @@ def _style() -> str:
         + (f'mark.{state}::after{{content:"{style.sign}"}}' if style.sign else "")
         for state, style in STYLES.items()
     )
-
-
-def _number(count: int, one: str, many: str) -> str:
-    return f"{count:,} {one if count == 1 else many}"
 
 
 def _safe(text: str) -> str:

@@ -116,8 +116,17 @@ def short(label: str) -> str:
     return label.replace("definitely ", "").replace("::", " ").lower()
 
 
+def counted(count: int, one: str, many: str = "") -> str:
+    """A number with its noun: ``1 entity``, ``2,000 graphs``; ``many`` is ``one`` with an s."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def entities_and_relations(entities: int, relations: int) -> str:
+    return f"{counted(entities, 'entity', 'entities')} and {counted(relations, 'relation')}"
+
+
 def _reports(count: int) -> str:
-    return f"{count:,} report{'' if count == 1 else 's'}"
+    return counted(count, "report")
 
 
 def _some(ids: Sequence[str]) -> str:

@@ -11,6 +11,7 @@ from radpair.errors import GraphError, nearest
 from radpair.graphs.corpus import Totals, gathered
 from radpair.graphs.origin import Origin, Rules
 from radpair.graphs.radgraph_json import read
+from radpair.graphs.tables import counted, entities_and_relations
 from radpair.records import Graph
 from radpair.sources.reports import ReportText
 from radpair.studyset.graphs import write_graphs
@@ -39,10 +40,12 @@ class GraphSummary:
     """What was not read, and why, in words."""
 
     def __str__(self) -> str:
-        left = f"; {self.empty:,} reports hold no entity" if self.empty else ""
+        empty = counted(self.empty, "report holds", "reports hold")
+        left = f"; {empty} no entity" if self.empty else ""
         first = (
-            f"{self.path}: {self.graphs:,} graphs for {self.studies:,} studies, "
-            f"{self.entities:,} entities and {self.relations:,} relations{left}."
+            f"{self.path}: {counted(self.graphs, 'graph')} for "
+            f"{counted(self.studies, 'study', 'studies')}, "
+            f"{entities_and_relations(self.entities, self.relations)}{left}."
         )
         return "\n".join([first, *self.left_out])
 
