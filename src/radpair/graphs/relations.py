@@ -9,7 +9,7 @@ from __future__ import annotations
 from radpair.graphs.match import DISTANCE, ENTITY_ROLES, Item
 from radpair.graphs.phrases import ABSTRACT, MAX_GAP, Link, Phrase, read_phrase
 from radpair.graphs.schema import LOCATED_AT, MODIFY, SUGGESTIVE_OF
-from radpair.graphs.terms import DEVICE, FINDING, MODIFIER, PART, STATE, STRUCTURE
+from radpair.graphs.terms import DEVICE, FINDING, MODIFIER, PART, SIDE, STATE, STRUCTURE
 
 _TRANSPARENT = frozenset({"pseudo", "uncertainty", "resolution"})
 _SHAPES = frozenset({"contour", "silhouette", "size"})
@@ -76,7 +76,8 @@ class _Clause:
         self.bare: list[Item] = []
         """Anatomy listed before the finding it shares (``hilar or mediastinal adenopathy``)."""
         self.last_loose: list[Item] = []
-        """Modifiers read last, and where their relations begin."""
+        """Modifiers read last, the sides that came with them, and where their relations begin."""
+        self.last_sides: list[Item] = []
         self.mark = 0
         self.holders: list[Item] = []
         """Observations that the last anatomy is a place of; a list of anatomy goes on with them."""
@@ -174,7 +175,9 @@ class _Clause:
         heads = phrase.heads
         if joint == "preposition" and self.last_loose:
             joint = self._take_back(joint)
-        self.last_loose = []
+        elif joint in {"and", "or", "comma"} and self.last_sides:
+            self._share_finding(phrase)
+        self.last_loose, self.last_sides = [], []
         if self.pending:
             waiting, self.pending = self.pending, []
             self.links.extend((item, MODIFY, heads[0]) for item in waiting)
@@ -191,6 +194,19 @@ class _Clause:
             self._qualify_from(heads)
         self.group = [*self.group[-_LIST_LIMIT:], *heads] if listed else heads
         self.places, self.holders = phrase.places, []
+
+    def _share_finding(self, phrase: Phrase) -> None:
+        """``Moderate left and small right pleural effusion``: the effusion is both."""
+        loose, sides = self.last_loose, self.last_sides
+        taken = {id(item) for item in loose}
+        self.links[self.mark :] = [x for x in self.links[self.mark :] if id(x[0]) not in taken]
+        self.pending = [*self.pending[-_LIST_LIMIT:], *loose]
+        whole = phrase.places[-1] if phrase.places else None
+        for side in sides:
+            if whole is None or whole.role == SIDE:
+                self.links.append((phrase.heads[0], LOCATED_AT, side))
+            else:
+                self.links.append((side, MODIFY, whole))
 
     def _take_back(self, joint: str) -> str:
         """``The lungs show areas of edema``: the areas are the edema's, not the lungs'."""
@@ -225,6 +241,9 @@ class _Clause:
         """States and modifiers without a finding: they speak of the subject or wait."""
         loose = phrase.loose
         self.last_loose, self.mark, self.bare = loose, len(self.links), []
+        sided = phrase.places and all(place.role == SIDE for place in phrase.places)
+        qualified = all(item.role == MODIFIER for item in loose)
+        self.last_sides = phrase.places if sided and qualified else []
         if phrase.attribute and (
             self._compares_sides(phrase, joint) or self._qualifies_anatomy(phrase, joint)
         ):
@@ -287,7 +306,7 @@ class _Clause:
                 self.links.extend((item, LOCATED_AT, place) for place in places[-_LIST_LIMIT:])
 
     def _take_anatomy(self, phrase: Phrase, joint: str) -> None:
-        self.last_loose = []
+        self.last_loose, self.last_sides = [], []
         bare = [] if phrase.parts or joint in {"preposition", "verb", "with"} else phrase.places
         self.bare = [*self.bare[-_LIST_LIMIT:], *bare] if bare else []
         places = phrase.places
