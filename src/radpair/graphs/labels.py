@@ -59,7 +59,8 @@ def finding_labels(graph: Graph, scheme: str, lexicon: Lexicon | None = None) ->
     over uncertain, and uncertain over absent. CheXpert's ``No Finding`` is 1 where no observation
     but devices is present or uncertain, one of the other 13 or not, and never 0. Works on graphs
     from any source, since an entity's words are looked up in the lexicon (give the one that the
-    graph was read with where it holds terms of your own). Raises ``GraphError`` for an unknown scheme.
+    graph was read with where it holds terms of your own). Raises ``GraphError`` for an unknown
+    scheme.
     """
     names = _scheme(scheme)
     rules = _data()[0]
