@@ -192,10 +192,19 @@ class _Clause:
 
     def _doubt_ahead(self, index: int) -> None:
         """``Possible pneumonia``; with nothing after it, of what stands before."""
-        if self.items[index].word in _POSTPOSED and self._ends(index) and self.wall < index:
+        trigger = self.items[index]
+        if trigger.word == "?" and not self._touches(index):
+            return
+        if trigger.word in _POSTPOSED and self._ends(index) and self.wall < index:
             self._look_back(index, UNCERTAIN)
         else:
             self._doubt(index, sticky=False)
+
+    def _touches(self, index: int) -> bool:
+        """Whether an entity stands right beside: ``?pneumonia``, but not ``39 ? C``."""
+        at = self.items[index].start
+        near = self.items[max(index - 1, 0) : index + 2]
+        return any(x.role in ENTITY_ROLES and (x.end == at - 1 or x.start == at + 1) for x in near)
 
     def _ends(self, index: int) -> bool:
         """Whether no entity follows in the clause."""
