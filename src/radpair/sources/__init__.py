@@ -5,6 +5,7 @@ from __future__ import annotations
 from radpair.errors import SourceError, nearest
 from radpair.records import FileSource
 from radpair.sources.chexpert import CheXpert
+from radpair.sources.chexpert_plus import CheXpertPlus
 from radpair.sources.covidx import Covidx
 from radpair.sources.dicom import Dicom
 from radpair.sources.mimic_cxr import MimicCxr
@@ -22,6 +23,7 @@ SOURCES: dict[str, type[FileSource]] = {
     "pairs": Pairs,
     "mimic-cxr": MimicCxr,
     "chexpert": CheXpert,
+    "chexpert-plus": CheXpertPlus,
     "nih-chestxray14": NihChestXray14,
     "rsna-pneumonia": RsnaPneumonia,
     "siim-pneumothorax": SiimPneumothorax,

@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 from radpair.errors import ImageError, StudySetError
 from radpair.images.decode import decode, shrink
 from radpair.images.limits import check_picture
-from radpair.records import FileSource, Graph, Source, Study
+from radpair.records import FileSource, Source, Study
 from radpair.reports import is_empty
 from radpair.studyset.files import FileRecord, atomic, measure, write_bytes, writing_to
+from radpair.studyset.graphs import check_graph
 from radpair.studyset.manifest import PARTS, shard_name
 
 AnySource = Source | FileSource
@@ -159,7 +160,7 @@ def _study_row(study: Study, images: int, quarantine: list[dict[str, Any]]) -> d
         "images": images,
         "attributes": dict(sorted(study.attributes.items())),
         "labels": _labels(study),
-        "graph": _graph_row(study.graph),
+        "graph": _graph_row(study),
     }
 
 
@@ -169,8 +170,12 @@ def _labels(study: Study) -> dict[str, float | None]:
     }
 
 
-def _graph_row(graph: Graph | None) -> Mapping[str, Any] | None:
-    return None if graph is None else asdict(graph)
+def _graph_row(study: Study) -> Mapping[str, Any] | None:
+    """Raises ``GraphError`` for a graph that does not follow the schema."""
+    if study.graph is None:
+        return None
+    check_graph(study.study_id, study.graph)
+    return asdict(study.graph)
 
 
 def _entry(
