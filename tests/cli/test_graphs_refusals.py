@@ -203,3 +203,22 @@ def test_columns_are_named_alike_in_both_verbs(folder: Path) -> None:
         assert "Edema" in json.loads(Path("two.json").read_text())["a"]["text"]
         row = Path("two.labels.csv").read_text().splitlines()[1].split(",")
         assert row[1 + finding_names("nih14").index("Edema")] == "1"
+
+
+BOTH = ("graphs {} --out x.json", "labels {} --scheme nih14 --out x.csv")
+FAULTS = {
+    "deep.jsonl": ('{"id": "a", "text": ' + "[" * 100_000 + "\n", "deep.jsonl, row 1"),
+    "bare.csv": ("id,text\n", "bare.csv: has no rows, so no reports"),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+@pytest.mark.parametrize("verb", BOTH)
+def test_both_verbs_name_what_is_wrong_with_a_table(
+    verb: str, name: str, folder: Path, capsys
+) -> None:
+    content, told = FAULTS[name]
+    Path(name).write_text(content)
+    before = sorted(folder.iterdir())
+    assert told in refused([*verb.format(name).split(), *ONE], capsys)
+    assert sorted(folder.iterdir()) == before

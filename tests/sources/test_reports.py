@@ -257,3 +257,38 @@ def test_open_i_is_read_whole() -> None:
     numbers = [int(report.id.removeprefix("CXR")) for report in reports]
     assert numbers == sorted(numbers)
     assert sum(not report.text for report in reports) == 24
+
+
+@pytest.mark.parametrize("depth", [100_000, 100])
+def test_a_row_nested_without_end_is_named(tmp_path: Path, depth: int) -> None:
+    path = tmp_path / "t.jsonl"
+    row = '{"id": "b", "text": ' + "[" * depth + "]" * depth + "}"
+    path.write_text('{"id": "a", "text": "No effusion."}\n' + row + "\n", encoding="utf-8")
+    assert f"{path}, row 2" in refused(path)
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.tsv", "t.parquet", "t.csv.gz"])
+def test_a_table_without_rows_has_no_reports(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    if name == "t.parquet":
+        pq.write_table(pa.table({"id": pa.array([], pa.string()), "text": ["x"][:0]}), path)
+    else:
+        header = b"id\ttext\n" if name == "t.tsv" else b"id,text\n"
+        path.write_bytes(gzip.compress(header) if name.endswith(".gz") else header)
+    message = refused(path)
+    assert "no reports" in message
+    assert str(path) in message
+
+
+def test_a_file_that_may_not_be_read_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.txt").write_text("No effusion.")
+
+    def denied(*_: Any, **__: Any) -> str:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_text", denied)
+    message = refused(tmp_path)
+    assert "a.txt" in message
+    assert "Permission denied" in message

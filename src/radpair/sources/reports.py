@@ -163,13 +163,16 @@ def _from_table(
     path: Path, id_column: str | None, text_columns: Sequence[str]
 ) -> Iterator[tuple[str, ReportText]]:
     id_column, texts = _columns(path, id_column, text_columns)
+    empty = True
     for row in iterate_rows(path, [id_column, *texts]):
-        cells = row.cells
+        empty, cells = False, row.cells
         if len(texts) == 1:
             text = cells[texts[0]]
         else:
             text = under_headings((name, cells[name]) for name in texts)
         yield f"row {row.number}", ReportText(cells[id_column], text)
+    if empty:
+        raise SourceError(f"{path}: has no rows, so no reports; give a table with a row a report")
 
 
 def _columns(
@@ -207,10 +210,15 @@ def _from_files(path: Path, files: Sequence[Path]) -> Iterator[tuple[str, Report
     root = path if path.is_dir() else path.parent
     for file in files:
         place = file.relative_to(root)
-        if file.suffix.lower() == XML_FILE:
-            report = _openi(file)
-        else:
-            report = ReportText(place.with_suffix("").as_posix(), _plain(file))
+        try:
+            if file.suffix.lower() == XML_FILE:
+                report = _openi(file)
+            else:
+                report = ReportText(place.with_suffix("").as_posix(), _plain(file))
+        except OSError as error:
+            raise SourceError(
+                f"{file}: cannot be read ({error.strerror or error}); mend or remove it"
+            ) from error
         yield place.as_posix(), report
 
 

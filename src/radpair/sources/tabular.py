@@ -209,6 +209,10 @@ def _object(file: Path, number: int, line: str) -> dict[str, Any]:
         row = json.loads(line)
     except ValueError as error:
         raise SourceError(f"{file}, row {number}: is not JSON ({error}); mend the row") from error
+    except RecursionError as error:
+        raise SourceError(
+            f"{file}, row {number}: is nested too deeply to be a row of a table; mend the row"
+        ) from error
     if not isinstance(row, dict):
         raise SourceError(f"{file}, row {number}: is not a JSON object; mend the row")
     return row
