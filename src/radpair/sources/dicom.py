@@ -142,7 +142,8 @@ class Dicom(Dataset):
         self._remarks.clear()
         reports = self._reports()
         groups = self._groups()
-        if not groups:
+        taken = any(not view.fault for group in groups.values() for view in group.views)
+        if not groups or (self._skipped and not taken):
             raise SourceError(f"{self.root}: {self._nothing()}")
         self._name_patients(groups.values())
         if self.reports is not None:
@@ -163,9 +164,13 @@ class Dicom(Dataset):
         """What a user should know of the last reading: what was left out and why."""
         lines = list(self._remarks)
         if self._skipped:
-            told = ", ".join(f"{count:,} {why}" for why, count in self._skipped.most_common())
-            lines.insert(0, f"Left out {self._skipped.total():,} files: {told}.")
+            lines.insert(0, f"Left out {self._skipped.total():,} files: {self._told()}.")
         return lines
+
+    def _told(self) -> str:
+        """What was left out, most first."""
+        most = sorted(self._skipped.items(), key=lambda item: (-item[1], item[0]))
+        return ", ".join(f"{count:,} {why}" for why, count in most)
 
     @cached_property
     def _skipped(self) -> Counter[str]:
@@ -254,9 +259,8 @@ class Dicom(Dataset):
         """What to say of a tree without a study."""
         if not self._skipped:
             return "holds no files; give the folder of the DICOM files"
-        told = ", ".join(f"{count:,} {why}" for why, count in self._skipped.most_common())
         wanted = " or ".join(self.modalities)
-        return f"holds no DICOM file of modality {wanted} (but {told}); give --modalities"
+        return f"holds no DICOM file of modality {wanted} (but {self._told()}); give --modalities"
 
     def _reports(self) -> dict[str, str]:
         """The reports by their key. Raises ``SourceError``."""

@@ -102,6 +102,11 @@ def read_header(path: Path) -> Header | None:
             f"{path}: its DICOM header is damaged ({type(error).__name__}); fetch or export the "
             "file again"
         ) from error
+    if marked and not (data.get("SOPClassUID") or found.modality):
+        raise ImageError(
+            f"{path}: its DICOM header ends before it says what it is; fetch or export the file "
+            "again"
+        )
     return found if marked or len(data) else None
 
 

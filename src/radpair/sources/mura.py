@@ -91,10 +91,9 @@ class Mura(Dataset):
         found = STUDY.fullmatch(folder)
         assert found, "folders were matched when they were read"
         patient = found["patient"]
-        if found["part"] == "valid":
-            split = self.valid_as
-        else:
-            split = held_out(patient, self.validate) if self.valid_as == SPLITS[2] else SPLITS[0]
+        split: str = self.valid_as
+        if found["part"] == "train":
+            split = held_out(patient, self.validate) if split == SPLITS[2] else SPLITS[0]
         return Study(
             study_id=f"{found['body'].lower()}-{patient}-{found['study']}",
             patient_id=patient,
