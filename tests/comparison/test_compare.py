@@ -12,7 +12,7 @@ import pytest
 from comparison.compare_case import PROMPTS, Runs, answer
 from radpair.cli import main
 from radpair.comparison.bench import Seen
-from radpair.comparison.compare import name_sets
+from radpair.comparison.compare_models import name_sets
 from radpair.evaluation.few_shot import few_shot_probe
 from radpair.evaluation.linear import linear_probe
 from radpair.evaluation.neighbours import knn_probe
@@ -81,6 +81,28 @@ def test_prompts_and_retrieval_equal_those_of_evaluate(runs: Runs, compared: Pat
                 assert chance == pytest.approx(recall["chance"])
             rank = metrics["metrics"]["median_rank"]["macro"]["value"]
             assert rank == theirs["median_rank"]["value"]
+
+
+def test_like_films_equal_those_of_evaluate(runs: Runs, found: dict) -> None:
+    studies = StudySet.open(runs.data)
+    for model, name in ((runs.igc, "igc-small"), (runs.convirt, "convirt-small")):
+        codes = Encoded(load(model / "model"), studies).study_projections
+        test = studies.split("test")
+        people = np.array([studies.patient_ids[study] for study in test])
+        slow = []
+        for label in range(2):
+            for query in np.flatnonzero(studies.labels[test, label] == 1):
+                others = np.flatnonzero(people != people[query])
+                near = codes[test[others]] @ codes[test[query]]
+                near = near / np.linalg.norm(codes[test[others]], axis=1)
+                best = others[np.argsort(-near)[:10]]
+                slow.append((studies.labels[test[best], label] == 1).mean())
+        mine = answer(found, name, "image → image")
+        assert mine["metrics"]["precision_10"]["macro"]["value"] == pytest.approx(np.mean(slow))
+        assert mine["facts"]["queries"] == len(slow)
+    gaps = [gap for gap in found["differences"] if gap["task"] == "likeness"]
+    assert len(gaps) == 3
+    assert all(gap["metrics"]["precision_10"]["macro"]["holm"] is not None for gap in gaps)
 
 
 def test_differences_are_those_of_the_paired_bootstrap(runs: Runs, found: dict) -> None:

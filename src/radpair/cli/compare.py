@@ -45,7 +45,8 @@ def compare(
         draws: Seeded draws of patients a budget.
         fine_tune: Fine-tune the whole encoders too, within the same fractions; slow.
         overrides: Settings of fine-tuning as key=value, for instance passes=10.
-        prompts: A YAML file of prompts by label; the phantom's own stand for labels not in it.
+        prompts: A YAML file of prompts by label; for labels not in it the phantom's own and the
+            shipped ones for CheXpert's labels stand.
         no_images: Names of sets whose films and reports stay off the page, or 'all'.
         resamples: Of patients, for intervals and tests.
         seed: Of draws, resampling and maps.

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from radpair import __version__
-from radpair.comparison.compare import compare_runs, name_sets
+from radpair.comparison.compare_models import compare_runs, name_sets
 from radpair.comparison.compare_page import render
 from radpair.comparison.compare_text import markdown, screen
 from radpair.comparison.compared_figures import result

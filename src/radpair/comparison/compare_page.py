@@ -8,7 +8,6 @@ from importlib.resources import files
 from typing import Any
 
 from radpair.comparison.bench import Bench
-from radpair.comparison.compare import Compared
 from radpair.comparison.compare_charts import (
     CLASS_COLOURS,
     difference_chart,
@@ -16,6 +15,7 @@ from radpair.comparison.compare_charts import (
     roc_plane,
     shades,
 )
+from radpair.comparison.compare_models import Compared
 from radpair.comparison.compare_text import (
     DIFFERENCES,
     METRIC,
@@ -28,6 +28,7 @@ from radpair.comparison.compare_text import (
 from radpair.comparison.compare_words import (
     Found,
     capital,
+    chance_of,
     mean_of,
     models_of,
     p_text,
@@ -130,13 +131,13 @@ def _table_row(rows: Sequence[Mapping[str, Any]], labels: int) -> str:
     there = [row for row in rows if not row["why_not"]]
     facts = there[0]["facts"]
     parts = []
-    if rows[0]["task"] == "retrieval":
-        parts.append(f"recall at 10, chance {facts['chance']['recall_10']:.3f}")
+    if chance_of(there[0]):
+        parts.append(chance_of(there[0]))
     elif "studies" in facts:
         parts.append(f"{facts['studies']:,} studies")
         runs = len(there[0]["metrics"][metric]["draws"])
         parts += [f"{runs} draws"] if runs > 1 else []
-    if rows[0]["task"] != "retrieval" and len(facts["labels"]) < labels:
+    if "chance" not in facts and len(facts["labels"]) < labels:
         parts.append(f"{len(facts['labels'])} of {labels} findings")
     small = ", ".join(parts)
     best = max((row["metrics"][metric]["macro"]["value"] or -1 for row in there), default=None)

@@ -8,6 +8,7 @@ from typing import Any
 from radpair.comparison.compare_words import (
     Found,
     cell,
+    chance_of,
     listed,
     mean_of,
     p_text,
@@ -21,9 +22,9 @@ from radpair.evaluation.report.marks import NONE
 
 TITLE = "Models compared"
 METRIC = (
-    "Mean AUROC over findings; for retrieval, recall at 10. Brackets are {level:g} % intervals "
-    "over the tested patients, who are in no training split of their set; draws of labels are "
-    "averaged, and their spread counts in the differences only. A dash: not applicable."
+    "Mean AUROC over findings; for retrieval the metric that is named. Brackets are {level:g} % "
+    "intervals over the tested patients, who are in no training split of their set; draws of "
+    "labels are averaged, and their spread counts in the differences only. A dash: not applicable."
 )
 
 
@@ -177,8 +178,8 @@ def _protocol(rows: Sequence[Mapping[str, Any]], labels: int) -> str:
     if not there:
         return title
     facts = there[0]["facts"]
-    if rows[0]["task"] == "retrieval":
-        return f"{title} (chance {facts['chance']['recall_10']:.3f})"
+    if chance_of(there[0]):
+        return f"{title} ({chance_of(there[0])})"
     parts = [f"{facts['studies']:,} studies"] if "studies" in facts else []
     if len(facts["labels"]) < labels:
         parts.append(f"{len(facts['labels'])} of {labels} findings")

@@ -22,7 +22,7 @@ def summary(found: Found) -> list[tuple[str, str, list[str]]]:
 def ahead(gap: Mapping[str, Any], level: float) -> int:
     """1 where the first model is ahead, -1 where the second is, 0 where it may be chance.
 
-    By the corrected p of the mean; of retrieval by recall at 10.
+    By the corrected p of the mean, in the task's main metric.
     """
     mean = mean_of(gap)
     if mean["holm"] is None or mean["holm"] > 1 - level or mean["value"] == 0:
@@ -63,6 +63,15 @@ def p_text(p: float | None) -> str:
     if p is None:
         return NONE
     return "< 0.001" if p < 0.001 else number(p)
+
+
+def chance_of(row: Mapping[str, Any]) -> str:
+    """``recall at 10, chance 0.016`` for retrieval, nothing for protocols of labels."""
+    if "chance" not in row["facts"]:
+        return ""
+    metric = main_metric(row["task"])
+    words = {"recall_10": "recall at 10", "precision_10": "precision at 10"}[metric]
+    return f"{words}, chance {row['facts']['chance'][metric]:.3f}"
 
 
 def listed(words: Sequence[str]) -> str:
@@ -136,6 +145,8 @@ def _task_words(task: str, gaps: Sequence[Mapping[str, Any]]) -> str:
         return "nearest neighbours"
     if task == "zero-shot":
         return "zero-shot " + listed([_prompts(gap) for gap in gaps])
+    if task == "likeness":
+        return "retrieval of like films"
     return "retrieval " + listed([gap["ends"][0]["title"] for gap in gaps])
 
 
@@ -174,7 +185,7 @@ def _not_tested(
         if row["set"] == name and row["task"] == "retrieval" and not row["why_not"]
     }
     if able.issuperset(pair) and not any(gap["task"] == "retrieval" for gap in gaps):
-        yield "Retrieval is not tested: one finds reports, the other graphs."
+        yield "Retrieval of partners is not tested: one finds reports, the other graphs."
 
 
 def _best_retrieval(found: Found, name: str) -> Iterator[str]:

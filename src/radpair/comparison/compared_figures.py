@@ -11,7 +11,7 @@ import numpy as np
 
 from radpair import __version__
 from radpair.comparison.bench import EVALUATED, Bench, described
-from radpair.comparison.compare import MAP, Cell, Compared, prompts_hash
+from radpair.comparison.compare_models import MAP, Cell, Compared, prompts_hash
 from radpair.comparison.kept import Unit
 from radpair.comparison.measured import metrics_of, sample_of
 from radpair.comparison.needed import labels_needed
@@ -23,7 +23,7 @@ from radpair.evaluation.results import jsonable
 from radpair.settings import plain
 
 SCHEMA = "radpair.compare/1"
-MAIN = {"retrieval": "recall_10"}
+MAIN = {"retrieval": "recall_10", "likeness": "precision_10"}
 """The metric that stands for a task; AUROC for all others."""
 
 
@@ -145,7 +145,7 @@ def _differences(bench: Bench, compared: Compared) -> list[dict[str, Any]]:
     for first, second in _pairs(bench, compared):
         if first.unit is None or second.unit is None:
             continue
-        if first.task == "retrieval":
+        if first.task in MAIN:
             gap = retrieval_difference(first.unit, second.unit, level)
         else:
             gap = label_difference(first.unit, second.unit, bench, level)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from radpair.comparison.bench import Bench
-from radpair.comparison.compare import MAP, Cell, Compared
+from radpair.comparison.compare_models import MAP, Cell, Compared
 from radpair.comparison.partners import SHOWN
 
 QUERIES = 4

@@ -70,12 +70,11 @@ def class_retrieval(
             usable &= people != str(asking[place])
         rows = np.flatnonzero(usable)
         _check_depth(len(rows), max(at), names[column])
-        near = candidates[rows].astype(np.float64) @ queries[place].astype(np.float64)
         hit = truth[rows, column] == 1
-        order = np.lexsort((hit, -np.round(near, _DIGITS)))
+        order = nearest_first(candidates[rows], queries[place], hit)
         ranked = hit[order].astype(np.float64)
         values[place] = [ranked[:k].mean() for k in at]
-        draws[place] = _resampled(ranked, weights, rows[order], at)
+        draws[place] = resampled_precision(ranked, weights, rows[order], at)
         chance[place] = hit.mean()
     precision = {
         k: {
@@ -110,7 +109,13 @@ def _check_depth(candidates: int, deepest: int, name: str) -> None:
         )
 
 
-def _resampled(
+def nearest_first(candidates: Codes, query: Codes, hit: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """``candidates [n, dim]`` in order of likeness to ``query [dim]``, of equals misses first."""
+    near = candidates.astype(np.float64) @ query.astype(np.float64)
+    return np.lexsort((hit, -np.round(near, _DIGITS)))
+
+
+def resampled_precision(
     ranked: Floats, weights: Floats, rows: NDArray[np.int64], at: Sequence[int]
 ) -> Floats:
     """Precision at each K of every resample ``[at, resamples]``.

@@ -15,6 +15,7 @@ from typing import Any
 
 from radpair.comparison.bench import Bench, Seen, open_bench
 from radpair.comparison.kept import Kept, Unit, unit_key
+from radpair.comparison.likeness import TITLE, liken, why_no_likeness
 from radpair.comparison.maps import draw_map, why_no_map
 from radpair.comparison.measured import measure
 from radpair.comparison.partners import KINDS, directions, one_way, retrieve, why_no_retrieval
@@ -25,7 +26,7 @@ from radpair.evaluation.prompts import Prompts, PromptSet
 from radpair.progress import track
 
 MAP = "map"
-LABEL_TASKS = ("linear", "few-shot", "k-nn", "fine-tune", "zero-shot")
+LABEL_TASKS = ("linear", "few-shot", "k-nn", "fine-tune", "zero-shot", "likeness")
 
 
 @dataclass(frozen=True)
@@ -189,6 +190,8 @@ def _questions(seen: Seen, plan: Plan) -> list[_Question]:
         reason = why_no_retrieval(kind, runner, bench)
         answer = partial(retrieve, kind, seen, plan.resamples, plan.seed)
         found.append(_Question("retrieval", directions(kind), {"kind": kind}, reason, answer))
+    answer = partial(liken, seen, plan.resamples, plan.seed)
+    found.append(_Question("likeness", (TITLE,), {}, why_no_likeness(bench), answer))
     reason = why_no_map(len(bench.test))
     found.append(_Question(MAP, ("t-SNE",), {}, reason, partial(draw_map, seen, plan.seed)))
     return found
