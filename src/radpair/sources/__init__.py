@@ -11,6 +11,8 @@ from radpair.sources.dicom import Dicom
 from radpair.sources.mimic_cxr import MimicCxr
 from radpair.sources.mura import Mura
 from radpair.sources.nih_chestxray14 import NihChestXray14
+from radpair.sources.open_i import OpenI
+from radpair.sources.padchest import PadChest
 from radpair.sources.pairs import Pairs
 from radpair.sources.rsna_pneumonia import RsnaPneumonia
 from radpair.sources.siim_pneumothorax import SiimPneumothorax
@@ -24,6 +26,8 @@ SOURCES: dict[str, type[FileSource]] = {
     "mimic-cxr": MimicCxr,
     "chexpert": CheXpert,
     "chexpert-plus": CheXpertPlus,
+    "open-i": OpenI,
+    "padchest": PadChest,
     "nih-chestxray14": NihChestXray14,
     "rsna-pneumonia": RsnaPneumonia,
     "siim-pneumothorax": SiimPneumothorax,
