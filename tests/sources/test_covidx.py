@@ -56,7 +56,7 @@ def test_ingest_end_to_end(tmp_path: Path) -> None:
     (root / "val" / "9a.png").unlink()
     assert len(ingested(Covidx(root=root), tmp_path / "set")) == 8
     (entry,) = rows(tmp_path / "set", "quarantine")
-    assert entry["path"] == "val/9a.png"
+    assert (entry["path"], entry["row"]) == ("val/9a.png", 2)
 
 
 def test_a_patient_in_two_lists_is_refused_and_mended_by_the_seeded_split(tmp_path: Path) -> None:

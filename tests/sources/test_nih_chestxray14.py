@@ -63,7 +63,7 @@ def test_ingest_of_either_table_and_layout(tmp_path: Path, flat: bool) -> None:
     assert isinstance(studies, StudySet)
     assert len(studies) == len(FILMS) - 1
     (entry,) = rows(tmp_path / "set", "quarantine")
-    assert entry["study_id"] == "00000002_000"
+    assert (entry["study_id"], entry["row"]) == ("00000002_000", 4)
     assert "no such file" in str(entry["reason"])
 
 

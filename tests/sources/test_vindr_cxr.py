@@ -61,6 +61,7 @@ def test_ingest_end_to_end(root: Path, tmp_path: Path) -> None:
     assert len(ingested(VindrCxr(root=root), tmp_path / "set")) == len(TRAIN) + len(TEST) - 1
     (entry,) = rows(tmp_path / "set", "quarantine")
     assert "empty" in str(entry["reason"])
+    assert entry["row"] == 2
 
 
 def test_blank_votes_do_not_count(root: Path) -> None:

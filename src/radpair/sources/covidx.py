@@ -122,7 +122,7 @@ class Covidx(Dataset):
         return Study(
             study_id=path,
             patient_id=patient,
-            views=(View(path),),
+            views=(View(path, row=number),),
             labels=CLASSES[kind],
             split=split,
             attributes={"source": origin},

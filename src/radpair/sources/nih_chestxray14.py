@@ -144,7 +144,7 @@ class NihChestXray14(Dataset):
         return Study(
             study_id=Path(image).stem,
             patient_id=patient,
-            views=(View(f"{folder}/{image}".lstrip("/"), cells[VIEW].upper()),),
+            views=(View(f"{folder}/{image}".lstrip("/"), cells[VIEW].upper(), row.number),),
             labels=_labels(file, row),
             split=split,
             attributes={

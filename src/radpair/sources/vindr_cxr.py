@@ -94,7 +94,7 @@ class VindrCxr(Dataset):
         return Study(
             study_id=film,
             patient_id=film,
-            views=(View(path, "PA"),),
+            views=(View(path, "PA", rows[0].number),),
             labels={
                 ALIASES.get(name, name): _decided(
                     [_vote(file, row, name) for row in rows], self.readers
