@@ -105,7 +105,9 @@ def test_like_films_equal_those_of_evaluate(runs: Runs, found: dict) -> None:
     assert all(gap["metrics"]["precision_10"]["macro"]["holm"] is not None for gap in gaps)
 
 
-def test_differences_are_those_of_the_paired_bootstrap(runs: Runs, found: dict) -> None:
+def test_differences_are_those_of_the_paired_bootstrap(
+    runs: Runs, found: dict, tmp_path: Path
+) -> None:
     studies = StudySet.open(runs.data)
     test = studies.split("test")
     gap = next(
@@ -121,7 +123,7 @@ def test_differences_are_those_of_the_paired_bootstrap(runs: Runs, found: dict) 
     bench = open_bench("discs", runs.data, (), {})
     protocol = label_protocols(Plan(fractions=(1.0,), shots=()))[0]
     both = [
-        protocol.score(Seen(runner, bench, Path("unused"))).scores[0]
+        protocol.score(Seen(runner, bench, tmp_path)).scores[0]
         for runner in open_runs([str(runs.igc), str(runs.convirt)])
     ]
     people = [studies.patient_ids[study] for study in test]
