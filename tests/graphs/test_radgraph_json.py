@@ -93,7 +93,7 @@ def test_records_may_stand_one_a_line(tmp_path: Path) -> None:
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     assert radgraph_json.read(path) == {"x": GRAPH, "y": GRAPH}
     path.write_text("\n".join([*lines, "{"]), encoding="utf-8")
-    with pytest.raises(GraphError, match=r"g\.jsonl', line 3: no JSON"):
+    with pytest.raises(GraphError, match=r"g\.jsonl', line 3: is no JSON"):
         radgraph_json.read(path)
 
 
@@ -103,9 +103,17 @@ def test_records_may_stand_one_a_line(tmp_path: Path) -> None:
         ("sentences", "No", "field 'sentences': must be a list of lists"),
         ("ner", [[[1, 1]]], "field 'ner': [1, 1] needs 3 parts"),
         ("ner", [[["1", 1, "x"]]], "must begin with whole numbers"),
-        ("relations", [[[2, 2, 0, 0, "modify"]]], "joins no two entities"),
+        ("relations", [[[2, 2, 0, 0, "modify"]]], "no entity of 'ner' spans 0 to 0"),
+        ("relations", [[[2, 2, 1, 1, {}]]], "entity '2', field 'relations': unknown type {}"),
+        ("ner", [[[1, 1, "OBS-DP"]], [[2, 99, "OBS-DP"]]],
+         "entity '2', field 'ner': [2, 99, 'OBS-DP'] lies outside the text's 4 tokens"),
+        ("ner", [[[2, 1, "OBS-DP"]]], "entity '1', field 'ner': [2, 1, 'OBS-DP'] ends before"),
+        ("ner", [[[1, 1, {"a": 1}]]], "entity '1', field 'ner': {'a': 1} is no label"),
+        ("ner", [[[True, 1, "OBS-DP"]]], "must begin with whole numbers"),
+        ("sentences", [["No", 5]], "field 'sentences': 5 is no word"),
+        ("sentences", [["No", "a b"]], "field 'sentences': 'a b' is no word"),
     ],
-)
+)  # fmt: skip
 def test_a_fault_in_a_record_of_spans_names_the_field(
     tmp_path: Path, field: str, value: Any, message: str
 ) -> None:
@@ -157,7 +165,8 @@ def test_a_fault_names_report_entity_and_field(tmp_path: Path, report: Any, mess
     [
         (b"{", "is no JSON"),
         (b"\xff\xfe\x00", "is no JSON"),
-        (b"[" * 100_000, "is no JSON"),
+        (b"[" * 100_000, "is no JSON that can be read (it is nested too deeply)"),
+        (b'{"r": ' + b"9" * 6000 + b"}", "a whole number in it has more than 4,300 digits"),
         (b"3", "neither an object of reports nor a list"),
         (b"[3]", "record 0 is no object"),
         (b'[{"id": "a"}]', "record 0 has no 'entities'"),
@@ -214,3 +223,127 @@ def test_a_json_list_of_reports_is_told_from_graphs(tmp_path: Path) -> None:
     path.write_text('[{"id": "a", "text": "No effusion."}]')
     with pytest.raises(GraphError, match=r"holds reports, not graphs; save them as JSON lines"):
         radgraph_json.read(path)
+
+
+REPEATED = {
+    "report": ('{"r1": R, "r2": R, "r1": R}', "report 'r1' appears twice"),
+    "report of a split": ('{"train": {"r1": R, "r1": R}}', "report 'r1' appears twice"),
+    "split": ('{"train": {"r1": R}, "train": {"r2": R}}', "split 'train' appears twice"),
+    "entity": (
+        '{"r1": {"text": "a b", "entities": {"1": E, "1": E}}}',
+        "report 'r1', entity '1' appears twice",
+    ),
+    "entities": (
+        '{"r1": {"text": "a b", "entities": {}, "entities": {"1": E}}}',
+        "report 'r1', field 'entities' appears twice",
+    ),
+    "field of an entity": (
+        '{"r1": {"text": "a", "entities": {"1": {"label": "OBS-DP", "label": "OBS-U"}}}}',
+        "report 'r1', entity '1', field 'label' appears twice",
+    ),
+    "annotator": (
+        '{"r1": {"text": "a", "labeler_1": {"entities": {}}, "labeler_1": {"entities": {}}}}',
+        "report 'r1', field 'labeler_1' appears twice",
+    ),
+    "annotator's field": (
+        '{"r1": {"text": "a", "labeler_1": {"entities": {}, "entities": {}}}}',
+        "report 'r1/labeler_1', field 'entities' appears twice",
+    ),
+    "field of a record": ('[{"id": "a", "text": "b", "text": "c"}]', "record 0, field 'text'"),
+    "section": ('[{"id": "a", "findings": R, "findings": R}]', "record 0, field 'findings'"),
+    "spans": ('[{"ner": [], "ner": []}]', "record 0, field 'ner' appears twice"),
+}
+
+
+@pytest.mark.parametrize("case", REPEATED)
+def test_what_stands_twice_is_never_dropped(case: str, tmp_path: Path) -> None:
+    content, message = REPEATED[case]
+    entity = json.dumps({**REPORT["entities"]["1"], "tokens": "a", "start_ix": 0, "end_ix": 0})
+    path = tmp_path / "g.json"
+    path.write_text(content.replace("R", json.dumps(REPORT)).replace("E", entity))
+    with pytest.raises(GraphError) as caught:
+        radgraph_json.read(path)
+    assert message in str(caught.value)
+    assert "g.json" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["g.json", "g.jsonl"])
+@pytest.mark.parametrize(
+    ("record", "ids"),
+    [
+        ({"id": "a", **REPORT}, ["a"]),
+        (REPORT, ["0"]),
+        ({"doc_key": "x", **SPANS}, ["x"]),
+        (SPANS, ["0"]),
+        ({"r": REPORT}, ["r"]),
+    ],
+)
+def test_a_file_of_one_record_is_read_as_one(
+    tmp_path: Path, name: str, record: Any, ids: list[str]
+) -> None:
+    read = radgraph_json.read(_write(tmp_path / name, record))
+    assert read == dict.fromkeys(ids, GRAPH)
+
+
+def test_a_line_of_one_report_by_sections_is_a_record(tmp_path: Path) -> None:
+    record = {"path_to_image": "x.jpg", "findings": REPORT, "impression": REPORT}
+    read = radgraph_json.read(_write(tmp_path / "g.jsonl", record))
+    assert read == dict.fromkeys(["x.jpg/findings", "x.jpg/impression"], GRAPH)
+
+
+def test_a_fault_in_a_file_of_one_record_is_that_of_the_record(tmp_path: Path) -> None:
+    bad = {"id": "a", "text": "x", "entities": {"1": {"start_ix": 4}}}
+    for name in ("g.json", "g.jsonl"):
+        with pytest.raises(GraphError, match="report 'a', entity '1', field 'start_ix'"):
+            radgraph_json.read(_write(tmp_path / name, bad))
+
+
+def test_lines_end_at_line_feeds_alone(tmp_path: Path) -> None:
+    path = tmp_path / "g.jsonl"
+    words = "clear\u2028lungs \u0085 x\u2029y"
+    lines = [json.dumps({"id": i, "text": words, "entities": {}}, ensure_ascii=False) for i in "ab"]
+    path.write_bytes("\r\n".join(lines).encode())
+    assert radgraph_json.read(path) == dict.fromkeys("ab", Graph(words))
+    path.write_bytes(("\n".join(lines) + "\n{").encode())
+    with pytest.raises(GraphError, match=r"g\.jsonl', line 3: is no JSON"):
+        radgraph_json.read(path)
+
+
+@pytest.mark.parametrize("name", ["g.json", "g.jsonl"])
+def test_a_byte_order_mark_is_no_fault(tmp_path: Path, name: str) -> None:
+    path = _write(tmp_path / name, {"id": "a", **REPORT})
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert radgraph_json.read(path) == {"a": GRAPH}
+
+
+@pytest.mark.parametrize("content", ["9" * 6000, "[" * 100_000])
+def test_what_cannot_be_read_in_a_line_is_named(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "g.jsonl"
+    fine = json.dumps({"id": "a", **REPORT})
+    for lines, number in (([fine, content], 2), ([content, fine], 1)):
+        path.write_text("\n".join(lines))
+        with pytest.raises(GraphError, match=rf"g\.jsonl', line {number}: is no JSON that can be"):
+            radgraph_json.read(path)
+
+
+@pytest.mark.parametrize("field", ["tokens", "label", "start_ix", "relations"])
+def test_what_is_shown_of_a_fault_is_short(tmp_path: Path, field: str) -> None:
+    value: Any = ["x" * 1000] * 1000
+    for _ in range(100):
+        value = [value]
+    path = _write(tmp_path / "g.json", {"r": _broken(field, value)})
+    with pytest.raises(GraphError, match=f"entity '2', field '{field}'") as caught:
+        radgraph_json.read(path)
+    assert len(str(caught.value)) < 1000
+
+
+def test_an_id_is_text_or_a_number(tmp_path: Path) -> None:
+    path = _write(tmp_path / "g.json", [{"id": ["a"], **REPORT}])
+    with pytest.raises(GraphError, match="record 0, field 'id'"):
+        radgraph_json.read(path)
+
+
+def test_half_a_surrogate_survives_a_round_trip(tmp_path: Path) -> None:
+    graphs = {"a\ud800": Graph("no\udfff effusion")}
+    radgraph_json.write(tmp_path / "g.json", graphs)
+    assert radgraph_json.read(tmp_path / "g.json") == graphs

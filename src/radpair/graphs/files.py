@@ -67,9 +67,10 @@ def whole(path: Path) -> Iterator[BinaryIO]:
 
 
 def write_json(path: Path, value: object) -> None:
-    """A JSON file as a whole. Raises ``GraphError``."""
+    """A JSON file as a whole; halves of surrogate pairs are escaped. Raises ``GraphError``."""
+    text = json.dumps(value, ensure_ascii=False, indent=1)
     with whole(path) as file:
-        file.write(json.dumps(value, ensure_ascii=False, indent=1).encode() + b"\n")
+        file.write(text.encode("utf-8", "backslashreplace") + b"\n")
 
 
 class Journal:

@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from radpair.errors import GraphError, nearest
+from radpair.graphs.files import write_json
+from radpair.graphs.json_file import once, parsed, parsed_lines, shown
+from radpair.graphs.radgraph_spans import spans_to_json
 from radpair.graphs.schema import ENTITY_LABELS, RELATION_TYPES, SHORT_LABELS
 from radpair.records import Entity, Graph, Relation
 
@@ -15,6 +18,8 @@ _SPLITS = frozenset({"train", "dev", "valid", "validate", "val", "test", "infere
 _REPORTS = frozenset({".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".txt", ".xml", ".gz"})
 """Endings of files that hold reports; also of graphs, if their content says so."""
 _LINES = frozenset({".jsonl", ".ndjson"})
+_OF_RECORDS = ("text", "ner", "sentences")
+"""Fields of one record, whose values are no graphs."""
 _ID_KEYS = ("id", "report_id", "study_id", "doc_key", "path_to_image")
 
 
@@ -29,10 +34,11 @@ def read(path: Path | str) -> dict[str, Graph]:
     - CheXpert Plus: a list of ``{"0": graph}``, keyed by the position in the list, which is the
       row of its table;
     - a list of records, each with an id and either ``text`` and ``entities`` or one such graph
-      under its section's name (``findings``, ``impression``: keyed ``ID/section``).
+      under its section's name (``findings``, ``impression``: keyed ``ID/section``); one such
+      record may be the whole file, and is ``0`` where it has no id.
 
     Labels may be long or short (``OBS-DP``). Raises ``GraphError`` naming file, report, entity
-    and field.
+    and field, also for a report, an entity or a field that appears twice.
     """
     path = Path(path)
     data = _parsed(path)
@@ -54,12 +60,7 @@ def write(path: Path | str, graphs: Mapping[str, Graph]) -> None:
     data = {report_id: to_json(graph) for report_id, graph in graphs.items()}
     for report_id, report in data.items():
         from_json(report, f"'{path}', report '{report_id}'")
-    partial = path.with_name(path.name + ".partial")
-    try:
-        partial.write_text(json.dumps(data, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-        partial.replace(path)
-    except OSError as error:
-        raise GraphError(f"Cannot write '{path}': {error.strerror}.") from error
+    write_json(path, data)
 
 
 def from_json(report: Any, place: str) -> Graph:
@@ -88,21 +89,27 @@ def to_json(graph: Graph) -> dict[str, Any]:
 def _parsed(path: Path) -> Any:
     """The file's JSON value; for JSON lines the list of their values."""
     try:
-        text = path.read_text(encoding="utf-8")
-        try:
-            data = json.loads(text)
-            alone = path.suffix.lower() in _LINES and isinstance(data, dict)
-            return [data] if alone and ("ner" in data or _is_report(data)) else data
-        except json.JSONDecodeError as error:
-            if error.msg != "Extra data":
-                raise
-            return _parsed_lines(text, path)
+        text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise GraphError(f"Cannot read '{path}': {error.strerror}; check the path.") from error
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        if path.suffix.lower() in _REPORTS:
-            raise GraphError(f"'{path}': {_graphs_first(path)}") from error
-        raise GraphError(f"'{path}' is no JSON ({error}); give a RadGraph JSON file.") from error
+    except UnicodeDecodeError as error:
+        raise _no_json(path, f"'{path}'", error) from error
+    try:
+        return parsed(text)
+    except ValueError as error:
+        extra = isinstance(error, json.JSONDecodeError) and error.msg == "Extra data"
+        if not extra and path.suffix.lower() not in _LINES:
+            raise _no_json(path, f"'{path}'", error) from error
+    records, number, fault = parsed_lines(text)
+    if fault:
+        raise _no_json(path, f"'{path}', line {number}:", fault) from fault
+    return records
+
+
+def _no_json(path: Path, place: str, fault: ValueError) -> GraphError:
+    if path.suffix.lower() in _REPORTS - _LINES:
+        return GraphError(f"'{path}': {_graphs_first(path)}")
+    return GraphError(f"{place} is no JSON that can be read ({fault}); give a RadGraph JSON file.")
 
 
 def _is_report(record: Mapping[str, Any]) -> bool:
@@ -123,41 +130,42 @@ def _graphs_first(path: Path) -> str:
     )
 
 
-def _parsed_lines(text: str, path: Path) -> list[Any]:
-    records = []
-    for number, line in enumerate(text.splitlines(), 1):
-        if line.strip():
-            try:
-                records.append(json.loads(line))
-            except json.JSONDecodeError as error:
-                fault = f"no JSON ({error}); give one record a line."
-                if path.suffix.lower() in _REPORTS - _LINES:
-                    fault = _graphs_first(path)
-                raise GraphError(f"'{path}', line {number}: {fault}") from error
-    return records
-
-
 def _reports(data: Any, path: Path) -> Iterator[tuple[str, Any]]:
+    if isinstance(data, dict) and _is_record(data, path):
+        data = [data]
     if isinstance(data, list):
         for index, record in enumerate(data):
             yield from _records(record, index, path)
         return
     if not isinstance(data, dict):
         raise GraphError(f"'{path}' holds neither an object of reports nor a list of records.")
+    repeats_split = getattr(data, "repeated", None) in _SPLITS
+    once(data, f"'{path}':", " split" if repeats_split else " report")
     for key, value in data.items():
         if key in _SPLITS and isinstance(value, dict) and "entities" not in value:
+            once(value, f"'{path}':", " report")
             for inner, report in value.items():
-                yield from _annotations(inner, report)
+                yield from _annotations(inner, report, path)
         else:
-            yield from _annotations(key, value)
+            yield from _annotations(key, value, path)
 
 
-def _annotations(key: str, report: Any) -> Iterator[tuple[str, Any]]:
+def _is_record(data: Mapping[str, Any], path: Path) -> bool:
+    """Whether an object that is the whole file is one record, and no object of reports."""
+    if any(field in data and not isinstance(data[field], dict) for field in _OF_RECORDS):
+        return True
+    named = any(key in data and not isinstance(data[key], dict) for key in _ID_KEYS)
+    return path.suffix.lower() in _LINES and (named or _is_report(data))
+
+
+def _annotations(key: str, report: Any, path: Path) -> Iterator[tuple[str, Any]]:
     """The report's graph, or one for each annotator of RadGraph 1.0's test file."""
+    once(report, f"'{path}', report '{key}',", " field")
     if isinstance(report, dict) and "entities" not in report:
         labelers = [name for name in report if name.startswith("labeler_")]
         for name in labelers:
             part = report[name]
+            once(part, f"'{path}', report '{key}/{name}',", " field")
             graph = {"text": report.get("text"), **part} if isinstance(part, dict) else part
             yield f"{key}/{name}", graph
         if labelers:
@@ -168,12 +176,13 @@ def _annotations(key: str, report: Any) -> Iterator[tuple[str, Any]]:
 def _records(record: Any, index: int, path: Path) -> Iterator[tuple[str, Any]]:
     if not isinstance(record, dict):
         raise GraphError(f"'{path}': record {index} is no object; each needs 'text', 'entities'.")
-    given = next((record[key] for key in _ID_KEYS if key in record), index)
+    once(record, f"'{path}': record {index},", " field")
+    given = _id_of(record, index, path)
     if "entities" in record:
-        yield str(given), record
+        yield given, record
         return
     if "ner" in record:
-        yield str(given), _spans_to_json(record, f"'{path}', report '{given}'")
+        yield given, spans_to_json(record, f"'{path}', report '{given}'")
         return
     parts = {k: v for k, v in record.items() if isinstance(v, dict) and "entities" in v}
     if not parts:
@@ -182,45 +191,19 @@ def _records(record: Any, index: int, path: Path) -> Iterator[tuple[str, Any]]:
             hint = _graphs_first(path)
         raise GraphError(f"'{path}': record {index} has no 'entities'; {hint}")
     for name, part in parts.items():
-        yield str(given) if name == "0" else f"{given}/{name}", part
+        yield given if name == "0" else f"{given}/{name}", part
 
 
-def _spans_to_json(record: Mapping[str, Any], place: str) -> dict[str, Any]:
-    """RadGraph-XL's record of ``sentences``, ``ner`` and ``relations`` as RadGraph 1.0's JSON.
-
-    Spans count tokens over all sentences; an entity is ``[start, end, label]`` and a relation
-    ``[start, end, start, end, type]``. Raises ``GraphError`` naming the field at fault.
-    """
-    words = [str(word) for words in _lists(record, "sentences", place) for word in words]
-    entities: dict[str, Any] = {}
-    keys: dict[tuple[int, int], str] = {}
-    for start, end, label in _spans(record, "ner", 3, place):
-        key = keys[start, end] = str(len(entities) + 1)
-        tokens = " ".join(words[start : end + 1])
-        span = {"tokens": tokens, "label": label, "start_ix": start, "end_ix": end}
-        entities[key] = {**span, "relations": []}
-    for *ends, kind in _spans(record, "relations", 5, place):
-        source, target = keys.get((ends[0], ends[1])), keys.get((ends[2], ends[3]))
-        if source is None or target is None:
-            raise GraphError(f"{place}, field 'relations': {[*ends, kind]} joins no two entities.")
-        entities[source]["relations"].append([kind, target])
-    return {"text": " ".join(words), "entities": entities}
-
-
-def _lists(record: Mapping[str, Any], field: str, place: str) -> list[list[Any]]:
-    value = record.get(field)
-    if not isinstance(value, list) or not all(isinstance(part, list) for part in value):
-        raise GraphError(f"{place}, field '{field}': must be a list of lists, one a sentence.")
-    return value
-
-
-def _spans(record: Mapping[str, Any], field: str, length: int, place: str) -> Iterator[list[Any]]:
-    for span in (span for sentence in _lists(record, field, place) for span in sentence):
-        if not isinstance(span, list) or len(span) < length:
-            raise GraphError(f"{place}, field '{field}': {span!r} needs {length} parts.")
-        if not all(isinstance(at, int) and at >= 0 for at in span[: length - 1]):
-            raise GraphError(f"{place}, field '{field}': {span!r} must begin with whole numbers.")
-        yield span[:length]
+def _id_of(record: Mapping[str, Any], index: int, path: Path) -> str:
+    """A record's id, or its place in the list."""
+    field = next((key for key in _ID_KEYS if key in record), None)
+    given = index if field is None else record[field]
+    if not isinstance(given, (str, int)) or isinstance(given, bool):
+        raise GraphError(
+            f"'{path}': record {index}, field '{field}': {shown(given)} is no id; give text or a "
+            "whole number."
+        )
+    return str(given)
 
 
 class _Reader:
@@ -232,11 +215,13 @@ class _Reader:
     def graph(self, report: Any) -> Graph:
         if not isinstance(report, dict):
             raise GraphError(f"{self.place}: must be an object with 'text' and 'entities'.")
+        once(report, f"{self.place},", " field")
         text, entities = report.get("text"), report.get("entities")
         if not isinstance(text, str):
             raise GraphError(f"{self.place}: 'text' is missing or no string; add the report text.")
         if not isinstance(entities, dict):
             raise GraphError(f"{self.place}: 'entities' is missing or no object; add it.")
+        once(entities, f"{self.place},", " entity")
         words = text.split(" ")
         places = {key: index for index, key in enumerate(entities)}
         found = tuple(self._entity(key, value, words) for key, value in entities.items())
@@ -255,6 +240,7 @@ class _Reader:
             raise self._fault(
                 key, "(all)", "must be an object with tokens, label, start_ix, end_ix"
             )
+        once(value, f"{self.place}, entity '{key}',", " field")
         start = self._index(key, value, "start_ix", len(words))
         end = self._index(key, value, "end_ix", len(words))
         if end < start:
@@ -265,15 +251,15 @@ class _Reader:
             raise self._fault(
                 key,
                 "tokens",
-                f"says {given!r} but the text has {span!r} at {start}-{end}; tokens are the text "
-                f"split at single spaces, counted from 0",
+                f"says {shown(given)} but the text has {shown(span)} at {start}-{end}; tokens are "
+                "the text split at single spaces, counted from 0",
             )
         return Entity(span, self._label(key, value.get("label")), start, end)
 
     def _index(self, key: str, value: Mapping[str, Any], field: str, count: int) -> int:
         index = value.get(field)
         if not isinstance(index, int) or isinstance(index, bool):
-            raise self._fault(key, field, f"must be a whole number, not {index!r}")
+            raise self._fault(key, field, f"must be a whole number, not {shown(index)}")
         if not 0 <= index < count:
             raise self._fault(key, field, f"{index} lies outside the text's {count} tokens")
         return index
@@ -281,8 +267,8 @@ class _Reader:
     def _label(self, key: str, label: Any) -> str:
         known = SHORT_LABELS.get(label, label) if isinstance(label, str) else None
         if known not in ENTITY_LABELS:
-            hint = nearest(str(label), [*ENTITY_LABELS, *SHORT_LABELS])
-            raise self._fault(key, "label", f"unknown label {label!r}{hint}")
+            hint = nearest(shown(label).strip("'"), [*ENTITY_LABELS, *SHORT_LABELS])
+            raise self._fault(key, "label", f"unknown label {shown(label)}{hint}")
         return str(known)
 
     def _relations(
@@ -293,13 +279,13 @@ class _Reader:
             raise self._fault(key, "relations", "must be a list of [type, entity id]; [] for none")
         for link in listed:
             if not (isinstance(link, list) and len(link) == 2):
-                raise self._fault(key, "relations", f"{link!r} is no [type, entity id]")
+                raise self._fault(key, "relations", f"{shown(link)} is no [type, entity id]")
             kind, target = link
             if kind not in RELATION_TYPES:
-                hint = nearest(str(kind), RELATION_TYPES)
-                raise self._fault(key, "relations", f"unknown type {kind!r}{hint}")
+                hint = nearest(shown(kind).strip("'"), RELATION_TYPES)
+                raise self._fault(key, "relations", f"unknown type {shown(kind)}{hint}")
             if not isinstance(target, str) or target not in places:
                 raise self._fault(
-                    key, "relations", f"points at entity {target!r}, not in 'entities'"
+                    key, "relations", f"points at entity {shown(target)}, not in 'entities'"
                 )
             yield Relation(places[key], kind, places[target])
