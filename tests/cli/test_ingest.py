@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -16,6 +18,7 @@ from radpair.cli.ingest import verb
 from radpair.records import Study, View
 from radpair.sources import SOURCES
 from radpair.sources.dataset import Dataset
+from radpair.studyset import StudySet
 
 ASKED: list[Dataset] = []
 
@@ -92,3 +95,36 @@ def test_a_wrong_folder_or_word_is_one_sentence(tmp_path: Path, capsys) -> None:
         arguments = ["ingest", word, str(tmp_path / "gone"), "--out", str(tmp_path / "set")]
         assert "gone: is no folder" in refused(arguments, capsys)
     assert 'Did you mean "table"' in refused(["ingest", "tabel", "x"], capsys)
+
+
+@pytest.mark.parametrize("word", [word for word in SOURCES if word != "table"])
+def test_the_command_on_the_fake_copy_twice(word: str, tmp_path: Path, capsys) -> None:
+    fake = importlib.import_module(f"sources.fakes.{word.replace('-', '_')}")
+    root, out = fake.make(tmp_path / "data"), tmp_path / "set"
+    arguments = ["ingest", word, str(root), "--out", str(out), "--size", "32"]
+    assert "is complete" in printed([*arguments, "--processes", "1"], capsys)
+    studies = StudySet.open(out)
+    by_patient = set(zip(studies.patient_ids, studies.splits, strict=True))
+    assert len(by_patient) == len(set(studies.patient_ids))
+    assert len(by_patient) > 1
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert manifest["source"]["name"] == word
+    assert str(tmp_path) not in json.dumps(manifest)
+    assert "was complete already" in printed(arguments, capsys)
+    main(["verify", str(out)])
+
+
+def test_worker_processes_get_the_source(tmp_path: Path, capsys) -> None:
+    """A source travels to worker processes, and their number changes nothing."""
+    from sources.fakes.chexpert import make
+
+    root = make(tmp_path / "CheXpert-v1.0-small")
+    for count in ("1", "2"):
+        out = str(tmp_path / f"set{count}")
+        main(["ingest", "chexpert", str(root), "--out", out, "--processes", count, "--size", "32"])
+    capsys.readouterr()
+    first, second = (
+        {file.relative_to(out): file.read_bytes() for file in out.rglob("*") if file.is_file()}
+        for out in (tmp_path / "set1", tmp_path / "set2")
+    )
+    assert first == second

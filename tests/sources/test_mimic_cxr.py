@@ -204,3 +204,8 @@ def test_damaged_reports(copy: Path, tmp_path: Path) -> None:
     refused(copy, file.name, "is not UTF-8 text (byte 13)")
     (tmp_path / "bad.zip").write_bytes(b"PK nothing")
     refused(copy, "bad.zip: cannot be read as a zip archive", reports=tmp_path / "bad.zip")
+
+
+def test_impossible_options(release: Path) -> None:
+    refused(release, "labels is 'chexbert'; give one of chexpert", labels="chexbert")
+    assert MimicCxr(root=str(release), metadata=str(release)).tables()  # type: ignore[arg-type]

@@ -71,7 +71,7 @@ NAMES = (
 )
 """The labels, in the order of train.csv."""
 PAGE = "https://aimi.stanford.edu/datasets/chexpert-chest-x-rays"
-TRAIN, VALID, TEST = "train", "valid", "test"
+TRAIN, VALID, TEST = PARTS = ("train", "valid", "test")
 TEST_TABLES = ("test_labels.csv", "test.csv", "groundtruth.csv")
 BATCHES = "CheXpert-v1.0 batch *"
 FRONTAL, PROJECTION, SEX, AGE = "Frontal/Lateral", "AP/PA", "Sex", "Age"
@@ -214,8 +214,9 @@ def list_images(root: Path, file: Path) -> Iterator[tuple[str, Row]]:
     rest = [name for name in (FRONTAL, PROJECTION, SEX, AGE) if name in known]
     for row in iterate_rows(file, (column, *NAMES, *rest)):
         path = below(f"{file}, row {row.number}, column '{column}'", row.cells[column])
-        first, _, inner = path.partition("/")
-        path = inner if first.lower().startswith("chexpert") else path
+        parts = path.split("/")
+        begin = next((place for place, name in enumerate(parts) if name in PARTS), 0)
+        path = "/".join(parts[begin:])
         if column == "Path":
             yield path, row
         else:

@@ -50,6 +50,7 @@ from radpair.sources.dataset import (
     labels_by_study,
     need_table,
 )
+from radpair.sources.folders import check_choice
 from radpair.sources.mimic_reports import ReportArchive, Reports, ReportTree, report_path
 from radpair.sources.tabular import Row, iterate_rows
 from radpair.sources.views import position
@@ -81,6 +82,13 @@ class MimicCxr(Dataset):
     given."""
     images_only: bool = False
     """Leave the reports out."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_choice("labels", self.labels, (*LABELS, "none"))
+        for option in ("metadata", "reports"):
+            if getattr(self, option) is not None:
+                object.__setattr__(self, option, Path(getattr(self, option)))
 
     def tables(self) -> list[Path]:
         folder = self.metadata or self.root

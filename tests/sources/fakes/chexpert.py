@@ -60,7 +60,7 @@ def make(folder: Path, batches: bool = False, test: str = "") -> Path:
     """Writes a folder named as the release; ``test`` is the name of the test set's table."""
     tables = folder / f"{BATCH}1 (validate & csv)" if batches else folder
     tables.mkdir(parents=True, exist_ok=True)
-    prefix = "CheXpert-v1.0" if batches else folder.name
+    prefix = "CheXpert-v1.0" if batches else "CheXpert-v1.0-small"
     for part in ("train", "valid"):
         images = list(fake_images(part))
         header = ("Path", "Sex", "Age", "Frontal/Lateral", "AP/PA", *NAMES)
