@@ -76,7 +76,7 @@ def test_ingest_quarantines_with_reasons_and_keeps_nothing_private(
     assert "1 of 3 reports belong to no study" in source.remarks()[-1]
     reasons = {r["path"]: str(r["reason"]) for r in rows(out, "quarantine") if r["kind"] == "image"}
     for path, reason in {
-        "d/truncated.dcm": "ends before it says what it is",
+        "d/truncated.dcm": "cut off before it says what it is",
         "d/words.dcm": "is not DICOM although its name says so",
         "d/empty.dcm": "is not DICOM although its name says so",
         "e/1.dcm": "is not that of the other files",

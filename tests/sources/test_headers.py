@@ -116,6 +116,24 @@ def test_other_files_and_damage(tmp_path: Path, caplog: pytest.LogCaptureFixture
     assert not caplog.records
 
 
+def test_a_tag_that_swallowed_others_is_not_kept(tmp_path: Path) -> None:
+    file = dicom_file(tmp_path / "a", Manufacturer="M", PatientName="Nobody^Real", **TAGS)
+    content = file.read_bytes()
+    place = content.index(b"\x08\x00\x70\x00LO")
+    longer = content[: place + 6] + b"\x30\0" + content[place + 8 :]
+    file.write_bytes(longer)
+    assert "Nobody" in str(dcmread(file, force=True).Manufacturer)
+    header = read_header(file)
+    assert header is not None
+    assert "Nobody" not in str(header)
+    file.write_bytes(content.replace(b"\x08\x00\x16\x00UI", b"\x08\x00\x16\x00U\x98"))
+    with pytest.raises(ImageError, match="damaged or cut off before it says what it is"):
+        read_header(file)
+    file.write_bytes(content[:128] + b"DICM" + b"\xff" * 100)
+    with pytest.raises(ImageError, match="DICOM header is damaged"):
+        read_header(file)
+
+
 @settings(max_examples=60, deadline=None)
 @given(place=st.integers(0, 500), value=st.integers(0, 255), end=st.integers(100, 2000))
 def test_no_damage_raises_anything_else(

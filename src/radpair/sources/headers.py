@@ -19,6 +19,7 @@ from typing import BinaryIO
 
 from pydicom import Dataset, dcmread
 from pydicom.filereader import read_dataset
+from pydicom.multival import MultiValue
 from pydicom.tag import Tag
 from pydicom.uid import DeflatedExplicitVRLittleEndian, MediaStorageDirectoryStorage
 
@@ -53,6 +54,8 @@ HEAD = 132
 MARK = b"DICM"
 INFLATED = 4 << 20
 """Bytes of a deflated data set that are looked through for its header."""
+LONGEST = 64
+"""Characters of every tag here at most (PS3.5, 6.2)."""
 OLDEST = 90
 """Ages above are kept as this, since few people bear them."""
 YEAR = {"Y": 1.0, "M": 12.0, "W": 52.1775, "D": 365.2425}
@@ -91,23 +94,26 @@ def read_header(path: Path) -> Header | None:
             with quiet():
                 data = _parse(handle)
                 found = _header(data)
-    except OSError as error:
-        raise ImageError(
-            f"{path}: cannot be opened ({error.strerror or 'damaged'}); check the file"
-        ) from error
+                kind = _text(data, "SOPClassUID") or found.modality
     except MemoryError:
         raise
     except Exception as error:  # a damaged file makes the parser raise anything at all
+        raise _fault(path, error) from error
+    if marked and not kind:
         raise ImageError(
-            f"{path}: its DICOM header is damaged ({type(error).__name__}); fetch or export the "
-            "file again"
-        ) from error
-    if marked and not (data.get("SOPClassUID") or found.modality):
-        raise ImageError(
-            f"{path}: its DICOM header ends before it says what it is; fetch or export the file "
-            "again"
+            f"{path}: its DICOM header is damaged or cut off before it says what it is; fetch or "
+            "export the file again"
         )
     return found if marked or len(data) else None
+
+
+def _fault(path: Path, error: Exception) -> ImageError:
+    if isinstance(error, OSError) and error.strerror:
+        return ImageError(f"{path}: cannot be opened ({error.strerror}); check the file")
+    return ImageError(
+        f"{path}: its DICOM header is damaged ({type(error).__name__}); fetch or export the file "
+        "again"
+    )
 
 
 def header_of(path: Path) -> Header:
@@ -176,15 +182,19 @@ def _header(data: Dataset) -> Header:
 
 
 def _text(data: Dataset, keyword: str) -> str:
-    """A tag as text; empty where it is missing or holds no text that can be read."""
+    """A tag as text; empty where it is missing or holds what no such tag may hold.
+
+    A damaged length makes one tag swallow the next ones, which may name the patient.
+    """
     try:
         value = data.get(keyword)
     except Exception:  # pydicom converts a value when it is first asked for, and may fail
         return ""
     if value is None or isinstance(value, bytes):
         return ""
-    first = value[0] if isinstance(value, (list, tuple)) and value else value
-    return str(first).replace("\0", "").strip()
+    first = value[0] if isinstance(value, (list, tuple, MultiValue)) and value else value
+    text = str(first).strip("\0 ")
+    return text if len(text) <= LONGEST and text.isprintable() else ""
 
 
 def _view_code(data: Dataset) -> str:
