@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -110,6 +111,16 @@ def test_the_table_that_goes_with_the_graphs_is_no_input_either(folder: Path, ca
     assert "graphs.without.csv" in message
     assert "choose another --out" in message
     assert table.read_bytes() == before
+
+
+def test_the_table_that_goes_with_the_labels_is_no_input_either(folder: Path, capsys) -> None:
+    table = Path("r.csv").rename("labels.without.csv")
+    before = table.read_bytes()
+    verb = ["labels", str(table), "--scheme", "nih14", "--out", "labels.csv", *ONE]
+    message = refused(verb, capsys)
+    assert "labels.without.csv, which is written with labels.csv" in message
+    assert table.read_bytes() == before
+    assert not Path("labels.csv").exists()
 
 
 def test_a_study_set_is_not_written_over(disc_set: Path, tmp_path: Path, capsys) -> None:
@@ -222,3 +233,38 @@ def test_both_verbs_name_what_is_wrong_with_a_table(
     before = sorted(folder.iterdir())
     assert told in refused([*verb.format(name).split(), *ONE], capsys)
     assert sorted(folder.iterdir()) == before
+
+
+@pytest.mark.parametrize("name", ["big.csv", "bare.json"])
+@pytest.mark.parametrize("verb", BOTH)
+def test_a_full_disk_is_told_with_the_file(verb: str, name: str, folder: Path, capsys) -> None:
+    rows = [f"r{n},Small left pleural effusion {n}.\n" for n in range(800)]
+    Path("big.csv").write_text("id,text\n" + "".join(rows))
+    if name == "bare.json":
+        if verb.startswith("graphs"):
+            pytest.skip("graphs are not made of graphs")
+        Path(name).write_text(
+            json.dumps({f"r{n}": {"text": "", "entities": {}} for n in range(800)})
+        )
+    before = sorted(path.name for path in folder.iterdir())
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8_000, limits[1]))
+    try:
+        message = refused([*verb.format(name).split(), *ONE], capsys)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert "cannot be written (File too large)" in message
+    assert {"g": ".x.json.part", "l": "x.csv"}[verb[0]] in message
+    left = {path.name for path in folder.iterdir()} - set(before)
+    assert left <= {".x.json.part"}
+    main([*verb.format(name).split(), *ONE])
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+@pytest.mark.parametrize("verb", BOTH)
+def test_a_folder_that_is_read_only_is_told(verb: str, folder: Path, capsys) -> None:
+    folder.chmod(0o555)
+    try:
+        assert "Permission denied" in refused([*verb.format("r.csv").split(), *ONE], capsys)
+    finally:
+        folder.chmod(0o755)

@@ -9,6 +9,7 @@ import pytest
 
 from radpair.errors import GraphError, SourceError
 from radpair.graphs import extract, finding_labels, finding_names, load_lexicon
+from radpair.graphs.files import without_table
 from radpair.graphs.label_table import (
     NO_FINDING,
     LabelRow,
@@ -60,6 +61,35 @@ def test_a_row_a_report_in_order_with_the_numbers_of_chexpert(tmp_path: Path) ->
     ]
     assert f"no label: 1 report ({NO_TERM})" in printed
     assert f"{out}: labels of 6 reports." in printed
+    assert str(tmp_path / "labels.without.csv") in printed
+
+
+def test_reports_without_a_label_are_listed_with_their_reason(tmp_path: Path) -> None:
+    out = tmp_path / "labels.csv"
+    rows = list(label_reports(REPORTS, "nih14", Account()))
+    summary = write_labels(out, "study", "nih14", rows)
+    assert summary.without == tmp_path / "labels.without.csv" == without_table(out)
+    listed = table(summary.without)
+    assert [(row["id"], row["reason"]) for row in listed] == [
+        ("c, d", "empty report"),
+        ("e", "only de-identification marks"),
+        ("f", NO_TERM),
+        ("g", NO_FINDING),
+    ]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["labels.csv", "labels.without.csv"]
+    summary = write_labels(out, "study", "nih14", rows[:2])
+    assert summary.without.read_bytes() == b"id,reason\n"
+    assert summary.without.name not in str(summary)
+
+
+def test_half_a_surrogate_in_an_id_is_escaped(tmp_path: Path) -> None:
+    ids = ["a\ud800", "\udfffb"]
+    graphs = {ids[0]: extract("No effusion."), ids[1]: Graph("")}
+    summary = write_labels(
+        tmp_path / "labels.csv", "id", "nih14", label_graphs(graphs.items(), "nih14")
+    )
+    assert [row["id"] for row in table(summary.out)] == ["a\\ud800", "\\udfffb"]
+    assert [row["id"] for row in table(summary.without)] == ["\\udfffb"]
 
 
 def test_any_number_of_processes_writes_the_same_bytes(tmp_path: Path) -> None:
@@ -123,6 +153,19 @@ def test_a_table_is_whole_or_absent(tmp_path: Path) -> None:
     assert out.read_text() == "before"
     write_labels(out, "id", "nih14", [LabelRow("a", ("",) * 14, NO_FINDING)])
     assert table(out)[0]["id"] == "a"
+
+
+def test_a_folder_that_takes_no_file_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "labels.csv"
+
+    def denied(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", denied)
+    with pytest.raises(GraphError, match=r"labels\.csv: cannot be written \(Permission denied\)"):
+        write_labels(out, "id", "nih14", [])
 
 
 def test_what_cannot_be_written_is_refused(tmp_path: Path) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -15,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from radpair.errors import GraphError
-from radpair.graphs.files import Journal, journal, whole
+from radpair.graphs.files import Journal, csv_row, journal, whole, without_table
 from radpair.graphs.origin import Chunk, Entry, Origin, encodable
 from radpair.graphs.tables import counted, entities_and_relations
 from radpair.reports.reading import Account
@@ -42,6 +40,7 @@ class Totals:
     account: Account = field(default_factory=Account)
 
     def add(self, entry: Entry) -> None:
+        """Counts one more report."""
         self.reports += 1
         self.entities += entry.entities
         self.relations += entry.relations
@@ -113,11 +112,11 @@ def write_corpus(
     with gathered(reports, origin, part, progress, say) as entries:
         totals = Totals()
         with whole(without) as table:
-            table.write(_row(("id", "reason")))
+            table.write(csv_row(("id", "reason")))
             for entry in entries():
                 totals.add(entry)
                 if entry.reason:
-                    table.write(_row((entry.id, entry.reason)))
+                    table.write(csv_row((entry.id, entry.reason)))
         with whole(out) as file:
             file.write(b"{")
             for number, entry in enumerate(entries()):
@@ -129,8 +128,7 @@ def write_corpus(
 
 def beside(out: Path) -> tuple[Path, Path]:
     """What is written with ``out``: the reports without an entity, and what is done so far."""
-    name = out.name.removesuffix(".json")
-    return out.with_name(f"{name}.without.csv"), out.with_name(f".{out.name}.part")
+    return without_table(out), out.with_name(f".{out.name}.part")
 
 
 @contextmanager
@@ -203,9 +201,3 @@ def chunks(reports: Iterable[ReportText]) -> Iterator[Chunk]:
             chunk, size = [], 0
     if chunk:
         yield chunk
-
-
-def _row(cells: tuple[str, ...]) -> bytes:
-    line = io.StringIO(newline="")
-    csv.writer(line, lineterminator="\n").writerow(cells)
-    return line.getvalue().encode("utf-8", "backslashreplace")

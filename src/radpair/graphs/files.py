@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import fcntl
+import io
 import json
 import os
 import zlib
@@ -60,10 +62,26 @@ def whole(path: Path) -> Iterator[BinaryIO]:
         finally:
             beside.unlink(missing_ok=True)
     except OSError as error:
-        raise GraphError(
-            f"{path}: cannot be written ({error.strerror or error}); mend that and give the same "
-            "command again, or choose another --out"
-        ) from error
+        raise _unwritable(path, error) from error
+
+
+def _unwritable(path: Path, error: OSError) -> GraphError:
+    return GraphError(
+        f"{path}: cannot be written ({error.strerror or error}); mend that and give the same "
+        "command again, or choose another --out"
+    )
+
+
+def csv_row(cells: Iterable[str]) -> bytes:
+    """A line of a CSV file; halves of surrogate pairs, which no encoding can write, are escaped."""
+    line = io.StringIO(newline="")
+    csv.writer(line, lineterminator="\n").writerow(cells)
+    return line.getvalue().encode("utf-8", "backslashreplace")
+
+
+def without_table(out: Path) -> Path:
+    """Where the reports stand that ``out`` says nothing of, with their reasons."""
+    return out.with_name(f"{out.name.removesuffix(out.suffix)}.without.csv")
 
 
 def write_json(path: Path, value: object) -> None:
@@ -87,11 +105,17 @@ class Journal:
         """What of the header differed, so that an older journal was thrown away; mostly empty."""
 
     def add(self, lines: Iterable[bytes]) -> None:
-        """Appends lines (no line break within) and hands them to the system."""
-        for line in lines:
-            self._file.write(b"%08x %s\n" % (zlib.crc32(line), line))
-            self.done += 1
-        self._file.flush()
+        """Appends lines (no line break within) and hands them to the system.
+
+        Raises ``GraphError`` where they cannot be written.
+        """
+        try:
+            for line in lines:
+                self._file.write(b"%08x %s\n" % (zlib.crc32(line), line))
+                self.done += 1
+            self._file.flush()
+        except OSError as error:
+            raise _unwritable(self.path, error) from error
 
     def lines(self) -> Iterator[bytes]:
         """Every line from the first."""
@@ -101,6 +125,7 @@ class Journal:
             yield line[9:-1]
 
     def remove(self) -> None:
+        """Takes the file away, once what it held stands elsewhere."""
         self.path.unlink(missing_ok=True)
 
 
@@ -117,14 +142,21 @@ def journal(path: Path, header: Mapping[str, str]) -> Iterator[Journal]:
             f"{path.parent}: cannot be written to ({error.strerror}); mend that, or choose "
             "another --out"
         ) from error
-    with os.fdopen(descriptor, "r+b") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise GraphError(
-                f"{path}: another process is writing these graphs; wait for it to end"
-            ) from None
+    file = os.fdopen(descriptor, "r+b")
+    try:
+        _lock(path, descriptor)
         yield _continued(path, file, header)
+    finally:
+        file.raw.close()  # every line was handed on; what a full disk did not take is given up
+
+
+def _lock(path: Path, descriptor: int) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise GraphError(
+            f"{path}: another process is writing these graphs; wait for it to end"
+        ) from None
 
 
 def _continued(path: Path, file: BinaryIO, header: Mapping[str, str]) -> Journal:
@@ -133,8 +165,11 @@ def _continued(path: Path, file: BinaryIO, header: Mapping[str, str]) -> Journal
     if before != first:
         file.seek(0)
         file.truncate()
-        file.write(first)
-        file.flush()
+        try:
+            file.write(first)
+            file.flush()
+        except OSError as error:
+            raise _unwritable(path, error) from error
         return Journal(path, file, 0, _changed(before, header))
     done, end = 0, len(first)
     for line in file:

@@ -7,9 +7,6 @@ One row a report, its id first, then the findings in their scheme's published or
 
 from __future__ import annotations
 
-import csv
-import io
-import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -17,6 +14,7 @@ from pathlib import Path
 
 from radpair.errors import GraphError
 from radpair.graphs.extract import extract
+from radpair.graphs.files import csv_row, whole, without_table
 from radpair.graphs.labels import finding_labels, finding_names
 from radpair.graphs.origin import why_empty
 from radpair.graphs.tables import aligned, counted
@@ -59,7 +57,13 @@ class LabelSummary:
     account: Account = field(default_factory=Account)
     """What was left out of the reports that were read."""
 
+    @property
+    def without(self) -> Path:
+        """The table (id, reason) of the reports that mention no finding."""
+        return without_table(self.out)
+
     def add(self, row: LabelRow) -> None:
+        """Counts one more report."""
         self.reports += 1
         for name, cell in zip(self.findings, row.cells, strict=True):
             self.counts[name][cell] += 1
@@ -76,6 +80,8 @@ class LabelSummary:
             f"no label: {counted(count, 'report')} ({reason})"
             for reason, count in sorted(self.unlabelled.items(), key=lambda item: (-item[1], item))
         ]
+        if self.unlabelled:
+            parts.append(f"The reports without a label are listed in {self.without}.")
         parts.append(f"{self.out}: labels of {counted(self.reports, 'report')}.")
         return "\n".join(parts)
 
@@ -135,8 +141,9 @@ def write_labels(
 ) -> LabelSummary:
     """Writes the table to ``out``, which is replaced as a whole once every row is there.
 
-    ``id_name`` heads the column of ids. Raises ``GraphError`` for an unknown scheme, for an id
-    column named as a finding, and where ``out`` can be no file.
+    ``id_name`` heads the column of ids. Reports without a label are also listed in
+    ``OUT.without.csv`` (id, reason). Raises ``GraphError`` for an unknown scheme, for an id column
+    named as a finding, and where ``out`` can be no file or cannot be written.
     """
     names = finding_names(scheme)
     if id_name in names:
@@ -144,32 +151,17 @@ def write_labels(
     if out.is_dir() or not out.parent.is_dir():
         raise GraphError(f"{out}: is a folder or stands in none; give --out a file's name.")
     summary = LabelSummary(out, names, counts={name: Counter() for name in names})
-    beside = out.with_name(f".{out.name}.tmp")
-    try:
-        with beside.open("w", encoding="utf-8", newline="") as file:
-            _write_rows(file, [id_name, *names], _counted(rows, summary, progress))
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(out)
-    finally:
-        beside.unlink(missing_ok=True)
+    with whole(out) as table, whole(summary.without) as without:
+        table.write(csv_row([id_name, *names]))
+        without.write(csv_row(["id", "reason"]))
+        for row in rows:
+            table.write(csv_row([row.id, *row.cells]))
+            if row.reason:
+                without.write(csv_row([row.id, row.reason]))
+            summary.add(row)
+            if progress is not None:
+                progress(summary.reports)
     return summary
-
-
-def _counted(
-    rows: Iterable[LabelRow], summary: LabelSummary, progress: Callable[[int], None] | None
-) -> Iterator[list[str]]:
-    for row in rows:
-        summary.add(row)
-        if progress is not None:
-            progress(summary.reports)
-        yield [row.id, *row.cells]
-
-
-def _write_rows(file: io.TextIOBase, header: list[str], rows: Iterable[list[str]]) -> None:
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
 
 
 def _chunks(reports: Iterable[ReportText]) -> Iterator[list[ReportText]]:

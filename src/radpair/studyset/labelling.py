@@ -8,7 +8,7 @@ from pathlib import Path
 
 from radpair.errors import GraphError, nearest
 from radpair.graphs import finding_names, load_lexicon
-from radpair.graphs.files import check_output
+from radpair.graphs.files import check_output, without_table
 from radpair.graphs.label_table import (
     LabelRow,
     LabelSummary,
@@ -58,13 +58,14 @@ def label(
     JSON (a file ending in ``.json``, or any with ``origin`` ``graphs``). ``origin`` is ``rules``
     (read the reports) or ``graphs`` (take the graphs that are there); without it, rules, but
     graphs for a JSON file. A study set's labels go to ``labels-SCHEME.csv`` inside it unless
-    ``out`` is given. Raises ``RadpairError`` naming what to mend.
+    ``out`` is given. Reports without a label are listed with their reason in the table that
+    ``without_table`` names. Raises ``RadpairError`` naming what to mend.
     """
     finding_names(scheme)
     is_set = (data / MANIFEST).is_file() or (data / PARTS).is_dir()
     _check_origin(data, origin, is_set)
     target = _target(data, scheme, out, is_set)
-    check_output(target, [".csv"], [data, lexicon])
+    check_output(target, [".csv"], [data, lexicon], [without_table(target)])
     terms = load_lexicon(lexicon) if lexicon else None
     account = Account()
     if is_set:
