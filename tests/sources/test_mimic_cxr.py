@@ -146,14 +146,17 @@ def test_from_folder_to_study_set(copy: Path, tmp_path: Path) -> None:
 
 def test_a_part_of_the_files_will_do(copy: Path, tmp_path: Path) -> None:
     kept = {f"p{fake.patient[:2]}" for fake in fake_studies()}
-    for folder in sorted(kept)[1:]:
+    for folder in sorted(kept)[:-1]:
         shutil.rmtree(copy / "files" / folder)
-    summary = write(MimicCxr(root=copy), tmp_path / "set", size=32, processes=1)
-    assert summary.studies == sum(f"p{f.patient[:2]}" == min(kept) for f in fake_studies())
+    for number, place in enumerate((copy, copy / "files")):
+        source = MimicCxr(root=copy, reports=place)
+        summary = write(source, tmp_path / f"set{number}", size=32, processes=1)
+        assert summary.studies == sum(f"p{f.patient[:2]}" == max(kept) for f in fake_studies())
 
 
 def test_missing_tables_name_what_to_download(copy: Path, tmp_path: Path) -> None:
     refused(copy.parent, "give that folder as ROOT", str(copy))
+    refused(copy, "nowhere: has no", "download", metadata=copy / "nowhere")
     (copy / (METADATA + ".gz")).rename(tmp_path / "m")
     refused(copy, f"has no {METADATA}", f"download {METADATA}.gz from", "mimic-cxr-jpg")
     (tmp_path / "m").rename(copy / (METADATA + ".gz"))

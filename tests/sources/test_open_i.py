@@ -31,6 +31,7 @@ def refused(root: Path, *parts: str) -> None:
 
 
 def test_reports_codes_and_images(collection: Path) -> None:
+    (collection / "ecgen-radiology" / "._1.xml").write_bytes(b"of another file system")
     studies = list(OpenI(root=collection).studies())
     fakes = list(fake_reports())
     assert [study.study_id for study in studies] == [fake.uid for fake in fakes]

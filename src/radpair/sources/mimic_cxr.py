@@ -65,6 +65,8 @@ ARCHIVE, DICOM_LIST = "mimic-cxr-reports.zip", "cxr-record-list.csv"
 JPG_PAGE = "https://physionet.org/content/mimic-cxr-jpg/"
 REPORT_PAGE = "https://physionet.org/content/mimic-cxr/"
 SUFFIXES = (".jpg", ".dcm")
+INNER = ("*", "*/*", "files/mimic-cxr-jpg/*", "physionet.org/files/mimic-cxr-jpg/*")
+"""Where the tables lie in a folder too high up, such as one that wget filled."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,10 +144,10 @@ class MimicCxr(Dataset):
                 f"is the DICOM release, which has no table of views and splits; {get} and give "
                 "its folder with --metadata"
             )
-        inner = next(iter(sorted(folder.glob(f"**/{name}*"))), None) if folder.is_dir() else None
-        if inner is not None:
-            option = "--metadata" if self.metadata else "as ROOT"
-            return f"has no {name}, but {inner.parent} has; give that folder {option}"
+        for depth in INNER:
+            for inner in sorted(folder.glob(f"{depth}/{name}*")):
+                option = "with --metadata" if self.metadata else "as ROOT"
+                return f"has no {name}, but {inner.parent} has; give that folder {option}"
         return f"has no {name} (nor {name}.gz); {get}"
 
     def _suffix(self, metadata: Path) -> str:
@@ -166,16 +168,14 @@ class MimicCxr(Dataset):
 
     def _reports(self, metadata: Path) -> Reports:
         place = self.reports or self.root
-        if place.is_file():
-            return ReportArchive(place)
-        for base in (place, place / "files", place / "mimic-cxr-reports"):
+        for archive in (place, place / ARCHIVE):
+            if archive.is_file():
+                return ReportArchive(archive)
+        for base in (place, place / "files", place / "mimic-cxr-reports/files"):
             tree = ReportTree(base)
-            if (base / "p10").is_dir() or (base / "files").is_dir():
-                ids = ((row.cells["subject_id"], row.cells["study_id"]) for row in _rows(metadata))
-                if any(tree.file(*pair).is_file() for pair in ids):
-                    return tree
-        if (place / ARCHIVE).is_file():
-            return ReportArchive(place / ARCHIVE)
+            rows = _rows(metadata) if any(base.glob("p1[0-9]")) else ()
+            if any(tree.file(*_ids(row)).is_file() for row in rows):
+                return tree
         example = report_path("10000032", "50414267")
         raise SourceError(
             f"{place}: has no reports (neither {ARCHIVE} nor {example}); download {ARCHIVE} from "
@@ -187,8 +187,12 @@ def _rows(metadata: Path) -> Iterator[Row]:
     return iterate_rows(metadata, ("dicom_id", "subject_id", "study_id", "ViewPosition"))
 
 
+def _ids(row: Row) -> tuple[str, str]:
+    return row.cells["subject_id"], row.cells["study_id"]
+
+
 def _image_path(row: Row, suffix: str) -> str:
-    patient, study = row.cells["subject_id"], row.cells["study_id"]
+    patient, study = _ids(row)
     return f"files/p{patient[:2]}/p{patient}/s{study}/{row.cells['dicom_id']}{suffix}"
 
 

@@ -26,15 +26,13 @@ def report_path(patient: str, study: str) -> str:
 
 
 class ReportTree:
-    """Reports in a folder that holds ``files/p10`` or ``p10``."""
+    """Reports in the folder that holds ``p10`` to ``p19``."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder if not (folder / "p10").is_dir() else folder.parent
-        self._inner = folder.name if (folder / "p10").is_dir() else "files"
+        self._folder = folder
 
     def file(self, patient: str, study: str) -> Path:
-        path = report_path(patient, study).removeprefix("files/")
-        return self._folder / self._inner / path
+        return self._folder / report_path(patient, study).removeprefix("files/")
 
     def text(self, patient: str, study: str) -> str:
         file = self.file(patient, study)

@@ -102,7 +102,7 @@ class OpenI(Dataset):
         return {**super().options(), "reports": digest.hexdigest()}
 
     def _files(self) -> list[Path]:
-        files = [file for file in self.root.rglob(f"*{XML_FILE}") if file.is_file()]
+        files = [file for file in self.root.rglob(f"[!.]*{XML_FILE}") if file.is_file()]
         if not files:
             raise SourceError(
                 f"{self.root}: holds no report such as ecgen-radiology/1.xml; unpack "

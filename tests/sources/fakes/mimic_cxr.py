@@ -66,7 +66,7 @@ def fake_studies(patients: int = 12) -> Iterator[FakeStudy]:
     """Studies in the metadata's order; a few have no report, no labels, or several images."""
     draw = random.Random(5)
     for number in range(patients):
-        patient = str(10_000_032 + number * 831_001)
+        patient = str(10_000_032 + number * 831_001 % 9_999_900)
         split = ("train", "train", "validate", "test")[number % 4]
         for exam in range(1 + number % 3):
             place = number * 3 + exam
@@ -77,7 +77,7 @@ def fake_studies(patients: int = 12) -> Iterator[FakeStudy]:
             labels = tuple(draw.choice(("", "1.0", "0.0", "-1.0")) for _ in NAMES)
             yield FakeStudy(
                 patient=patient,
-                study=str(50_414_267 + place * 1_009),
+                study=str(50_414_267 + place * 61),
                 split=split,
                 images=images,
                 report=None if place == 7 else _report(place),
