@@ -6,6 +6,8 @@ import json
 import os
 import resource
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -235,18 +237,15 @@ def test_both_verbs_name_what_is_wrong_with_a_table(
     assert sorted(folder.iterdir()) == before
 
 
-@pytest.mark.parametrize("name", ["big.csv", "bare.json"])
-@pytest.mark.parametrize("verb", BOTH)
+@pytest.mark.parametrize(
+    ("verb", "name"), [(BOTH[0], "big.csv"), (BOTH[1], "big.csv"), (BOTH[1], "bare.json")]
+)
 def test_a_full_disk_is_told_with_the_file(verb: str, name: str, folder: Path, capsys) -> None:
     rows = [f"r{n},Small left pleural effusion {n}.\n" for n in range(800)]
     Path("big.csv").write_text("id,text\n" + "".join(rows))
-    if name == "bare.json":
-        if verb.startswith("graphs"):
-            pytest.skip("graphs are not made of graphs")
-        Path(name).write_text(
-            json.dumps({f"r{n}": {"text": "", "entities": {}} for n in range(800)})
-        )
-    before = sorted(path.name for path in folder.iterdir())
+    bare = {f"r{n}": {"text": "", "entities": {}} for n in range(800)}
+    Path("bare.json").write_text(json.dumps(bare))
+    before = {path.name for path in folder.iterdir()}
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (8_000, limits[1]))
     try:
@@ -255,8 +254,7 @@ def test_a_full_disk_is_told_with_the_file(verb: str, name: str, folder: Path, c
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert "cannot be written (File too large)" in message
     assert {"g": ".x.json.part", "l": "x.csv"}[verb[0]] in message
-    left = {path.name for path in folder.iterdir()} - set(before)
-    assert left <= {".x.json.part"}
+    assert {path.name for path in folder.iterdir()} - before <= {".x.json.part"}
     main([*verb.format(name).split(), *ONE])
 
 
@@ -268,3 +266,34 @@ def test_a_folder_that_is_read_only_is_told(verb: str, folder: Path, capsys) -> 
         assert "Permission denied" in refused([*verb.format("r.csv").split(), *ONE], capsys)
     finally:
         folder.chmod(0o755)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "graphs half.jsonl --out x.json",
+        "labels half.jsonl --scheme nih14 --out x.csv",
+        "labels half.json --scheme nih14 --out x.csv",
+        "graphs stats half.json --out x.json",
+        "graphs diff half.json a.json --out x.json",
+        "graphs show half.json a --out x.html",
+        "graphs show half.json a --out x.svg",
+    ],
+)
+def test_half_a_surrogate_stops_nothing(command: str, folder: Path) -> None:
+    word = "\\ud800"
+    Path("half.jsonl").write_text(f'{{"id": "a{word}", "text": "No effusion {word}."}}\n')
+    entity = (
+        f'{{"tokens": "{word}", "label": "OBS-DP", "start_ix": 0, "end_ix": 0, "relations": []}}'
+    )
+    graph = f'{{"text": "{word} x", "entities": {{"1": {entity}}}}}'
+    Path("half.json").write_text(f'{{"a": {graph}, "a{word}": {graph}}}')
+    if "diff" in command:
+        Path("a.json").write_text(f'{{"a": {graph.replace("OBS-DP", "OBS-U")}}}')
+    script = "import sys; from radpair.cli import main; main(sys.argv[1:])"
+    one = [] if command.split()[1] in {"stats", "diff", "show"} else ONE
+    done = subprocess.run(
+        [sys.executable, "-c", script, *command.split(), *one], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert Path(command.split()[-1]).exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -12,6 +13,8 @@ INTERRUPTED, USER_ERROR = 130, 2
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs one verb. Ends with code 2 and one sentence where the user can mend the cause."""
     _quiet_libraries()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # as stderr: what it cannot show
     from cyclopts import CycloptsError
 
     from radpair.cli.app import app
