@@ -43,15 +43,17 @@ corpora = st.dictionaries(st.sampled_from("uvw"), graphs(), min_size=1)
 
 
 def spans(graph: Graph) -> list[tuple[int, int]]:
-    """Counted letter by letter."""
+    """Counted letter by letter, without the points at the ends."""
     words = graph.text.split(" ")
-    return [
-        (
+    found = []
+    for entity in graph.entities:
+        places = range(
             sum(len(word) for word in words[: entity.start]),
             sum(len(word) for word in words[: entity.end + 1]),
         )
-        for entity in graph.entities
-    ]
+        kept = [place for place in places if LETTERS[place] != "."] or places
+        found.append((kept[0], kept[-1] + 1))
+    return found
 
 
 def slow(reference: list[Any], found: list[Any]) -> Score:
@@ -248,3 +250,48 @@ def test_a_very_long_report_is_compared_in_one_pass() -> None:
         " ".join(words), tuple(Entity("mass", PRESENT, n, n) for n in range(1, 60_000, 2))
     )
     assert compare({"r": reference}, {"r": found}).entities == Score(30_000, 30_000, 0)
+
+
+def test_punctuation_at_the_ends_of_a_span_is_no_difference() -> None:
+    blanks = Graph(
+        'Small effusion. (Edema), "4.5 cm" nodule.',
+        (
+            entity("Small", PRESENT, 0),
+            entity("effusion.", PRESENT, 1),
+            entity("(Edema),", PRESENT, 2),
+            entity('"4.5 cm"', PRESENT, 3),
+            entity("nodule.", PRESENT, 5),
+        ),
+        (Relation(0, "modify", 1), Relation(3, "modify", 4)),
+    )
+    tokens = Graph(
+        'Small effusion . ( Edema ) , " 4.5 cm " nodule .',
+        (
+            entity("Small", PRESENT, 0),
+            entity("effusion", PRESENT, 1),
+            entity("Edema", PRESENT, 4),
+            entity("4.5 cm", PRESENT, 8),
+            entity("nodule", PRESENT, 11),
+        ),
+        (Relation(0, "modify", 1), Relation(3, "modify", 4)),
+    )
+    for one, other in ((blanks, tokens), (tokens, blanks)):
+        agreement = compare({"r": one}, {"r": other})
+        assert agreement.spans == agreement.entities == Score(5, 5, 5)
+        assert agreement.relations == agreement.strict_relations == Score(2, 2, 2)
+        assert agreement.entity_disagreements == ()
+    missed = compare({"r": blanks}, {"r": Graph(tokens.text)}).entity_disagreements
+    assert {often.disagreement.reference_words for often in missed} == {
+        "small",
+        "effusion",
+        "edema",
+        "4.5 cm",
+        "nodule",
+    }
+
+
+def test_what_a_span_says_at_its_ends_still_counts() -> None:
+    whole = Graph("50 % + .", (entity("50 %", PRESENT, 0), entity(".", PRESENT, 3)))
+    parts = Graph("50 % + .", (entity("50", PRESENT, 0), entity("+ .", PRESENT, 2)))
+    assert compare({"r": whole}, {"r": parts}).spans == Score(2, 2, 0)
+    assert compare({"r": whole}, {"r": whole}).spans == Score(2, 2, 2)

@@ -1,7 +1,8 @@
 """Agreement of two sources of graphs on the same reports: precision, recall, F1, disagreements.
 
 Tokens are aligned by the characters of the two texts that are no blanks, so ``4.5`` and ``4 . 5``
-are the same span. Counts are summed over reports before a ratio is taken (micro-average).
+are the same span; punctuation at the ends of a span does not count, so ``effusion.`` and
+``effusion`` are the same. Counts are summed over reports before a ratio is taken (micro-average).
 
 An entity agrees where span and label do (Jain et al. 2021, "RadGraph"). A relation is counted in
 the two ways that are in use: ``relations`` asks for the spans of both ends and the type (the
@@ -24,6 +25,11 @@ MISSED, SPURIOUS = "missed", "spurious"
 OTHER_LABEL, BOUNDARIES = "other label", "boundaries"
 OTHER_TYPE, OTHER_DIRECTION = "other type", "other direction"
 
+PUNCTUATION = (
+    ".,;:!?'\"()[]{}/-"
+    "\u2010\u2011\u2013\u2014\u2018\u2019\u201c\u201d\u2026"  # hyphens, dashes, quotes, dots
+)
+"""Does not count at the ends of a span; signs that say something of their own (``%``) do."""
 _SHOWN = 30
 """Characters of each text in the message about texts that differ."""
 
@@ -60,6 +66,7 @@ class Score:
         return 2 * self.matched / both if both else None
 
     def as_json(self) -> dict[str, Any]:
+        """JSON values; a ratio without a denominator is null."""
         counts = {"reference": self.reference, "found": self.found, "matched": self.matched}
         return {**counts, "precision": self.precision, "recall": self.recall, "f1": self.f1}
 
@@ -87,6 +94,7 @@ class Often:
     example: str
 
     def as_json(self) -> dict[str, Any]:
+        """JSON values: the disagreement's fields, ``count`` and ``example``."""
         return {**self.disagreement._asdict(), "count": self.count, "example": self.example}
 
 
@@ -197,11 +205,25 @@ class _Span(NamedTuple):
 
 
 def spans(graph: Graph) -> list[_Span]:
-    """Where each entity stands, counted in characters of the text that are no blanks."""
+    """Where each entity stands, counted in characters of the text that are no blanks.
+
+    Punctuation at its ends is left out, unless there is nothing else.
+    """
     starts = [0]
     for token in graph.text.split(" "):
         starts.append(starts[-1] + len(_characters(token)))
-    return [_Span(starts[entity.start], starts[entity.end + 1]) for entity in graph.entities]
+    characters = _characters(graph.text)
+    return [
+        _bare(characters, starts[entity.start], starts[entity.end + 1]) for entity in graph.entities
+    ]
+
+
+def _bare(characters: str, start: int, end: int) -> _Span:
+    inside = characters[start:end]
+    left = len(inside) - len(inside.lstrip(PUNCTUATION))
+    if left == len(inside):
+        return _Span(start, end)
+    return _Span(start + left, start + len(inside.rstrip(PUNCTUATION)))
 
 
 _Named = tuple[_Span, str, str]
@@ -282,7 +304,8 @@ class _Side:
 
 
 def _words(entity: Entity) -> str:
-    return entity.text.lower()
+    words = entity.text.lower()
+    return words.strip(f"{PUNCTUATION} ") or words
 
 
 def _score(reference: Counter[Any], found: Counter[Any]) -> Score:
