@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,8 @@ def test_a_walk_has_one_order_and_sees_each_folder_once(tmp_path: Path) -> None:
         (tmp_path / name).touch()
     (tmp_path / "a" / "up").symlink_to(tmp_path)
     (tmp_path / "self").symlink_to("self")
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "to-pipe").symlink_to(tmp_path / "pipe")
     (tmp_path / "to-c").symlink_to(tmp_path / "b" / "c")
     assert list(walk(tmp_path)) == [
         ("", ["self", "z"]),

@@ -28,22 +28,20 @@ meant.
 from __future__ import annotations
 
 import re
-import sys
-import time
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import chain, islice
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from radpair.errors import ImageError, SourceError
-from radpair.processes import cpus, in_order
+from radpair.errors import SourceError
+from radpair.processes import cpus
 from radpair.records import Study, View
 from radpair.sources.dataset import Dataset
-from radpair.sources.folders import matched, path_pattern, walk
-from radpair.sources.headers import Header, read_header
+from radpair.sources.folders import matched, path_pattern
+from radpair.sources.header_scan import Found, scan
+from radpair.sources.headers import Header
 from radpair.sources.reports import read_reports
 from radpair.sources.tabular import READERS, column_names
 
@@ -56,20 +54,8 @@ KEY_COLUMNS = {
 EVERY = "all"
 NAMES = (".dcm", ".dicom", ".dic")
 """Endings that promise DICOM: where the content is not, the file is quarantined."""
-CHUNK = 256
-"""Headers that one process reads at a time; fewer files are read without other processes."""
-TOLD_SECONDS = 10.0
 MANY, LARGE = 20, 0.2
 """A PatientID of more than this share of so many studies is told to be a placeholder."""
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """One file of the tree, with its header or what is wrong with it."""
-
-    path: str
-    header: Header | None = None
-    fault: str = ""
 
 
 @dataclass(slots=True)
@@ -120,6 +106,8 @@ class Dicom(Dataset):
             raise SourceError("columns of reports were named without a table; give --reports too")
         if self.frame is not None and self.frame < 1:
             raise SourceError(f"frame is {self.frame}; frames are counted from 1")
+        if self.header_processes is not None and self.header_processes < 1:
+            raise SourceError(f"header-processes is {self.header_processes}; give 1 or more")
         path_pattern(self.patient_pattern)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -184,7 +172,7 @@ class Dicom(Dataset):
         """Studies by their UID (or the path of a file without one), in order of appearance."""
         groups: dict[str, _Group] = {}
         pattern = path_pattern(self.patient_pattern)
-        for found in self._found():
+        for found in scan(self.root, self.header_processes or cpus()):
             why = self._left_out(found)
             if why:
                 self._skipped[why] += 1
@@ -230,30 +218,6 @@ class Dicom(Dataset):
             group.accession = group.accession or header.accession
             for name, value in header.attributes:
                 group.attributes.setdefault(name, value)
-
-    def _found(self) -> Iterator[Found]:
-        """Every file of the tree in order, with its header; read by several processes if many."""
-        jobs = ((self.root, paths) for paths in _chunks(self._paths()))
-        first = list(islice(jobs, 2))
-        processes = self.header_processes or cpus()
-        begun = shown = time.monotonic()
-        count = 0
-        results: Iterator[list[Found]]
-        if len(first) < 2 or processes == 1:
-            results = map(read_headers, chain(first, jobs))
-        else:
-            results = in_order(read_headers, chain(first, jobs), processes)
-        for result in results:
-            yield from result
-            count += len(result)
-            if time.monotonic() - shown > TOLD_SECONDS:
-                shown = time.monotonic()
-                told = f"dicom: {count:,} headers read  {shown - begun:.0f} s"
-                print(told, file=sys.stderr, flush=True)
-
-    def _paths(self) -> Iterator[str]:
-        for folder, names in walk(self.root):
-            yield from (f"{folder}/{name}".lstrip("/") for name in names)
 
     def _nothing(self) -> str:
         """What to say of a tree without a study."""
@@ -311,24 +275,6 @@ class Dicom(Dataset):
                 f"{unused:,} of {len(reports):,} reports belong to no study that was found (by "
                 f"{self.report_key})."
             )
-
-
-def read_headers(job: tuple[Path, tuple[str, ...]]) -> list[Found]:
-    """The headers of some files below a root, in their order."""
-    root, paths = job
-    return [_read(root, path) for path in paths]
-
-
-def _read(root: Path, path: str) -> Found:
-    try:
-        return Found(path, read_header(root / path))
-    except ImageError as error:
-        return Found(path, fault=str(error).replace(str(root / path), path))
-
-
-def _chunks(paths: Iterator[str]) -> Iterator[tuple[str, ...]]:
-    while chunk := tuple(islice(paths, CHUNK)):
-        yield chunk
 
 
 def _key_column(file: Path, key: str) -> str:

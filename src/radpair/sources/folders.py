@@ -34,7 +34,8 @@ def walk(root: Path) -> Iterator[tuple[str, list[str]]]:
 
     Folders are given relative to ``root`` (``""`` for itself), with ``/``. What begins with a
     dot and ``__MACOSX`` is passed over. Links are followed, but no folder is visited twice, so
-    that no walk is endless; a link that leads nowhere counts as a file.
+    that no walk is endless; a link that leads nowhere counts as a file. Pipes, sockets and devices
+    are passed over, since opening one may wait for ever.
     """
     pending, seen = [""], set()
     while pending:
@@ -57,20 +58,22 @@ def walk(root: Path) -> Iterator[tuple[str, list[str]]]:
 
 def _listed(folder: Path) -> tuple[list[str], list[str]]:
     """The names of the files in a folder and those of its folders, each sorted."""
-    files: list[str] = []
-    folders: list[str] = []
+    names: dict[str, list[str]] = {"file": [], "folder": [], "": []}
     with os.scandir(folder) as entries:
         for entry in entries:
             if not entry.name.startswith(".") and entry.name != "__MACOSX":
-                (folders if _is_folder(entry) else files).append(entry.name)
-    return sorted(files), sorted(folders)
+                names[_kind(entry)].append(entry.name)
+    return sorted(names["file"]), sorted(names["folder"])
 
 
-def _is_folder(entry: os.DirEntry[str]) -> bool:
+def _kind(entry: os.DirEntry[str]) -> str:
+    """Folder, file (also a link that leads nowhere), or empty for a pipe, socket or device."""
     try:
-        return entry.is_dir()
+        if entry.is_dir():
+            return "folder"
+        return "file" if entry.is_file() or not Path(entry.path).exists() else ""
     except OSError:  # a link to itself leads nowhere
-        return False
+        return "file"
 
 
 def lines(file: Path) -> Iterator[tuple[int, str]]:
