@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import math
 import shutil
 from pathlib import Path
@@ -16,6 +17,7 @@ from radpair.sources.dataset import share_of
 from radpair.studyset import StudySet, write
 from sources.fakes.chexpert import NAMES, FakeImage, fake_images, make
 
+READERS = Path(__file__).parents[2] / ".." / "shared" / "data" / "chexpert-readers"
 WORDS = {"AP": "AP", "PA": "PA"}
 Seen = dict[str, tuple[Any, ...]]
 
@@ -119,6 +121,18 @@ def test_from_folder_to_study_set(small: Path, tmp_path: Path) -> None:
     assert summary.patients == len({image.patient for image in images})
     assert StudySet.open(tmp_path / "set").study_ids == list(expected("train", "valid"))
     assert all(summary.splits.values())
+
+
+@pytest.mark.skipif(not READERS.is_dir(), reason="the readers' table is not beside this checkout")
+def test_the_real_table_of_the_test_set(small: Path) -> None:
+    shutil.copy(READERS / "groundtruth.csv", small / "groundtruth.csv")
+    tested = {s.study_id: s for s in CheXpert(root=small).studies() if s.split == "test"}
+    with (READERS / "groundtruth.csv").open(newline="") as handle:
+        rows = list(csv.DictReader(handle))
+    assert len(tested) == len(rows) == 500
+    for row in rows:
+        study = tested["/".join(row["Study"].split("/")[2:])]
+        assert dict(study.labels) == {name: float(row[name]) for name in NAMES}
 
 
 def test_images_that_disagree_are_uncertain() -> None:

@@ -24,7 +24,7 @@ The test set came later (500 studies, with CheXlocalize). Where it is added,
 it is read too:
 
     ROOT/
-        test_labels.csv     (or test.csv, or groundtruth.csv with one row a study)
+        test_labels.csv     (or test.csv; or groundtruth.csv, a row a study)
         test/patient64741/study1/view1_frontal.jpg
 
 Labels: the 14 of train.csv, made from the reports (1, 0, -1, blank), and of
