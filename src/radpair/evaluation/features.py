@@ -34,9 +34,12 @@ class Encoded(Protocol):
     """What ``encode_images`` returns."""
 
     @property
-    def features(self) -> Codes: ...
+    def features(self) -> Codes:
+        """``[images, features]``: what the image encoder gives."""
+
     @property
-    def projections(self) -> Codes: ...
+    def projections(self) -> Codes:
+        """``[images, dim]``: the features in the space that both towers share."""
 
 
 class ImageEncoder(Protocol):
@@ -45,7 +48,8 @@ class ImageEncoder(Protocol):
     name: str
     hash: str
 
-    def encode_images(self, images: Iterable[NDArray[np.uint8]]) -> Encoded: ...
+    def encode_images(self, images: Iterable[NDArray[np.uint8]]) -> Encoded:
+        """The codes of grey radiographs ``[height, width]`` of any sizes, in their order."""
 
 
 class ImageSet(Protocol):
@@ -54,8 +58,12 @@ class ImageSet(Protocol):
     image_study: NDArray[np.int64]
 
     @property
-    def content_hash(self) -> str: ...
-    def pixels(self, image: int) -> NDArray[np.uint8]: ...
+    def content_hash(self) -> str:
+        """Changes with any byte of the set; features are kept under it."""
+
+    def pixels(self, image: int) -> NDArray[np.uint8]:
+        """``[height, width]``, 0 black to 255 white."""
+
     def __len__(self) -> int: ...
 
 

@@ -35,11 +35,18 @@ class PromptEncoder(Protocol):
     hash: str
 
     @property
-    def has_text(self) -> bool: ...
+    def has_text(self) -> bool:
+        """Whether there is a text tower."""
+
     @property
-    def has_graph(self) -> bool: ...
-    def encode_texts(self, texts: Sequence[str]) -> Codes: ...
-    def encode_graphs(self, graphs: Sequence[Graph]) -> Codes: ...
+    def has_graph(self) -> bool:
+        """Whether there is a graph tower."""
+
+    def encode_texts(self, texts: Sequence[str]) -> Codes:
+        """``[texts, dim]``, in the space that images are projected to."""
+
+    def encode_graphs(self, graphs: Sequence[Graph]) -> Codes:
+        """``[graphs, dim]``, in the space that images are projected to."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,7 @@ def look(label: str) -> str:
 
 
 def style_of(entity: Entity) -> Style:
+    """How an entity is drawn, by its label."""
     return STYLES[look(entity.label)]
 
 

@@ -71,14 +71,17 @@ class Entry:
     """Why there is no entity, where there is none."""
 
     def graph(self) -> Graph:
+        """The graph, checked against its text. Raises ``GraphError``."""
         return from_json(json.loads(self.graph_json), f"report '{self.id}'")
 
     def line(self) -> bytes:
+        """The entry without a line break: its facts, a tab, its graph."""
         facts = [self.id, self.entities, self.relations, self.words, self.left_out, self.reason]
         return f"{json.dumps(facts)}\t{self.graph_json}".encode()
 
     @classmethod
     def of_line(cls, line: bytes) -> Entry:
+        """The entry that ``line`` wrote."""
         facts, graph_json = line.decode().split("\t")
         report_id, *rest = json.loads(facts)
         return cls(report_id, graph_json, *rest)
@@ -138,6 +141,7 @@ class Rules:
         self._loaded = _load(lexicon)
 
     def identity(self) -> dict[str, str]:
+        """The hash of the shipped lexicon with the user's, and radpair's version."""
         digest = hashlib.sha256()
         folder = resources.files("radpair.graphs") / "lexicon"
         shipped = sorted((f for f in folder.iterdir() if f.is_file()), key=lambda f: f.name)
@@ -146,6 +150,7 @@ class Rules:
         return {"from": "rules", "lexicon": digest.hexdigest(), "radpair": __version__}
 
     def entries(self, chunks: Iterable[Chunk]) -> Iterator[list[Entry]]:
+        """As ``Origin``; raises ``GraphError`` where a worker process is lost."""
         if self.processes <= 1:
             yield from (_read_chunk(chunk, self._loaded) for chunk in chunks)
             return

@@ -26,6 +26,7 @@ class FromRadGraph:
         self.model = model
 
     def identity(self) -> dict[str, str]:
+        """The model, its weights and package as the model states them, and radpair's version."""
         return {"from": RADGRAPH, **self.model.provenance(), "radpair": __version__}
 
     def entries(self, chunks: Iterable[Chunk]) -> Iterator[list[Entry]]:

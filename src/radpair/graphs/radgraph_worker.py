@@ -15,6 +15,7 @@ from pathlib import Path
 
 
 def main() -> None:
+    """Takes the model's name and the device from the command line; ends with 1 without a model."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     _be_the_first_to_go()

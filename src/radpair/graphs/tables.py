@@ -122,6 +122,7 @@ def counted(count: int, one: str, many: str = "") -> str:
 
 
 def entities_and_relations(entities: int, relations: int) -> str:
+    """Both numbers with their nouns: ``1 entity and 2 relations``."""
     return f"{counted(entities, 'entity', 'entities')} and {counted(relations, 'relation')}"
 
 

@@ -78,6 +78,7 @@ class Account:
     """Reports with nothing to read, by reason."""
 
     def add(self, reading: Reading) -> None:
+        """Counts one more report."""
         self.reports += 1
         if reading.reason is not None:
             self.without[reading.reason] += 1

@@ -102,6 +102,7 @@ class CheXpert(Dataset):
             )
 
     def tables(self) -> list[Path]:
+        """The training table, valid.csv, and the test set's table where it is there."""
         files = [self._table(self.train_table), self._table("valid.csv")]
         test = self._test_table()
         return files if test is None else [*files, test]

@@ -109,6 +109,7 @@ class CheXpertPlus(Dataset):
             check_choice("graphs", section, ("findings", "impression"))
 
     def tables(self) -> list[Path]:
+        """The table of reports, the files of graphs, and the labels where they are asked for."""
         labels = self._label_file()
         return [self._table(), *self._graph_files(), *([labels] if labels else [])]
 

@@ -72,6 +72,7 @@ class Covidx(Dataset):
         check_share(self.validate)
 
     def tables(self) -> Sequence[Path]:
+        """The list of each split."""
         return tuple(self._lists().values())
 
     def _lists(self) -> dict[str, Path]:

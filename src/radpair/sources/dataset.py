@@ -145,6 +145,7 @@ class StudyLabels:
         return study_id in self._known
 
     def put(self, study_id: str, labels: Mapping[str, float]) -> None:
+        """Keeps a study's labels: absent, present, uncertain, or NaN where none is given."""
         values = (labels[name] for name in self._names)
         self._known[study_id] = bytes(
             3 if value != value else self._VALUES.index(value) for value in values

@@ -118,9 +118,11 @@ class Dicom(Dataset):
         self.__dict__.update(state)
 
     def tables(self) -> Sequence[Path]:
+        """The table of reports, where it is one and no folder."""
         return (self.reports,) if self.reports is not None and self.reports.is_file() else ()
 
     def options(self) -> dict[str, Any]:
+        """As of every source, less the number of processes, which changes nothing."""
         given = super().options()
         return {key: value for key, value in given.items() if key != "header_processes"}
 

@@ -93,6 +93,7 @@ class MimicCxr(Dataset):
                 object.__setattr__(self, option, Path(getattr(self, option)))
 
     def tables(self) -> list[Path]:
+        """Metadata, split and, unless there are to be none, labels. Raises ``SourceError``."""
         folder = self.metadata or self.root
         files = [self._table(METADATA), self._table(SPLIT)]
         if self.labels != "none":

@@ -32,9 +32,11 @@ class ReportTree:
         self._folder = folder
 
     def file(self, patient: str, study: str) -> Path:
+        """Where the report of a study lies, whether it is there or not."""
         return self._folder / report_path(patient, study).removeprefix("files/")
 
     def text(self, patient: str, study: str) -> str:
+        """The report of a study, empty where it has none. Raises ``SourceError``."""
         file = self.file(patient, study)
         if not file.is_file():
             return ""
@@ -65,6 +67,7 @@ class ReportArchive:
         self._prefix = first[: first.index("files/p")]
 
     def text(self, patient: str, study: str) -> str:
+        """The report of a study, empty where it has none. Raises ``SourceError``."""
         name = self._prefix + report_path(patient, study)
         try:
             entry = self._archive.getinfo(name)

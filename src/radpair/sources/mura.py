@@ -61,6 +61,7 @@ class Mura(Dataset):
             object.__setattr__(self, "root", self.root / RELEASE)
 
     def tables(self) -> Sequence[Path]:
+        """Paths and labels of train, then of valid. Raises ``SourceError``, also for MURA v1.0."""
         if (self.root / "train.csv").is_file() and not (
             self.root / "train_image_paths.csv"
         ).is_file():

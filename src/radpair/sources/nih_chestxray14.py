@@ -81,6 +81,7 @@ class NihChestXray14(Dataset):
         check_share(self.validate)
 
     def tables(self) -> Sequence[Path]:
+        """The entries and, for the official splits, their two lists. Raises ``SourceError``."""
         entries = need_table(self.root, *ENTRIES, get=f"download it from {PLACE}")
         if self.splits == SEEDED:
             return (entries,)

@@ -65,6 +65,7 @@ class Report:
 
     @property
     def findings(self) -> frozenset[str]:
+        """The codes without their qualifiers: ``Opacity`` of ``Opacity/lung/left``."""
         return frozenset(code.split("/")[0].strip() for code in self.codes)
 
 

@@ -68,6 +68,7 @@ class PadChest(Dataset):
             check_choice("a projection", projection, PROJECTIONS)
 
     def tables(self) -> list[Path]:
+        """The release's table, the last by name of several. Raises ``SourceError``."""
         found = sorted(file for pattern in TABLES for file in self.root.glob(pattern))
         if not found:
             inner = [file for pattern in TABLES for file in sorted(self.root.glob(f"*/{pattern}"))]

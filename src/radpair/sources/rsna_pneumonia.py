@@ -51,6 +51,7 @@ class RsnaPneumonia(Dataset):
     name: ClassVar[str] = "rsna-pneumonia"
 
     def tables(self) -> Sequence[Path]:
+        """Targets, classes and, where it is there, the mapping. Raises ``SourceError``."""
         if (self.root / "stage_1_train_labels.csv").is_file():
             raise SourceError(
                 f"{self.root}: holds stage 1 of the challenge; download stage 2 from {PLACE}"

@@ -46,6 +46,7 @@ class SiimPneumothorax(Dataset):
     name: ClassVar[str] = "siim-pneumothorax"
 
     def tables(self) -> Sequence[Path]:
+        """The table of masks. Raises ``SourceError`` where it is not there."""
         return (need_table(self.root, *MASKS, get=f"download it from {PLACE}"),)
 
     def studies(self) -> Iterator[Study]:

@@ -34,6 +34,7 @@ class Table:
 
     @property
     def name(self) -> str:
+        """What the manifest calls the source."""
         return "table"
 
     file: Path
@@ -94,6 +95,7 @@ class Table:
         yield from self._studies
 
     def path_of(self, study: Study, view: int) -> Path:
+        """The file of one view."""
         return self.root / study.views[view].path
 
     @cached_property

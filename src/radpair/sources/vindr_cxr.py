@@ -61,6 +61,7 @@ class VindrCxr(Dataset):
         check_share(self.validate)
 
     def tables(self) -> Sequence[Path]:
+        """The annotations of train and of test. Raises ``SourceError``."""
         folder = self.root / "annotations"
         if not folder.is_dir():
             folder = self.root

@@ -27,6 +27,7 @@ class FileRecord:
     sha256: str
 
     def as_json(self) -> dict[str, Any]:
+        """JSON values for a manifest."""
         return asdict(self)
 
 
@@ -46,6 +47,7 @@ class _Target(io.RawIOBase):
         return self.count
 
     def write(self, data: Any) -> int:
+        """Writes bytes, or what has a buffer of them; gives their number."""
         view = memoryview(data).cast("B")
         done = 0
         while done < len(view):
@@ -96,17 +98,20 @@ def atomic(path: Path) -> Iterator[Draft]:
 
 
 def write_bytes(path: Path, data: bytes) -> FileRecord:
+    """Writes a whole file, synced, or none."""
     with atomic(path) as draft:
         draft.write(data)
     return draft.record
 
 
 def write_json(path: Path, value: Any) -> FileRecord:
+    """Writes a whole JSON file or none; NaN is a ``ValueError``."""
     text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
     return write_bytes(path, (text + "\n").encode())
 
 
 def sync_folder(folder: Path) -> None:
+    """Makes the names in a folder last through a loss of power."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

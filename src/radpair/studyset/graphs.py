@@ -28,6 +28,7 @@ _TYPE_IDS = {name: index for index, name in enumerate(RELATION_TYPES)}
 
 
 def graph_schema() -> pa.Schema:
+    """The columns of the table of graphs; labels and types are ids of ``graphs.schema``."""
     words, numbers, ids = pa.list_(pa.string()), pa.list_(pa.int32()), pa.list_(pa.int8())
     return pa.schema(
         [
@@ -144,6 +145,7 @@ def graph_columns(rows: Iterable[tuple[str, Graph]]) -> dict[str, list[Any]]:
 
 
 def graph_from_json(value: Mapping[str, Any]) -> Graph:
+    """The graph of a part's record, whose fields are those of ``Graph``."""
     return Graph(
         value["text"],
         tuple(Entity(**entity) for entity in value["entities"]),

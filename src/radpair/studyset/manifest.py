@@ -31,6 +31,7 @@ PIXEL_RANGE = (
 
 
 def shard_name(index: int) -> str:
+    """A shard of pixels, by its place from 0, below the set's folder."""
     return f"{PIXELS}/{index:05d}.bin"
 
 

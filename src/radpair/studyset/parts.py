@@ -64,6 +64,7 @@ def write_part(source: AnySource, part: Part, out: Path, size: int) -> Done:
 
 
 def record_path(out: Path, index: int) -> Path:
+    """What is known of one part, by its place from 0, while the set is written."""
     return out / PARTS / f"{index:05d}.json"
 
 

@@ -144,6 +144,7 @@ class StudySet:
 
     @property
     def has_graphs(self) -> bool:
+        """Whether the set has taken its graphs in."""
         return (self.path / GRAPHS_RECORD).is_file()
 
     def graphs(self) -> list[Graph | None]:

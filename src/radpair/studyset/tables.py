@@ -84,6 +84,7 @@ def finish(out: Path, parts: int, plan: dict[str, Any]) -> dict[str, Any]:
 
 
 def study_schema(labels: Sequence[str]) -> pa.Schema:
+    """The columns of the table of studies, a column a label at the end."""
     fields = [(name, pa.string()) for name in ("study_id", "patient_id", "split", "report")]
     fields += [("first_image", pa.int64()), ("images", pa.int32()), ("attributes", pa.string())]
     return pa.schema(fields + [(LABEL_PREFIX + name, pa.float32()) for name in labels])

@@ -21,6 +21,7 @@ def start(source: AnySource, out: Path, size: int) -> None:
 
 
 def run(part: Part) -> Done:
+    """Prepares one part with the job that ``start`` set."""
     assert _JOB is not None, "start runs first in every worker"
     source, out, size = _JOB
     return write_part(source, part, out, size)

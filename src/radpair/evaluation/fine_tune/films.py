@@ -33,8 +33,11 @@ class Films(Protocol):
     image_count: NDArray[np.int64]
 
     @property
-    def content_hash(self) -> str: ...
-    def pixels(self, image: int) -> Pixels: ...
+    def content_hash(self) -> str:
+        """Changes with any byte of the set."""
+
+    def pixels(self, image: int) -> Pixels:
+        """``[height, width]``, 0 black to 255 white."""
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ class Scale:
     stop: float
 
     def __call__(self, value: float) -> float:
+        """Where ``value`` stands, in pixels; beyond the ends too."""
         share = (value - self.low) / (self.high - self.low)
         return self.start + share * (self.stop - self.start)
 
@@ -55,19 +56,23 @@ def drawing(width: float, height: float, title: str, parts: Sequence[str]) -> st
 
 
 def text(x: float, y: float, words: str, **style: Any) -> str:
+    """An SVG text at ``x, y`` pixels; ``style`` are its attributes."""
     return f'<text x="{x:.1f}" y="{y:.1f}"{_style(style)}>{escape(words)}</text>'
 
 
 def line(x1: float, y1: float, x2: float, y2: float, **style: Any) -> str:
+    """An SVG line between two points in pixels."""
     return f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"{_style(style)}/>'
 
 
 def dot(x: float, y: float, radius: float, note: str = "", **style: Any) -> str:
+    """An SVG circle in pixels; ``note`` is shown where it is pointed at."""
     inner = f"<title>{escape(note)}</title>" if note else ""
     return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius:g}"{_style(style)}>{inner}</circle>'
 
 
 def path(points: Sequence[tuple[float, float]], **style: Any) -> str:
+    """An SVG line without a filling through ``points`` in pixels."""
     steps = "L".join(f"{x:.1f} {y:.1f}" for x, y in points)
     return f'<path d="M{steps}" fill="none"{_style(style)}/>'
 
