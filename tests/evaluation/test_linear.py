@@ -9,12 +9,13 @@ from scipy.optimize import minimize
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
 
 import radpair.evaluation.axes as axes_module
-import radpair.evaluation.solver as solver_module
+import radpair.evaluation.blocks as blocks_module
 import radpair.evaluation.sweep as sweep_module
 from radpair.errors import EvaluationError
-from radpair.evaluation.axes import principal_axes
+from radpair.evaluation.axes import Table, principal_axes
 from radpair.evaluation.budgets import label_budget, patient_folds
 from radpair.evaluation.linear import linear_probe
 from radpair.evaluation.probe import PENALTIES, fit_probe
@@ -33,27 +34,27 @@ def problem(studies: int, dim: int, labels: int = 3, seed: int = 0):
     return features, truth
 
 
-def as_signs(truth: np.ndarray) -> torch.Tensor:
-    return torch.from_numpy(2 * truth.T - 1)
+def as_signs(truth: np.ndarray) -> np.ndarray:
+    return 2 * truth.T - 1
 
 
 @pytest.mark.parametrize(("studies", "dim"), [(24, 300), (90, 40), (60, 60)])
 def test_the_solver_agrees_with_scikit_learn(studies: int, dim: int) -> None:
     features, truth = problem(studies, dim)
     axes = principal_axes(features)
-    penalties = torch.tensor([0.1, 10.0, 1e4], dtype=torch.float64)
+    penalties = np.array([0.1, 10.0, 1e4])
     signs = as_signs(truth)
     signs[::2, ::5] = 0
-    weights = solve(axes.table, signs, torch.arange(3).repeat_interleave(3), penalties.repeat(3))
-    found = axes.table.logits(weights).sigmoid().numpy()
+    weights = solve(axes.table, signs, np.arange(3).repeat(3), np.tile(penalties, 3))
+    found = 1 / (1 + np.exp(-axes.table.logits(weights)))
     scaled = StandardScaler().fit_transform(features)
     for column in range(9):
-        rows = signs[column // 3].bool().numpy()
+        rows = signs[column // 3] != 0
         oracle = LogisticRegression(
             C=1 / float(penalties[column % 3]), tol=1e-10, max_iter=20_000
         ).fit(scaled[rows], truth[rows, column // 3])
         np.testing.assert_allclose(found[column], oracle.predict_proba(scaled)[:, 1], atol=1e-4)
-        turned = axes.directions @ weights[column, :-1].numpy()
+        turned = axes.directions @ weights[column, :-1]
         np.testing.assert_allclose(turned, oracle.coef_[0], atol=1e-4)
 
 
@@ -61,20 +62,20 @@ def test_the_solver_agrees_with_scikit_learn(studies: int, dim: int) -> None:
 def test_single_precision_is_near_enough_for_the_sweep(studies: int, dim: int) -> None:
     features, truth = problem(studies, dim)
     table = principal_axes(features).table
-    group = torch.arange(3).repeat_interleave(len(PENALTIES))
-    penalties = torch.tensor(PENALTIES, dtype=torch.float64).repeat(3)
+    group = np.arange(3).repeat(len(PENALTIES))
+    penalties = np.tile(PENALTIES, 3)
     exact = solve(table, as_signs(truth), group, penalties)
     rough = solve(table.single(), as_signs(truth), group, penalties, tolerance=1e-6)
-    logits = [table.logits(weights).numpy() for weights in (exact, rough)]
+    logits = [table.logits(weights) for weights in (exact, rough)]
     gap = np.abs(logits[0] - logits[1]).max(axis=1) / np.abs(logits[0]).max(axis=1)
     assert gap.max() < 0.03
 
 
 def test_one_class_gets_a_constant_not_an_infinity() -> None:
     table = principal_axes(np.random.default_rng(0).normal(size=(6, 4))).table
-    weights = solve(table, torch.ones(1, 6), torch.zeros(1, dtype=torch.int64), torch.ones(1))
+    weights = solve(table, np.ones((1, 6)), np.zeros(1, dtype=np.int64), np.ones(1))
     assert not weights[0, :-1].any()
-    assert weights.isfinite().all()
+    assert np.isfinite(weights).all()
 
 
 @pytest.fixture
@@ -82,7 +83,6 @@ def large(monkeypatch):
     """The path of large tables, for tables of a few thousand studies."""
     monkeypatch.setattr(axes_module, "LARGE", 1000)
     monkeypatch.setattr(axes_module, "sample_size", lambda dim: 500)
-    monkeypatch.setattr(solver_module, "sample_size", lambda dim: 500)
     monkeypatch.setattr(sweep_module, "SAMPLE", 1500)
 
 
@@ -115,6 +115,53 @@ def test_a_large_table_is_centred_far_from_zero_and_keeps_flat_features(large) -
     plain, moved = fit_probe(features, truth, patients), fit_probe(odd, truth, patients)
     assert moved.axes.large
     np.testing.assert_allclose(moved.score(odd), plain.score(features), atol=0.02)
+
+
+def test_a_large_table_of_half_precision_is_not_summed_in_it(large) -> None:
+    features, truth = problem(3000, 20)
+    features = (features / features.std(axis=0) + 40).astype(np.float16)
+    patients = [str(i) for i in range(3000)]
+    half, single = (fit_probe(table, truth, patients) for table in (features, features * 1.0))
+    assert half.axes.large
+    np.testing.assert_allclose(half.axes.scale, single.axes.scale, rtol=1e-5)
+    np.testing.assert_allclose(half.score(features), single.score(features), atol=0.02)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_losses_over_blocks_are_those_of_the_whole(monkeypatch, turned: bool) -> None:
+    """Against float64 automatic differentiation, with targets not seen and centred features."""
+    monkeypatch.setattr(blocks_module, "ROWS", 7)
+    rng = np.random.default_rng(2)
+    features, turn = rng.normal(size=(45, 6)) + 3, np.linalg.qr(rng.normal(size=(6, 6)))[0]
+    table = (
+        Table(features, np.ones(6), turn, np.full(6, 3.0)) if turned else Table(features, turn[0])
+    )
+    weights, group = rng.normal(size=(4, 7)) * 3, np.array([1, 0, 1, 1])
+    signs = rng.integers(-1, 2, size=(2, 45)).astype(table.dtype)
+    loss, gradient = table.losses(weights, signs, group)
+    studies = torch.from_numpy((features - 3) @ turn if turned else features)
+    free = torch.from_numpy(weights).requires_grad_()
+    margin = (free[:, :-1] @ studies.T + free[:, -1:]) * torch.from_numpy(signs[group]).double()
+    expected = -torch.nn.functional.logsigmoid(margin).sum(dim=1)
+    expected.sum().backward()
+    close = {"rtol": 1e-5, "atol": 1e-4} if turned else {"rtol": 1e-12, "atol": 1e-12}
+    np.testing.assert_allclose(loss, expected.detach().numpy(), **close)
+    np.testing.assert_allclose(gradient, free.grad.numpy(), **close)
+
+
+@pytest.mark.parametrize("studies", [300, 3000])
+def test_two_threads_give_the_weights_of_one(large, monkeypatch, studies: int) -> None:
+    monkeypatch.setattr(blocks_module, "ROWS", 128)
+    features, truth = problem(studies, 20)
+    patients = [str(i) for i in range(studies)]
+    probes = []
+    for threads in (1, 2):
+        with threadpool_limits(threads):
+            probes.append(fit_probe(features, truth, patients))
+            scores = probes[-1].score(features)
+        np.testing.assert_array_equal(scores, probes[0].score(features))
+    np.testing.assert_array_equal(probes[0].weights, probes[1].weights)
+    np.testing.assert_array_equal(probes[0].cross_fitted, probes[1].cross_fitted)
 
 
 def test_folds_are_as_many_as_the_rarer_class_needs() -> None:

@@ -1,28 +1,26 @@
 """Standardised features on their principal axes, as the matrix of many regressions.
 
 Up to a few million values, the rotated features are kept as they are, in float64: with fewer
-studies than dimensions this is the dual form. A larger table stays unrotated in float32 and the
-weights are rotated instead; its axes come from a random sample of its studies, which costs little
-and gives the solver nearly the same curvature.
+studies than dimensions this is the dual form. A larger table is never copied: its blocks are
+centred in float32 whenever they are read, and the weights are rotated instead. Its axes come from a
+random sample of its studies, which costs little and gives the solver nearly the same curvature.
 
-Matrices of problems hold one problem a row. Products are NumPy's, whose BLAS is much faster than
-PyTorch's on AMD processors where few problems meet many studies.
+Matrices of problems hold one problem a row.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
+
+from radpair.evaluation.blocks import over_blocks
+from radpair.evaluation.statistics import Floats
 
 LARGE = 20_000_000
 """Values of a table from which it stays unrotated in float32, where it also has enough studies."""
-_CHUNK = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,48 +28,84 @@ class Table:
     """Studies on axes, and an intercept as the last column of all weights."""
 
     matrix: NDArray[Any]
-    """``[studies, width]``, float64 or float32."""
-    turn: NDArray[np.float64] | None = None
-    """``[width, rank]``: the standardised axes, where the matrix is only centred."""
+    """``[studies, width]``; of a large table the features as they were given."""
+    spread: Floats
+    """Mean square on every axis ``[rank]``; of a large table, a sample's."""
+    turn: Floats | None = None
+    """``[width, rank]``: the standardised axes, where the matrix is not rotated."""
+    centre: NDArray[Any] | None = None
+    """``[width]``: what is still to be subtracted from the matrix, before it becomes float32."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self.matrix.dtype if self.centre is None else np.dtype(np.float32)
 
     @property
     def rank(self) -> int:
-        return int(self.matrix.shape[1] if self.turn is None else self.turn.shape[1])
+        return len(self.spread)
 
-    @property
-    def dtype(self) -> torch.dtype:
-        return torch.float32 if self.matrix.dtype == np.float32 else torch.float64
-
-    def logits(self, weights: Tensor) -> Tensor:
+    def logits(self, weights: Floats) -> NDArray[Any]:
         """``[problems, studies]`` of ``weights [problems, rank + 1]``."""
-        slopes = weights[:, :-1].numpy()
-        slopes = slopes if self.turn is None else slopes @ self.turn.T
-        found = torch.from_numpy(slopes.astype(self.matrix.dtype) @ self.matrix.T)
-        return found.add_(weights[:, -1:].to(self.dtype))
+        slopes, lift = self._on_columns(weights)
+        parts = over_blocks(lambda rows: slopes @ self._part(rows).T + lift, len(self.matrix))
+        return np.concatenate(list(parts), axis=1)
 
-    def gradient(self, residual: Tensor) -> Tensor:
-        """``[problems, rank + 1]`` float64 of ``residual [problems, studies]``."""
-        slopes = (residual.numpy() @ self.matrix).astype(np.float64)
-        slopes = slopes if self.turn is None else slopes @ self.turn
-        lift = residual.sum(dim=1, keepdim=True, dtype=torch.float64)
-        return torch.cat([torch.from_numpy(slopes), lift], dim=1)
+    def losses(
+        self, weights: Floats, signs: NDArray[Any], group: NDArray[np.int64]
+    ) -> tuple[Floats, Floats]:
+        """Cross-entropy ``[problems]`` and its gradient ``[problems, rank + 1]``, one pass.
+
+        Problem p has ``weights[p]`` and the targets ``signs[group[p]]``, of ``signs [groups,
+        studies]``: 1 present, -1 absent, 0 not seen, which adds log 2 to the loss.
+        """
+        slopes, lift = self._on_columns(weights)
+
+        def part(rows: slice) -> tuple[Floats, NDArray[Any], Floats]:
+            sign, studies = signs[:, rows][group], self._part(rows)
+            margin = (slopes @ studies.T + lift) * sign
+            odds = np.exp(-np.abs(margin))
+            loss = np.log1p(odds) - np.minimum(margin, 0)
+            residual = np.where(margin > 0, odds, 1) / (1 + odds) * -sign
+            return _totals(loss), residual @ studies, _totals(residual)
+
+        loss, tilt = np.zeros((2, len(weights)))
+        gradient = np.zeros((len(weights), self.matrix.shape[1]))
+        for here, slope, lean in over_blocks(part, len(self.matrix)):
+            loss, gradient, tilt = loss + here, gradient + slope, tilt + lean
+        gradient = gradient if self.turn is None else gradient @ self.turn
+        return loss, np.column_stack([gradient, tilt])
 
     def take(self, rows: NDArray[np.int64]) -> Table:
         """The same for some of the studies."""
-        return Table(self.matrix[rows], self.turn)
+        return Table(self._part(rows), self.spread, self.turn)
 
     def single(self) -> Table:
         """The same in float32."""
-        return Table(self.matrix.astype(np.float32, copy=False), self.turn)
+        return replace(self, matrix=self.matrix.astype(np.float32))
+
+    def _part(self, rows: slice | NDArray[np.int64]) -> NDArray[Any]:
+        """Some studies, centred, in the type of the work."""
+        part = self.matrix[rows]
+        return (
+            part
+            if self.centre is None
+            else _centred(part, self.centre).astype(self.dtype, copy=False)
+        )
+
+    def _on_columns(self, weights: Floats) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Slopes ``[problems, width]`` and intercepts ``[problems, 1]`` in the matrix's type."""
+        slopes = weights[:, :-1] if self.turn is None else weights[:, :-1] @ self.turn.T
+        return slopes.astype(self.dtype), weights[:, -1:].astype(self.dtype)
 
 
 @dataclass(frozen=True, slots=True)
 class Axes:
     """Where a set of features lies, and its studies on those axes."""
 
-    mean: NDArray[np.float64]
-    scale: NDArray[np.float64]
-    directions: NDArray[np.float64]
+    mean: Floats
+    """What is subtracted from features; of a large table, near their mean."""
+    scale: Floats
+    directions: Floats
     """``[dim, rank]``, orthonormal columns."""
     table: Table
 
@@ -79,11 +113,15 @@ class Axes:
     def large(self) -> bool:
         return self.table.turn is not None
 
-    def score(self, features: NDArray[Any], weights: Tensor) -> NDArray[np.float64]:
+    def score(self, features: NDArray[Any], weights: Floats) -> Floats:
         """Logits ``[studies, problems]`` of other studies' ``features [studies, dim]``."""
-        slopes = (self.directions @ weights[:, :-1].numpy().T) / self.scale[:, None]
-        lift = weights[:, -1].numpy()
-        return np.concatenate([(part - self.mean) @ slopes + lift for part in _chunks(features)])
+        slopes = (self.directions @ weights[:, :-1].T) / self.scale[:, None]
+
+        def part(rows: slice) -> Floats:
+            return _centred(features[rows], self.mean) @ slopes + weights[:, -1]
+
+        parts = list(over_blocks(part, len(features)))
+        return np.concatenate([np.empty((0, len(weights))), *parts])
 
 
 def principal_axes(features: NDArray[Any]) -> Axes:
@@ -91,24 +129,24 @@ def principal_axes(features: NDArray[Any]) -> Axes:
     studies, dim = features.shape
     if studies * dim >= LARGE and studies >= 2 * sample_size(dim):
         return _large(features)
-    table = torch.from_numpy(features.astype(np.float64))
-    mean, scale = table.mean(dim=0), table.std(dim=0, correction=0)
+    table = features.astype(np.float64)
+    mean, scale = table.mean(axis=0), table.std(axis=0)
     flat = _flat(mean, scale)
-    scale = torch.where(flat, torch.ones_like(scale), scale)
-    centred = torch.where(flat, torch.zeros_like(table), (table - mean) / scale)
+    scale = np.where(flat, 1.0, scale)
+    centred = np.where(flat, 0.0, (table - mean) / scale)
     if studies < dim:
-        _, sizes, turned = torch.linalg.svd(centred, full_matrices=False)
-        spread, directions = sizes.square(), turned.T
+        _, sizes, turned = np.linalg.svd(centred, full_matrices=False)
+        spread, directions = sizes**2 / studies, turned.T
     else:
-        spread, directions = torch.linalg.eigh(centred.T @ centred)
-    kept = spread > 1e-12 * spread.max().clamp(min=1.0)
-    directions = (directions[:, kept] * ~flat[:, None]).contiguous()
-    values = (centred @ directions).contiguous().numpy()
-    return Axes(mean.numpy(), scale.numpy(), directions.numpy(), Table(values))
+        spread, directions = _eigen(centred)
+    kept = spread > 1e-12 * max(spread.max(), 1.0 / studies)
+    directions = np.ascontiguousarray(directions[:, kept] * ~flat[:, None])
+    rotated = np.concatenate(list(over_blocks(lambda rows: centred[rows] @ directions, studies)))
+    return Axes(mean, scale, directions, Table(rotated, spread[kept]))
 
 
 def sample_size(dim: int) -> int:
-    """Studies from which the axes and the curvature of a large table are guessed."""
+    """Studies from which the axes of a large table are guessed."""
     return max(4096, 16 * dim)
 
 
@@ -119,34 +157,49 @@ def sample_rows(studies: int, size: int) -> NDArray[np.int64]:
 
 
 def _large(features: NDArray[Any]) -> Axes:
-    """Centred before it becomes float32, so that digits far from zero are kept."""
+    """Centred by the mean of the sample, exact in scale."""
     studies, dim = features.shape
-    total = np.zeros(dim)
-    for part in _chunks(features):
-        total += part.sum(axis=0)
-    mean = (total / studies).astype(part.dtype).astype(np.float64)
-    matrix, start = np.empty((studies, dim), dtype=np.float32), 0
+    kind = np.float64 if features.dtype == np.float64 else np.float32
+    drawn = features[sample_rows(studies, sample_size(dim))]
+    centre = drawn.mean(axis=0, dtype=np.float64).astype(kind)
+
+    def part(rows: slice) -> tuple[NDArray[Any], NDArray[Any]]:
+        centred = _centred(features[rows], centre)
+        ones = np.ones(len(centred), dtype=kind)
+        return ones @ centred, ones @ np.square(centred)
+
     shift, square = np.zeros((2, dim))
-    for part in _chunks(features):
-        centred = part - mean.astype(part.dtype)
-        shift += centred.sum(axis=0)
-        square += np.einsum("nd,nd->d", centred, centred)
-        matrix[start : start + len(part)] = centred
-        start += len(part)
-    scale = np.sqrt(np.maximum(square / studies - np.square(shift / studies), 0))
-    flat = _flat(torch.from_numpy(mean), torch.from_numpy(scale)).numpy()
+    for total, squares in over_blocks(part, studies):
+        shift, square = shift + total, square + squares
+    mean, scale = (
+        centre.astype(np.float64),
+        np.sqrt(np.maximum(square / studies - np.square(shift / studies), 0)),
+    )
+    flat = _flat(mean, scale)
     scale = np.where(flat, 1.0, scale)
-    sample = matrix[sample_rows(studies, sample_size(dim))] / scale.astype(np.float32)
-    _, directions = np.linalg.eigh((sample.T @ sample).astype(np.float64))
+    spread, directions = _eigen((_centred(drawn, centre) / scale).astype(np.float32))
     directions = directions * ~flat[:, None]
-    return Axes(mean, scale, directions, Table(matrix, directions / scale[:, None]))
+    table = Table(features, spread, directions / scale[:, None], centre)
+    return Axes(mean, scale, directions, table)
 
 
-def _flat(mean: Tensor, scale: Tensor) -> Tensor:
-    return scale <= 1e-7 * (1 + mean.abs())
+def _eigen(centred: NDArray[Any]) -> tuple[Floats, Floats]:
+    """Mean squares and directions of the principal axes of ``centred [studies, dim]``."""
+    parts = over_blocks(lambda rows: centred[rows].T @ centred[rows], len(centred))
+    products = sum(parts, np.zeros((centred.shape[1],) * 2))
+    spread, directions = np.linalg.eigh(products / len(centred))
+    return np.maximum(spread, 0), directions
 
 
-def _chunks(features: NDArray[Any]) -> Iterator[NDArray[Any]]:
-    for start in range(0, max(1, len(features)), _CHUNK):
-        part = features[start : start + _CHUNK]
-        yield part if part.dtype == np.float64 else part.astype(np.float32, copy=False)
+def _totals(values: NDArray[Any]) -> Floats:
+    return np.asarray(values.sum(axis=1, dtype=np.float64))
+
+
+def _flat(mean: Floats, scale: Floats) -> NDArray[np.bool_]:
+    return np.asarray(scale <= 1e-7 * (1 + np.abs(mean)))
+
+
+def _centred(features: NDArray[Any], centre: NDArray[Any]) -> NDArray[Any]:
+    """Half-precision features are subtracted from in the precision of ``centre``."""
+    kind = np.result_type(features, centre)
+    return np.asarray(np.subtract(features, centre, dtype=kind))

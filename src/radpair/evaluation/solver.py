@@ -5,149 +5,121 @@ Each problem p minimises over a weight vector w and an intercept b (which is not
     sum_i seen[p, i] * BCE(z_i w + b, target[p, i]) + penalty[p] / 2 * |w|^2
 
 that is, scikit-learn's ``LogisticRegression(C=1 / penalty)``. Labels, penalties and folds differ
-only in targets, studies seen and penalties, so one matrix product serves them all. On principal
-axes the curvature is nearly diagonal, which makes limited-memory BFGS (Nocedal and Wright,
-Numerical Optimization, section 7.2) converge in a dozen steps.
+only in targets, studies seen and penalties, so one pass over the matrix serves them all. On
+principal axes the curvature is nearly diagonal, which makes limited-memory BFGS (Nocedal and
+Wright, Numerical Optimization, section 7.2) converge in a few steps of one pass each.
 
-Targets and studies seen are one matrix of signs: 1 present, -1 absent, 0 not seen. Weights, logits
-and signs hold one problem a row.
+Targets and studies seen are one matrix of signs: 1 present, -1 absent, 0 not seen. Weights and
+signs hold one problem a row.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from typing import Any
 
 import numpy as np
-import torch
-import torch.nn.functional as F
-from torch import Tensor
+from numpy.typing import NDArray
 
-from radpair.evaluation.axes import Table, sample_rows, sample_size
+from radpair.evaluation.axes import Table
+from radpair.evaluation.statistics import Floats
 
 _MEMORY = 12
-_BATCH_VALUES = 20_000_000
+_BATCH_VALUES = 50_000_000
+"""Weights, gradients and curvature pairs kept at a time."""
 _SHRINK = 0.5
 _SUFFICIENT = 1e-4
 
 
 def solve(
     table: Table,
-    signs: Tensor,
-    group: Tensor,
-    penalties: Tensor,
+    signs: NDArray[Any],
+    group: NDArray[np.int64],
+    penalties: Floats,
     tolerance: float = 1e-13,
-    start: Tensor | None = None,
+    start: Floats | None = None,
     steps: int = 500,
-) -> Tensor:
-    """Weights ``[problems, rank + 1]`` float64 of every problem, the intercept last.
+) -> Floats:
+    """Weights ``[problems, rank + 1]`` of every problem, the intercept last.
 
     ``signs [groups, studies]`` are 1, -1 or 0; problem p learns ``signs[group[p]]`` under
-    ``penalties[p]``. The work is done in the table's type. A problem ends when its next step is
+    ``penalties[p]``. Passes are done in the table's type. A problem ends when its next step is
     expected to lower the mean loss by less than ``tolerance`` nats a study. ``start`` are weights
     to begin at. A problem with one class only has no finite intercept: it gets zero weights and the
     intercept of its smoothed base rate.
     """
-    signs = signs.to(table.dtype)
-    positives, negatives = ((signs == side).sum(dim=1)[group].double() for side in (1, -1))
-    base = torch.zeros(len(group), table.rank + 1, dtype=torch.float64)
-    base[:, -1] = torch.log((positives + 0.5) / (negatives + 0.5))
-    open_ = torch.nonzero((positives > 0) & (negatives > 0)).flatten()
-    result = base.clone()
-    size = max(1, _BATCH_VALUES // signs.shape[1])
-    sample = _Sample(table)
+    signs = signs.astype(table.dtype, copy=False)
+    positives, negatives = ((signs == side).sum(axis=1)[group] for side in (1, -1))
+    result = np.zeros((len(group), table.rank + 1))
+    result[:, -1] = np.log((positives + 0.5) / (negatives + 0.5))
+    open_ = np.flatnonzero((positives > 0) & (negatives > 0))
+    size = max(1, _BATCH_VALUES // (2 * _MEMORY * (table.rank + 1)))
     for first in range(0, len(open_), size):
         part = open_[first : first + size]
-        batch = _Batch(table, signs[group[part]], penalties[part].double(), tolerance)
-        begun = (base if start is None else start)[part]
-        batch.diagonal = sample.inverse_curvature(batch, begun)
-        result[part] = batch.run(begun, steps)
+        batch = _Batch(table, signs, group[part], penalties[part], tolerance)
+        result[part] = batch.run((result if start is None else start)[part], steps)
     return result
-
-
-class _Sample:
-    """Rotated studies, all or a sample, that stand for all in the first guess of the curvature."""
-
-    def __init__(self, table: Table) -> None:
-        self.rows: slice | Tensor = slice(None)
-        self.part = table
-        if table.turn is not None and len(table.matrix) > 2 * sample_size(table.rank):
-            rows = sample_rows(len(table.matrix), sample_size(table.rank))
-            self.rows, self.part = torch.from_numpy(rows), table.take(rows)
-        if self.part.turn is not None:
-            self.part = Table(self.part.matrix @ self.part.turn.astype(self.part.matrix.dtype))
-        self.squares = Table(np.square(self.part.matrix))
-
-    def inverse_curvature(self, batch: _Batch, weights: Tensor) -> Tensor:
-        """One over the diagonal of the Hessian at ``weights [problems, rank + 1]``."""
-        signs = batch.signs[:, self.rows]
-        share = torch.sigmoid(self.part.logits(weights))
-        share = share * (1 - share) * signs.abs()
-        diagonal = self.squares.gradient(share) * (batch.signs.shape[1] / signs.shape[1])
-        floor = 1e-9 * diagonal.amax(dim=1, keepdim=True) + 1e-12
-        return 1 / (diagonal + batch.ridge + floor)
 
 
 class _Batch:
     """Limited-memory BFGS over the rows of one weight matrix, converged rows retired."""
 
-    diagonal: Tensor
-    """A guess at the inverse of the Hessian's diagonal."""
-
-    def __init__(self, table: Table, signs: Tensor, penalties: Tensor, tolerance: float) -> None:
-        self.table, self.signs = table, signs
-        self.ridge = penalties[:, None].repeat(1, table.rank + 1)
+    def __init__(
+        self,
+        table: Table,
+        signs: NDArray[Any],
+        group: NDArray[np.int64],
+        penalties: Floats,
+        tolerance: float,
+    ) -> None:
+        self.table, self.signs, self.group = table, signs, group
+        self.ridge = np.repeat(penalties[:, None], table.rank + 1, axis=1)
         self.ridge[:, -1] = 0.0
-        self.limit = tolerance * (signs != 0).sum(dim=1).double()
-        self.pairs: deque[tuple[Tensor, Tensor]] = deque(maxlen=_MEMORY)
+        seen = np.abs(signs).sum(axis=1, dtype=np.float64)
+        positives = (signs == 1).sum(axis=1)
+        weight = (positives * (1 - positives / np.maximum(seen, 1)))[group, None]
+        curvature = weight * np.append(table.spread, 1.0)
+        floor = 1e-9 * curvature.max(axis=1, keepdims=True) + 1e-12
+        self.diagonal = 1 / (curvature + self.ridge + floor)
+        """A guess at the inverse of the Hessian: the axes', as if all studies were alike."""
+        self.limit = tolerance * seen[group]
+        self.pairs: deque[tuple[Floats, Floats]] = deque(maxlen=_MEMORY)
 
-    def run(self, weights: Tensor, steps: int) -> Tensor:
-        result = weights.clone()
-        places = torch.arange(len(weights))
-        logits = self.table.logits(weights)
-        gradient = self._gradient(weights, logits)
+    def run(self, weights: Floats, steps: int) -> Floats:
+        result, places = weights.copy(), np.arange(len(weights))
+        loss, gradient = self._losses(weights, places)
         for _ in range(steps):
             direction = -self._scaled(gradient)
-            slope = (gradient * direction).sum(dim=1)
+            slope = (gradient * direction).sum(axis=1)
             moving = slope < -2 * self.limit
             if not moving.any():
                 break
-            if int(moving.sum()) <= 0.75 * len(moving):
+            if moving.sum() <= 0.75 * len(moving):
                 result[places] = weights
-                places, weights, logits, gradient, direction, slope = (
-                    part[moving] for part in (places, weights, logits, gradient, direction, slope)
+                places, weights, loss, gradient, direction, slope = (
+                    part[moving] for part in (places, weights, loss, gradient, direction, slope)
                 )
                 self._keep(moving)
-            weights, logits, gradient = self._step(weights, logits, gradient, direction, slope)
+            moved, loss, fresh = self._line_search(weights, loss, gradient, direction, slope)
+            self.pairs.append((moved - weights, fresh - gradient))
+            weights, gradient = moved, fresh
         result[places] = weights
         return result
 
-    def _keep(self, moving: Tensor) -> None:
-        self.signs, self.limit = self.signs[moving], self.limit[moving]
+    def _keep(self, moving: NDArray[np.bool_]) -> None:
+        self.group, self.limit = self.group[moving], self.limit[moving]
         self.ridge, self.diagonal = self.ridge[moving], self.diagonal[moving]
         self.pairs = deque([(s[moving], y[moving]) for s, y in self.pairs], maxlen=_MEMORY)
 
-    def _step(
-        self, weights: Tensor, logits: Tensor, gradient: Tensor, direction: Tensor, slope: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        change = self.table.logits(direction)
-        size, shifted = self._line_search(weights, direction, logits, change, slope)
-        moved = weights + size[:, None] * direction
-        fresh = self._gradient(moved, shifted)
-        self.pairs.append((moved - weights, fresh - gradient))
-        return moved, shifted, fresh
+    def _losses(self, weights: Floats, rows: NDArray[np.int64]) -> tuple[Floats, Floats]:
+        """What is to be minimised and its gradient, for some rows of the batch."""
+        loss, gradient = self.table.losses(weights, self.signs, self.group[rows])
+        pull = self.ridge[rows] * weights
+        return loss + 0.5 * (pull * weights).sum(axis=1), gradient + pull
 
-    def _gradient(self, weights: Tensor, logits: Tensor) -> Tensor:
-        residual = (self.signs * logits).neg_().sigmoid_().mul_(self.signs).neg_()
-        return self.table.gradient(residual) + self.ridge * weights
-
-    def _loss(self, weights: Tensor, logits: Tensor) -> Tensor:
-        """What is to be minimised, plus log 2 for every study not seen."""
-        each = F.logsigmoid(self.signs * logits).sum(dim=1, dtype=torch.float64)
-        return 0.5 * (self.ridge * weights.square()).sum(dim=1) - each
-
-    def _scaled(self, gradient: Tensor) -> Tensor:
+    def _scaled(self, gradient: Floats) -> Floats:
         """The two-loop recursion, every row with its own curvature pairs."""
-        turned, shares = gradient.clone(), []
+        turned, shares = gradient.copy(), []
         for s, y in reversed(self.pairs):
             rho = _inverse(_dot(s, y))
             share = rho * _dot(s, turned)
@@ -158,38 +130,37 @@ class _Batch:
             turned += (share - rho * _dot(y, turned)) * s
         return turned
 
-    def _rescaling(self) -> Tensor:
+    def _rescaling(self) -> Floats:
         """How far the curvature met last is from the diagonal's (equation 7.20 there)."""
         if not self.pairs:
-            return torch.ones(len(self.limit), 1, dtype=torch.float64)
+            return np.ones((len(self.limit), 1))
         s, y = self.pairs[-1]
-        fit = _dot(s, y) / _dot(self.diagonal * y, y).clamp(min=1e-30)
-        return torch.where(fit > 0, fit, torch.ones_like(fit))
+        fit = _dot(s, y) / np.maximum(_dot(self.diagonal * y, y), 1e-30)
+        return np.asarray(np.where(fit > 0, fit, 1.0))
 
     def _line_search(
-        self, weights: Tensor, direction: Tensor, logits: Tensor, change: Tensor, slope: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Backtracking per row until the loss falls enough; logits are linear in the step."""
-        start = self._loss(weights, logits)
-        rounding = 8 * torch.finfo(logits.dtype).eps * start.abs()
-        size = torch.ones_like(start)
-        shifted = logits + change
+        self, weights: Floats, start: Floats, gradient: Floats, direction: Floats, slope: Floats
+    ) -> tuple[Floats, Floats, Floats]:
+        """Moved weights, their loss and gradient: shorter steps until the loss falls enough."""
+        rounding = 8 * np.finfo(self.table.dtype).eps * np.abs(start)
+        moved, reached, fresh = weights + direction, start.copy(), gradient.copy()
+        size, rows = np.ones_like(start), np.arange(len(weights))
         for _ in range(30):
-            reached = self._loss(weights + size[:, None] * direction, shifted)
-            failed = reached > start + _SUFFICIENT * size * slope + rounding
-            if not failed.any():
+            reached[rows], fresh[rows] = self._losses(moved[rows], rows)
+            rows = np.flatnonzero(reached > start + _SUFFICIENT * size * slope + rounding)
+            if len(rows) == 0:
                 break
-            size = torch.where(failed, size * _SHRINK, size)
-            shifted = torch.addcmul(logits, change, size[:, None].to(change.dtype))
-        return size, shifted
+            size[rows] *= _SHRINK
+            moved[rows] = weights[rows] + size[rows, None] * direction[rows]
+        return moved, reached, fresh
 
 
-def _dot(first: Tensor, second: Tensor) -> Tensor:
+def _dot(first: Floats, second: Floats) -> Floats:
     """``[problems, 1]``."""
-    return (first * second).sum(dim=1, keepdim=True)
+    return np.asarray((first * second).sum(axis=1, keepdims=True))
 
 
-def _inverse(products: Tensor) -> Tensor:
+def _inverse(products: Floats) -> Floats:
     """One over the curvature of a pair, 0 where it is not positive (the pair is then skipped)."""
-    usable = products > torch.finfo(products.dtype).tiny
-    return torch.where(usable, 1 / products.where(usable, torch.ones_like(products)), 0.0)
+    usable = products > np.finfo(np.float64).tiny
+    return np.asarray(np.where(usable, 1 / np.where(usable, products, 1.0), 0.0))

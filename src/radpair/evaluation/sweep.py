@@ -14,9 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from radpair.evaluation.axes import Axes, Table, sample_rows
 from radpair.evaluation.budgets import Indices, patient_folds
@@ -25,7 +23,7 @@ from radpair.evaluation.statistics import Floats
 
 ENOUGH = 500
 """Studies of a label's rarer class that are held out, where there are so many."""
-SAMPLE = 65_536
+SAMPLE = 32_768
 """Studies of a large table that choose its penalties."""
 _TOLERANCE = 1e-6
 """Nats a study; float32 reaches it, and it picks the same penalties as float64 in less time."""
@@ -39,7 +37,7 @@ class Sweep:
     """The chosen penalty's place on the ladder ``[labels]``."""
     held_out: Floats
     """Out-of-fold logits at the chosen penalty ``[studies, labels]``; NaN where not held out."""
-    weights: Tensor
+    weights: Floats
     """A fold's weights at the chosen penalty ``[labels, rank + 1]``."""
 
 
@@ -54,12 +52,10 @@ def sweep(
     """
     count = min(folds, len(set(map(str, patients))))
     if count < 2:
-        nothing = torch.zeros(truth.shape[1], axes.table.rank + 1, dtype=torch.float64)
+        nothing = np.zeros((truth.shape[1], axes.table.rank + 1))
         return Sweep(np.zeros(truth.shape[1], dtype=np.int64), np.zeros(truth.shape), nothing)
-    table, rows = axes.table.single(), np.arange(len(truth))
-    if axes.large:
-        rows = sample_rows(len(truth), SAMPLE)
-        table = axes.table.take(rows)
+    rows = sample_rows(len(truth), SAMPLE) if axes.large else np.arange(len(truth))
+    table = axes.table.take(rows).single()
     people = np.asarray(patients, dtype=str)[rows]
     found = _tried(table, truth[rows], people.tolist(), ladder, count, seed)
     held_out = np.full(truth.shape, np.nan)
@@ -91,19 +87,18 @@ def _tried(
     learned = np.stack([signs[label] * (fold[label] != part) for label, part in groups])
     weights = solve(
         table,
-        torch.from_numpy(learned.astype(np.float32)),
-        torch.arange(len(groups)).repeat_interleave(steps),
-        torch.from_numpy(np.tile(ladder, len(groups))),
+        learned.astype(np.float32),
+        np.arange(len(groups)).repeat(steps),
+        np.tile(ladder, len(groups)),
         _TOLERANCE,
-    )
-    logits = table.logits(weights).numpy().reshape(len(groups), steps, -1)
+    ).reshape(len(groups), steps, -1)
     held_out = np.full((labels, steps, len(truth)), np.nan)
-    for (label, part), found in zip(groups, logits, strict=True):
-        rows = fold[label] == part
-        held_out[label][:, rows] = found[:, rows]
+    for (label, part), found in zip(groups, weights, strict=True):
+        rows = np.flatnonzero(fold[label] == part)
+        held_out[label][:, rows] = table.take(rows).logits(found)
     best = np.array([_best(held_out[label].T, truth[:, label]) for label in range(labels)])
-    first = [groups.index((label, 0)) * steps + best[label] for label in range(labels)]
-    return Sweep(best, held_out[np.arange(labels), best].T, weights[first])
+    first = [groups.index((label, 0)) for label in range(labels)]
+    return Sweep(best, held_out[np.arange(labels), best].T, weights[first, best])
 
 
 def _best(held_out: Floats, truth: Floats) -> int:
