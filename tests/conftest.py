@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from discs import DiscSource
+from discs import TINY, DiscSource
 
 
 @pytest.fixture(scope="session")
@@ -20,23 +20,6 @@ def disc_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
     graphs = dict(zip(studies.study_ids, studies.source_graphs(), strict=True))
     write_graphs(path, {key: graph for key, graph in graphs.items() if graph}, {"from": "source"})
     return path
-
-
-TINY = (
-    "image.size=32",
-    "image.name=resnet10t",
-    "text.vocabulary=120",
-    "text.width=32",
-    "text.heads=2",
-    "text.layers=1",
-    "graph.width=32",
-    "graph.word_width=32",
-    "graph.feed_forward=32",
-    "dim=32",
-    "training.batch=16",
-    "training.checkpoint=3",
-    "training.warmup=0",
-)
 
 
 @pytest.fixture

@@ -10,6 +10,23 @@ import numpy as np
 from radpair.graphs.schema import ABSENT, ANATOMY, LOCATED_AT, MODIFY, PRESENT
 from radpair.records import Entity, Graph, Relation, Study, View
 
+TINY = (
+    "image.size=32",
+    "image.name=resnet10t",
+    "text.vocabulary=120",
+    "text.width=32",
+    "text.heads=2",
+    "text.layers=1",
+    "graph.width=32",
+    "graph.word_width=32",
+    "graph.feed_forward=32",
+    "dim=32",
+    "training.batch=16",
+    "training.checkpoint=3",
+    "training.warmup=0",
+)
+"""Overrides that make a small recipe tiny."""
+
 
 class DiscSource:
     """Grey films with a bright disc on one side, or none; two sentences and a graph say so."""

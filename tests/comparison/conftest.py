@@ -8,7 +8,7 @@ import pytest
 
 from comparison.chexpert_form import Case, small_case
 from comparison.compare_case import Runs, train
-from conftest import TINY
+from discs import TINY
 
 
 @pytest.fixture

@@ -59,7 +59,7 @@ def breaking(real: Callable[..., Any], good: int) -> Callable[..., Any]:
 @pytest.fixture(scope="module")
 def runs(disc_set: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The same recipe with and without evaluators."""
-    from conftest import TINY
+    from discs import TINY
 
     out = tmp_path_factory.mktemp("runs")
     for name, more in (("plain", ()), ("watched", (WATCHED,))):
