@@ -20,7 +20,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.preprocessing import StandardScaler
@@ -35,7 +34,6 @@ CAUSES = 40
 
 def main() -> None:
     options = _options()
-    torch.set_num_threads(options.threads)
     features, truth = _studies(options)
     seen, unseen = slice(0, options.studies), slice(options.studies, None)
     patients = [f"p{index // 2}" for index in range(options.studies)]

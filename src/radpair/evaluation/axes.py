@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from radpair.evaluation.blocks import over_blocks
 from radpair.evaluation.statistics import Floats
 
-LARGE = 20_000_000
+LARGE = 4_000_000
 """Values of a table from which it stays unrotated in float32, where it also has enough studies."""
 
 
