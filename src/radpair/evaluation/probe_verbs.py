@@ -7,7 +7,6 @@ from pathlib import Path
 
 from radpair.evaluation.few_shot import SHOTS, few_shot_probe
 from radpair.evaluation.neighbours import knn_probe
-from radpair.evaluation.results import Results
 from radpair.evaluation.run import (
     EVALUATED,
     Encoded,
@@ -19,7 +18,7 @@ from radpair.evaluation.run import (
     opened,
     provenance,
 )
-from radpair.evaluation.tables import aligned, cell, linear_table
+from radpair.evaluation.tables import draws_table
 from radpair.progress import track
 
 
@@ -56,7 +55,7 @@ def evaluate_knn(
         )
     check_measured(results, data)
     found = {**results.to_json(), "provenance": provenance(seen, studies)}
-    return kept(Outcome(linear_table(results, "AUROC, neighbours"), found), out)
+    return kept(Outcome(draws_table(results, "AUROC, neighbours"), found), out)
 
 
 def evaluate_few_shot(
@@ -92,14 +91,4 @@ def evaluate_few_shot(
         )
     check_measured(results, data)
     found = {**results.to_json(), "provenance": provenance(seen, studies)}
-    return kept(Outcome(few_shot_table(results), found), out)
-
-
-def few_shot_table(results: Results) -> str:
-    """Mean AUROC with its interval, one row a model, one column a K."""
-    shots = list(dict.fromkeys(row.shots for row in results.rows))
-    models = list(dict.fromkeys(row.model for row in results.rows))
-    found = {(row.model, row.shots): row.metrics["auroc"].macro for row in results.rows}
-    head = ["AUROC, few-shot", *(f"K = {count}" for count in shots)]
-    body = [[name, *(cell(found[name, count]) for count in shots)] for name in models]
-    return aligned([head, *body])
+    return kept(Outcome(draws_table(results, "AUROC, few-shot"), found), out)

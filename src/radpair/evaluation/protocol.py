@@ -9,16 +9,24 @@ evaluated patients.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from radpair.errors import EvaluationError
-from radpair.evaluation.bootstrap import Resampled, difference, interval, resample
+from radpair.evaluation.bootstrap import (
+    Interval,
+    Resampled,
+    combined,
+    difference,
+    interval,
+    resample,
+)
 from radpair.evaluation.budgets import Indices, assert_disjoint
-from radpair.evaluation.results import MetricResult, Row, metric_result
+from radpair.evaluation.over_draws import crossed, spread, total
+from radpair.evaluation.results import MetricResult, Row, Total, metric_result
 from radpair.evaluation.statistics import (
     Floats,
     Metric,
@@ -32,6 +40,8 @@ from radpair.evaluation.thresholds import choose_thresholds, decide
 
 RANKED: Mapping[str, Metric] = {"auroc": auroc, "average_precision": average_precision}
 DECIDED: Mapping[str, Metric] = {"mcc": mcc, "f1": f1}
+BOUNDS: Mapping[str, tuple[float, float]] = {"mcc": (-1, 1)}
+"""The range of a metric; 0 to 1 for all others."""
 OnProbe = Callable[[int, int], None]
 
 
@@ -108,6 +118,16 @@ class _Draws:
     decisions: NDArray[np.bool_]
 
 
+@dataclass(frozen=True, slots=True)
+class _Sampled:
+    """One metric of one model at one level."""
+
+    mean: Resampled
+    """Of the mean over draws."""
+    each: Floats
+    """Every draw's value ``[draws, labels]``."""
+
+
 def make_task(
     labels: NDArray[Any],
     patients: Sequence[str],
@@ -140,7 +160,7 @@ def run_levels(
     _check_features(features_by_name, len(task.truth))
     rows: list[Row] = []
     for point in levels:
-        reference: dict[str, Resampled] = {}
+        reference: dict[str, _Sampled] = {}
         for name, features in features_by_name.items():
             fitted = _fit(task, features, point.budgets, fit)
             sampled = _sample(task, fitted, resamples, seed)
@@ -201,11 +221,14 @@ def _fit(task: Task, features: NDArray[Any], budgets: Sequence[Budget], fit: Fit
     return _Draws(probes, np.stack(scores), np.stack(decisions))
 
 
-def _sample(task: Task, fitted: _Draws, resamples: int, seed: int) -> dict[str, Resampled]:
+def _sample(task: Task, fitted: _Draws, resamples: int, seed: int) -> dict[str, _Sampled]:
     truth, people = task.truth[task.test], task.patients[task.test].tolist()
     inputs = [(RANKED, fitted.scores), (DECIDED, fitted.decisions)]
     return {
-        name: resample(metric, runs, truth, people, resamples, seed)
+        name: _Sampled(
+            resample(metric, runs, truth, people, resamples, seed),
+            np.stack([metric(run, truth, None) for run in runs]),
+        )
         for metrics, runs in inputs
         for name, metric in metrics.items()
     }
@@ -216,17 +239,13 @@ def _row(
     model: str,
     point: Level,
     fitted: _Draws,
-    sampled: dict[str, Resampled],
-    reference: dict[str, Resampled],
+    sampled: dict[str, _Sampled],
+    reference: dict[str, _Sampled],
     level: float,
 ) -> Row:
-    metrics = {
-        name: metric_result(interval(sample, level), task.names, _macros(task, name, fitted))
-        for name, sample in sampled.items()
-    }
-    differences: dict[str, MetricResult] = {
-        name: metric_result(difference(sampled[name], base, level), task.names)
-        for name, base in reference.items()
+    metrics = {name: _metric(task, name, sample, level) for name, sample in sampled.items()}
+    differences = {
+        name: _difference(task, sampled[name], base, level) for name, base in reference.items()
     }
     chosen = {
         name: [float(probe.chosen[index]) for probe in fitted.probes]
@@ -251,16 +270,53 @@ def _row(
     )
 
 
-def _macros(task: Task, name: str, fitted: _Draws) -> list[float]:
-    """The mean over defined labels of each draw."""
-    metric, runs = (
-        (RANKED[name], fitted.scores) if name in RANKED else (DECIDED[name], fitted.decisions)
+def _metric(task: Task, name: str, sample: _Sampled, level: float) -> MetricResult:
+    """A metric over patients, its spread over draws, and both together."""
+    estimate = interval(sample.mean, level)
+    macros = _means(sample.each)
+    found = metric_result(estimate, task.names, macros.tolist())
+    if len(macros) < 2:
+        return found
+    bounds = BOUNDS.get(name, (0.0, 1.0))
+    whole = Total(
+        total(estimate.macro, macros, level, bounds),
+        {
+            label: total(one, sample.each[:, place], level, bounds)
+            for place, (label, one) in enumerate(found.labels.items())
+        },
     )
-    values = [metric(run, task.truth[task.test], None) for run in runs]
-    return [
-        float(value[~np.isnan(value)].mean()) if (~np.isnan(value)).any() else float("nan")
-        for value in values
-    ]
+    return replace(found, spread=spread(macros), total=whole)
+
+
+def _difference(task: Task, ours: _Sampled, theirs: _Sampled, level: float) -> MetricResult:
+    """The same for a difference of two models, which learned from the same draws."""
+    found = metric_result(difference(ours.mean, theirs.mean, level), task.names)
+    each = ours.each - theirs.each
+    if len(each) < 2:
+        return found
+    both = combined([ours.mean, theirs.mean], [1.0, -1.0])
+    macros = _means(each)
+    labels: dict[str, Interval] = {
+        label: replace(
+            crossed(
+                *(both.value[i], each[:, i], both.draws[:, i], both.left_out[:, i]),
+                level,
+            ),
+            note=found.labels[label].note,
+        )
+        for i, label in enumerate(task.names)
+    }
+    values = _means(both.value[None])[0], macros, _means(both.draws), _means(both.left_out)
+    whole = Total(replace(crossed(*values, level), note=found.macro.note), labels)
+    return replace(found, draws=macros.tolist(), spread=spread(macros), total=whole)
+
+
+def _means(values: Floats) -> Floats:
+    """The mean over the defined labels of each row ``[rows, labels]``; NaN where none is."""
+    there = ~np.isnan(values)
+    counts = there.sum(axis=1)
+    summed = np.where(there, values, 0.0).sum(axis=1)
+    return np.asarray(np.divide(summed, counts, out=np.full(len(values), np.nan), where=counts > 0))
 
 
 def _counts(task: Task, rows: Indices) -> dict[str, Any]:

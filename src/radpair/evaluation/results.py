@@ -19,12 +19,17 @@ Few-shot evaluation (``radpair.few-shot/1``) and nearest neighbours (``radpair.k
 same form. ``fraction`` is then the share of the training studies that a draw learns from (the mean
 over draws), and ``penalties`` of neighbours holds how many of them voted.
 
-    METRIC = {"macro": INTERVAL, "labels": {label: INTERVAL}, "draws": [macro of each draw]}
+    METRIC = {"macro": INTERVAL, "labels": {label: INTERVAL}, "draws": [macro of each draw],
+              "spread": standard deviation of "draws", null for one draw,
+              "total": {"macro": INTERVAL, "labels": {label: INTERVAL}} or null}
     INTERVAL = {"value", "low", "high", "p", "undefined", "note"}
 
 ``value`` is the mean over draws; ``low`` and ``high`` come from resampling patients of the
-evaluated split, the mean over draws taken inside each resample. ``p`` belongs to differences (value
-minus the reference's). ``undefined`` counts resamples without one of the label's classes.
+evaluated split, the mean over draws taken inside each resample: they take the draws of labels as
+given. ``total`` has the same values with intervals over patients and draws together
+(``radpair.evaluation.over_draws``); null where labels were drawn once. ``p`` belongs to
+differences (value minus the reference's). ``undefined`` counts resamples without one of the label's
+classes.
 ``note`` says why a value is undefined or an interval doubtful (null: neither).
 """
 
@@ -39,12 +44,24 @@ from radpair.evaluation.bootstrap import Estimate, Interval
 
 
 @dataclass(frozen=True, slots=True)
+class Total:
+    """A metric with intervals over patients and draws of labels together."""
+
+    macro: Interval
+    labels: dict[str, Interval]
+
+
+@dataclass(frozen=True, slots=True)
 class MetricResult:
     """One metric of one model: the mean over labels, each label, and each draw's mean."""
 
     macro: Interval
+    """Over patients alone, like ``labels``."""
     labels: dict[str, Interval]
     draws: list[float] = field(default_factory=list)
+    spread: float | None = None
+    """Standard deviation of ``draws``; None for one draw."""
+    total: Total | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from radpair.evaluation.linear import linear_probe
 from radpair.evaluation.prompts import Prompts, read_prompt_set
 from radpair.evaluation.results import Results
 from radpair.evaluation.retrieval import graph_key, report_key, retrieval
-from radpair.evaluation.tables import linear_table, zero_shot_table
+from radpair.evaluation.tables import draws_table, zero_shot_table
 from radpair.evaluation.zero_shot import encode_prompts, zero_shot
 from radpair.models import Model, open_model
 from radpair.models.folder import write_atomically
@@ -103,7 +103,7 @@ def evaluate_linear(
     results = probe(seen, studies, columns, fractions, draws, seed)
     check_measured(results, data)
     found = {**results.to_json(), "provenance": provenance(seen, studies)}
-    return kept(Outcome(linear_table(results), found), out)
+    return kept(Outcome(draws_table(results), found), out)
 
 
 def check_measured(results: Results, data: Path) -> None:

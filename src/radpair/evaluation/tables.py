@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from radpair.evaluation.results import Results
+from radpair.evaluation.bootstrap import Interval
+from radpair.evaluation.results import Results, Row
 
 
 def linear_table(results: Results, title: str = "AUROC, linear") -> str:
@@ -19,6 +21,34 @@ def linear_table(results: Results, title: str = "AUROC, linear") -> str:
         for name in models
     ]
     return aligned([head, *body])
+
+
+def draws_table(results: Results, title: str = "AUROC, linear") -> str:
+    """Mean AUROC a line for each model and budget, with every source of its error, and a legend."""
+    level = f"{results.settings['level']:.0%}"
+    head = [title, "labels", "mean", f"{level} over patients", "sd of draws", f"{level} total"]
+    body = [_draws_line(row) for row in results.rows]
+    legend = (
+        "Over patients: other tested patients, the same draws of labels. Sd of draws: standard\n"
+        "deviation over the draws of labels. Total: other patients and other draws together."
+    )
+    return f"{aligned([head, *body])}\n{legend}"
+
+
+def _draws_line(row: Row) -> list[str]:
+    found = row.metrics["auroc"]
+    budget = f"{row.fraction:.0%}" if row.shots is None else f"K = {row.shots}"
+    named = [row.model, f"{budget} ({row.studies:,} studies)"]
+    if math.isnan(found.macro.value):
+        return [*named, "undefined", "", "", ""]
+    told = [f"{found.macro.value:.3f}", _ends(found.macro)]
+    if found.total is None or found.spread is None:
+        return [*named, *told, "one draw", "as over patients"]
+    return [*named, *told, f"{found.spread:.3f} of {row.draws}", _ends(found.total.macro)]
+
+
+def _ends(interval: Interval) -> str:
+    return f"[{interval.low:.3f}, {interval.high:.3f}]"
 
 
 def zero_shot_table(found: Sequence[Mapping[str, Any]]) -> str:
