@@ -13,10 +13,12 @@ from comparison.compare_case import PROMPTS, Runs, answer
 from radpair.cli import main
 from radpair.comparison.bench import Seen
 from radpair.comparison.compare_models import name_sets
+from radpair.comparison.tested import difference
+from radpair.evaluation.bootstrap import resample
 from radpair.evaluation.few_shot import few_shot_probe
 from radpair.evaluation.linear import linear_probe
 from radpair.evaluation.neighbours import knn_probe
-from radpair.evaluation.paired import paired_bootstrap
+from radpair.evaluation.paired import holm
 from radpair.evaluation.prompts import read_prompts
 from radpair.evaluation.run import Encoded, retrieval_rows, zero_shot_rows
 from radpair.evaluation.statistics import auroc
@@ -105,7 +107,7 @@ def test_like_films_equal_those_of_evaluate(runs: Runs, found: dict) -> None:
     assert all(gap["metrics"]["precision_10"]["macro"]["holm"] is not None for gap in gaps)
 
 
-def test_differences_are_those_of_the_paired_bootstrap(
+def test_differences_are_those_of_the_same_resamples(
     runs: Runs, found: dict, tmp_path: Path
 ) -> None:
     studies = StudySet.open(runs.data)
@@ -127,15 +129,17 @@ def test_differences_are_those_of_the_paired_bootstrap(
         for runner in open_runs([str(runs.igc), str(runs.convirt)])
     ]
     people = [studies.patient_ids[study] for study in test]
-    names = studies.label_names
-    slow = paired_bootstrap(auroc, *both, studies.labels[test], people, names, resamples=200)
+    truth, resampled = studies.labels[test], []
+    for scores in both:
+        resampled.append(resample(auroc, scores, truth, people, 200))
+    slow = difference(*resampled, 0.95)
+    corrected = holm([one.p for one in slow.labels])
     mine = gap["metrics"]["auroc"]
-    assert slow.macro is not None
     assert mine["macro"]["value"] == pytest.approx(slow.macro.value)
     assert mine["macro"]["p"] == pytest.approx(slow.macro.p)
-    for label in names:
-        assert mine["labels"][label]["low"] == pytest.approx(slow.labels[label].low)
-        assert mine["labels"][label]["holm"] == pytest.approx(slow.holm[label])
+    for label, one, p in zip(studies.label_names, slow.labels, corrected, strict=True):
+        assert mine["labels"][label]["low"] == pytest.approx(one.low)
+        assert mine["labels"][label]["holm"] == pytest.approx(p)
     assert "no_delong" in gap  # patients have two studies
 
 
@@ -298,6 +302,7 @@ def test_delong_where_rows_are_independent(runs: Runs, tmp_path: Path) -> None:
         (lambda words, runs: [*words, "--fractions", "0"], "above 0"),
         (lambda words, runs: [*words, "--shots", "0"], "at least 1 study"),
         (lambda words, runs: [*words, "--seed", "-1"], "0 or more"),
+        (lambda words, runs: [*words, "--set", "passes=2"], "give --fine-tune too"),
         (lambda words, runs: [*words[:-1], str(runs.prompts)], "is a file"),
         (lambda words, runs: [*words[:-1], str(runs.data)], "is a study set"),
     ],

@@ -44,7 +44,7 @@ def compare(
         shots: Patients a class for few-shot probes.
         draws: Seeded draws of patients a budget.
         fine_tune: Fine-tune the whole encoders too, within the same fractions; slow.
-        overrides: Settings of fine-tuning as key=value, for instance passes=10.
+        overrides: Settings of --fine-tune as key=value, for instance passes=10.
         prompts: A YAML file of prompts by label; for labels not in it the phantom's own and the
             shipped ones for CheXpert's labels stand.
         no_images: Names of sets whose films and reports stay off the page, or 'all'.
@@ -54,8 +54,14 @@ def compare(
     """
     from radpair.comparison.compare_files import compare_to_files
     from radpair.comparison.protocols import Plan
+    from radpair.errors import EvaluationError
     from radpair.evaluation.fine_tune.settings import read_settings
 
-    config = read_settings(overrides) if fine_tune or overrides else None
+    if overrides and not fine_tune:
+        raise EvaluationError(
+            f"--set {overrides[0]} is a setting of fine-tuning, which was not asked for; give "
+            "--fine-tune too, or leave --set out"
+        )
+    config = read_settings(overrides) if fine_tune else None
     plan = Plan(fractions, shots, draws, seed, resamples, fine_tune=config)
     print(compare_to_files(run, data, out, labels, plan, prompts, no_images, device))

@@ -146,7 +146,7 @@ def _differences(bench: Bench, compared: Compared) -> list[dict[str, Any]]:
         if first.unit is None or second.unit is None:
             continue
         if first.task in MAIN:
-            gap = retrieval_difference(first.unit, second.unit, level)
+            gap = retrieval_difference(first.unit, second.unit, bench, level)
         else:
             gap = label_difference(first.unit, second.unit, bench, level)
             if not gap["labels"]:
