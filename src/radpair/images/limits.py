@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,8 @@ MAX_PIXELS = 100_000_000
 MAX_SIDE = 30_000
 MIN_SIDE = 32
 MAX_BYTES = 1 << 30
+ADDRESS = re.compile(r"<[^<>]* at 0x[0-9a-f]+>")
+"""An object as a decoder's message shows it, with a place in memory that changes."""
 
 
 def check_shape(path: Path | str, height: int, width: int) -> None:
@@ -41,8 +44,8 @@ def check_picture(path: Path | str, pixels: NDArray[np.uint8]) -> None:
 
 
 def unreadable(path: Path | str, why: str) -> ImageError:
-    """The error for a file whose content cannot be used."""
-    return ImageError(f"{path}: {why}; fetch or export the file again")
+    """The error for a file whose content cannot be used, the same words in every run."""
+    return ImageError(f"{path}: {ADDRESS.sub('its content', why)}; fetch or export the file again")
 
 
 def stretch(values: NDArray[np.generic], low: float, high: float) -> NDArray[np.uint8]:
