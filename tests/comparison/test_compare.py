@@ -47,7 +47,7 @@ def test_probes_equal_those_of_evaluate(runs: Runs, found: dict) -> None:
     for title, results in {
         "linear probe": linear_probe(seen, *data, (0.2, 1.0), **same),
         "few-shot": few_shot_probe(seen, *data, (2,), **same),
-        "nearest neighbours": knn_probe(seen, *data, (1.0,), **same),
+        "k-NN": knn_probe(seen, *data, (1.0,), **same),
     }.items():
         for row in results.rows:
             share = f", {100 * row.fraction:g} %" if title == "linear probe" else ""

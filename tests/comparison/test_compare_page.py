@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 from html.parser import HTMLParser
@@ -95,6 +96,47 @@ def test_markdown_says_the_same_in_words(compared: Path) -> None:
         if row["model"] == "igc-small" and row["title"] == "linear probe, 100 % of labels"
     )
     assert f"{value:.3f} [" in table[0]
+
+
+def test_seeds_and_estimates_are_marked_near_the_top(page: str, compared: Path) -> None:
+    text = (compared / "report.md").read_text()
+    assert text.index("One training run stands for each model") < text.index("## In words")
+    assert page.index("One training run stands for each model") < page.index("Every protocol")
+    for shown in (page, text):
+        assert "not over protocols or study sets" in shown
+        for line in re.findall(r"The best retrieval is [^<\n]*|atches its 100 %[^.]*\.", shown):
+            assert "an estimate, not a test" in line
+
+
+def test_the_table_holds_every_figure(compared: Path, runs: Runs) -> None:
+    found = json.loads((compared / "results.json").read_text())
+    with (compared / "results.csv").open() as handle:
+        rows = list(csv.DictReader(handle))
+    metrics = [
+        (row, metric)
+        for row in found["results"]
+        if not row["why_not"]
+        for metric in row["metrics"].values()
+    ]
+    assert len(rows) == sum(1 + len(metric["labels"]) for _, metric in metrics)
+    studies = StudySet.open(runs.data)
+    truth = studies.labels[studies.split("test"), studies.label_names.index("Disc")]
+    for row in rows:
+        if row["label"] == "Disc":
+            assert int(row["n"]) == (~np.isnan(truth)).sum()
+            assert int(row["positives"]) == (truth == 1).sum()
+    (one,) = [
+        row
+        for row in rows
+        if (row["protocol"], row["label"], row["model"], row["metric"])
+        == ("k-NN, 100 % of labels", "Disc", "igc-small", "auroc")
+    ]
+    whole = [r for r in found["results"] if r["task"] == "knn" and r["model"] == "igc-small"]
+    part = whole[0]["metrics"]["auroc"]["labels"]["Disc"]
+    assert [float(one[key]) for key in ("value", "low", "high")] == [
+        part[key] for key in ("value", "low", "high")
+    ]
+    assert one["draws"] == "1"
 
 
 def test_random_models_are_grey_and_no_two_models_look_alike() -> None:

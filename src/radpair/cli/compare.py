@@ -30,7 +30,7 @@ def compare(
 ) -> None:
     """Compare models by every protocol that they and the data allow, with paired tests.
 
-    Writes results.json, report.md and report.html. Finished protocols are kept, so the same command
+    Writes results.json, results.csv, report.md and report.html. Finished protocols are kept, so the same command
     again continues, and another model or set costs only its own figures.
 
     Args:

@@ -130,5 +130,9 @@ def described(bench: Bench) -> dict[str, Any]:
             }
             for place, label in enumerate(bench.labels)
         },
+        "given": {
+            label: int((~np.isnan(bench.tested_truth[:, place])).sum())
+            for place, label in enumerate(bench.labels)
+        },
         "left_out": bench.left_out,
     }

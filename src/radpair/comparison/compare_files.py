@@ -1,4 +1,4 @@
-"""What ``radpair compare`` does: models and sets in, ``results.json`` and the pages out."""
+"""What ``radpair compare`` does: models and sets in, figures and pages out."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from radpair import __version__
+from radpair.comparison.compare_csv import table
 from radpair.comparison.compare_models import compare_runs, name_sets
 from radpair.comparison.compare_page import render
 from radpair.comparison.compare_text import markdown, screen
@@ -18,7 +19,8 @@ from radpair.evaluation.run import as_prompts
 from radpair.models.folder import write_atomically
 from radpair.phantom.prompts import PROMPTS
 
-RESULTS, REPORT, PAGE, CACHE = "results.json", "report.md", "report.html", "cache"
+RESULTS, TABLE, CACHE = "results.json", "results.csv", "cache"
+REPORT, PAGE = "report.md", "report.html"
 ALL = "all"
 
 
@@ -44,6 +46,7 @@ def compare_to_files(
     found = result(compared)
     contents = {
         RESULTS: json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False) + "\n",
+        TABLE: table(found),
         REPORT: markdown(found),
         PAGE: render(compared, found, hidden),
     }

@@ -26,7 +26,7 @@ from radpair.evaluation.prompts import Prompts, PromptSet
 from radpair.progress import track
 
 MAP = "map"
-LABEL_TASKS = ("linear", "few-shot", "k-nn", "fine-tune", "zero-shot", "likeness")
+LABEL_TASKS = ("linear", "few-shot", "knn", "fine-tune", "zero-shot", "likeness")
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from radpair.comparison.compare_charts import (
 )
 from radpair.comparison.compare_models import Compared
 from radpair.comparison.compare_text import (
+    CAUTION,
     DIFFERENCES,
     METRIC,
     NEEDED,
@@ -70,10 +71,13 @@ def _head(found: Found) -> str:
     sets = [one["name"] for one in found["sets"]]
     lead = (
         f"{' · '.join(names)}, on {' · '.join(sets)}. Said in words below is only what holds after "
-        "correction for several comparisons."
+        "correction for several comparisons, but for the lines marked as estimates."
     )
     boxes = "".join(_box(name, tested, lines, found) for name, tested, lines in summary(found))
-    return f'<header><h1>{TITLE}</h1><p class="lead">{escape(lead)}</p></header>{boxes}'
+    return (
+        f'<header><h1>{TITLE}</h1><p class="lead">{escape(lead)}</p>'
+        f'<p class="caution">{escape(CAUTION)}</p></header>{boxes}'
+    )
 
 
 def _box(name: str, tested: str, lines: Sequence[str], found: Found) -> str:

@@ -28,9 +28,16 @@ METRIC = (
 )
 
 
+CAUTION = (
+    "One training run stands for each model. The tests cover tested patients and draws of labels, "
+    "not the luck of a training seed, and are corrected over the findings or over the pairs of "
+    "models within a protocol, not over protocols or study sets."
+)
+
+
 def screen(found: Found) -> str:
     """What ``radpair compare`` prints."""
-    blocks = []
+    blocks = [CAUTION]
     for name, tested, sentences in summary(found):
         blocks.append("\n".join([f"{name}: {tested}", *(f"  {one}" for one in sentences)]))
         blocks.append(_aligned(main_table(found, name)))
@@ -39,7 +46,7 @@ def screen(found: Found) -> str:
 
 def markdown(found: Found) -> str:
     """The whole report without pictures."""
-    parts = [f"# {TITLE}", "## In words"]
+    parts = [f"# {TITLE}", CAUTION, "## In words"]
     for name, tested, sentences in summary(found):
         parts.append(f"**{name}**: {tested}\n\n" + "\n".join(f"- {one}" for one in sentences))
     parts += ["## All protocols", METRIC.format(level=100 * found["settings"]["level"])]
@@ -55,20 +62,23 @@ def markdown(found: Found) -> str:
     if len(needed) > 1:
         parts += ["## Labels needed", NEEDED, _grid(needed)]
     parts += ["## What it rests on", _grid(provenance_table(found))]
-    parts += [f"`results.json` has every label's figure (schema `{found['schema']}`)."]
+    parts += [
+        f"`results.json` (schema `{found['schema']}`) and `results.csv` have every label's figure."
+    ]
     return "\n\n".join(parts) + "\n"
 
 
 DIFFERENCES = (
     "First model minus second on the same tested studies and the same draws of labels. Patients "
     "are resampled together for both models; where labels were drawn several times, the spread "
-    "between draws counts too. p is for the mean over findings, Holm's correction over the pairs "
-    "of models in that protocol; findings apart counts those whose own p, corrected over findings, "
-    "is below 0.05."
+    "between draws counts too. p is Student's, of the difference over its standard error, for the "
+    "mean over findings, with Holm's correction over the pairs of models in that protocol; "
+    "findings apart counts those whose own p, corrected over findings, is at most 0.05."
 )
 NEEDED = (
     "Labelled studies at which a model's linear probe reaches the other's AUROC with all labels, "
-    "read between budgets on a logarithmic scale; the interval resamples patients and draws."
+    "read between budgets on a logarithmic scale; the interval resamples patients and draws. "
+    "Estimates, not tests."
 )
 
 

@@ -141,8 +141,8 @@ def _task_words(task: str, gaps: Sequence[Mapping[str, Any]]) -> str:
         return f"{what} with {listed([_last_words(gap, ' of labels') for gap in gaps])} of labels"
     if task == "few-shot":
         return f"few-shot with {listed([_last_words(gap, ' a class') for gap in gaps])} a class"
-    if task == "k-nn":
-        return "nearest neighbours"
+    if task == "knn":
+        return "k-NN"
     if task == "zero-shot":
         return "zero-shot " + listed([_prompts(gap) for gap in gaps])
     if task == "likeness":
@@ -172,7 +172,8 @@ def _needed(found: Found, name: str, pair: tuple[str, str]) -> Iterator[str]:
         if one["studies"] is None or one["studies"] >= whole:
             continue
         who = "Matches its" if one["model"] == pair[0] else f"{one['model']} matches its"
-        yield f"{who} 100 % ({whole:,} labelled studies) with {told(one)}."
+        whole_words = f"100 % ({whole:,} labelled studies)"
+        yield f"{who} {whole_words} with {told(one)} (an estimate, not a test)."
 
 
 def _not_tested(
@@ -202,5 +203,5 @@ def _best_retrieval(found: Found, name: str) -> Iterator[str]:
     yield (
         f"The best retrieval is {best['title']} by {best['model']}: the right one is among the "
         f"first ten of {best['facts']['studies']:,} in {percent(round(recall['value'], 3))} of "
-        f"queries (at random {percent(round(chance, 3))}{doubt})."
+        f"queries (at random {percent(round(chance, 3))}{doubt}; an estimate, not a test)."
     )

@@ -57,7 +57,7 @@ class Protocol:
     """One way of asking what a model knows."""
 
     task: str
-    """``linear``, ``few-shot``, ``k-nn``, ``fine-tune``, ``zero-shot``."""
+    """``linear``, ``few-shot``, ``knn``, ``fine-tune``, ``zero-shot``."""
     title: str
     setting: dict[str, Any]
     """What decides its figures beside model and data, in JSON values."""
@@ -126,7 +126,7 @@ def _nearest() -> Protocol:
         )
 
     setting = {"neighbours": list(NEIGHBOURS)}
-    return Protocol("k-nn", "nearest neighbours, 100 % of labels", setting, _needs_labels, score)
+    return Protocol("knn", "k-NN, 100 % of labels", setting, _needs_labels, score)
 
 
 def _fine_tuned(plan: Plan, config: FineTuneConfig, fraction: float) -> Protocol:
