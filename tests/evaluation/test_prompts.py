@@ -30,7 +30,7 @@ def test_reads_texts_and_graphs_from_yaml_or_json(tmp_path) -> None:
             "present": ["edema"],
             "absent": ["no edema"],
             "present_graphs": [GRAPH],
-            "absent_graphs": [GRAPH],
+            "absent_graphs": ["no pulmonary edema"],
         }
     }
     path = tmp_path / "prompts.json"
@@ -66,6 +66,10 @@ def graph_with(**changes: object) -> str:
         ("Edema: {present: [no], absent: [y]}", "holds False, which is not a text"),
         ("Edema: {}", "has neither texts nor graphs"),
         (graph_with(entities=[]), "has no entity"),
+        (graph_with(entities=[["pulmonary", "ANAT-DP", 0, 0]], relations=[]), "no observation"),
+        (graph_with(), "the graph of 'pulmonary edema' is both present and absent"),
+        ("Edema: {graph: no edema}", "the graph of 'no edema' is both present and absent"),
+        ("Edema: {present: [Edema, x], absent: [edema]}", "'Edema' is both present and absent"),
         (graph_with(entities=[["edema", "OBS-XX", 1, 1]]), "unknown entity label 'OBS-XX'"),
         (graph_with(entities=[["edema", "OBS-DP", 0, 0]]), "tokens 0 to 0 are 'pulmonary'"),
         (graph_with(entities=[["edema", "OBS-DP", 1, 2]]), "within the text"),

@@ -8,6 +8,7 @@ from sklearn.metrics import roc_auc_score
 
 from radpair.errors import EvaluationError
 from radpair.evaluation.prompts import Prompts
+from radpair.evaluation.tables import zero_shot_report
 from radpair.evaluation.zero_shot import encode_prompts, score_images, zero_shot
 from radpair.graphs.schema import ABSENT, PRESENT
 from radpair.records import Entity, Graph
@@ -136,3 +137,36 @@ def test_impossible_questions_are_refused() -> None:
     model.has_graph = False
     with pytest.raises(EvaluationError, match="model 'axes' has no graph tower"):
         encode_prompts(model, PROMPTS, "graph")
+
+
+def test_prompts_with_equal_codes_and_constant_scores_are_refused() -> None:
+    """An AUROC of 0.5 would hide them."""
+    class_of_one = {"Mass": Prompts(("mass",), ("nope",))}
+    with pytest.raises(
+        EvaluationError, match=r"label 'Mass': .*'axes'.*\('mass'\) and absent \('nope'\)"
+    ):
+        encode_prompts(Axes(), class_of_one)
+    images, image_study, truth, patients = cohort()
+    codes = encode_prompts(Axes(), PROMPTS)
+    given = (codes, truth, patients, NAMES, np.arange(60))
+    with pytest.raises(EvaluationError, match=r"label 'Edema'.*scores all 60 studies the same"):
+        zero_shot("axes", np.tile(images[:1], (80, 1)), image_study, *given, resamples=20)
+
+
+def test_the_table_says_which_labels_its_mean_is_over() -> None:
+    images, image_study, truth, patients = cohort()
+    found = [
+        zero_shot(
+            *("axes", images, image_study, encode_prompts(Axes(), PROMPTS, kind)),
+            *(truth, patients, NAMES, np.arange(60)),
+            resamples=20,
+        )
+        for kind in ("text", "graph")
+    ]
+    told = zero_shot_report(found)
+    assert "mean over 1 of 2 labels" in told.splitlines()[3]
+    assert "mean over" not in told.splitlines()[2]
+    assert "without graph prompts: Mass" in told
+    assert "chance is 0.500" in told
+    assert told.splitlines()[-1].split()[0] == "Mass"
+    assert told.splitlines()[-1].endswith("no prompts")

@@ -153,12 +153,33 @@ def _prompts(path: Path, label: str, entry: Any) -> Prompts:
         key: [_graph(where, key, item) for item in lists[key]]
         for key in ("present_graphs", "absent_graphs")
     }
-    return Prompts(
+    found = Prompts(
         _texts(where, "present", lists["present"]),
         _texts(where, "absent", lists["absent"]),
         (*graphs["present_graphs"], *stated),
         (*graphs["absent_graphs"], *(denied(graph) for graph in stated)),
     )
+    _refuse_shared(where, found)
+    return found
+
+
+def _refuse_shared(where: str, entry: Prompts) -> None:
+    """A prompt that stands on both sides asks nothing."""
+    denying = {" ".join(text.lower().split()) for text in entry.absent}
+    for text in entry.present:
+        if " ".join(text.lower().split()) in denying:
+            raise EvaluationError(
+                f"{where}: '{text}' is both present and absent; a score is the contrast of the "
+                "two, so put them differently"
+            )
+    for graph in entry.present_graphs:
+        if (graph.entities, graph.relations) in [
+            (other.entities, other.relations) for other in entry.absent_graphs
+        ]:
+            raise EvaluationError(
+                f"{where}: the graph of '{graph.text}' is both present and absent; state the "
+                "finding in one and deny it in the other"
+            )
 
 
 def _list(where: str, key: str, value: Any) -> list[Any]:
@@ -193,6 +214,11 @@ def _graph(where: str, key: str, item: Any) -> Graph:
     )
     if not entities:
         raise EvaluationError(f"{place}: the graph of '{item['text']}' has no entity")
+    if not any(entity.label in OBSERVATIONS for entity in entities):
+        raise EvaluationError(
+            f"{place}: the graph of '{item['text']}' has no observation, so it asks for nothing; "
+            "give an entity the label OBS-DP, OBS-U or OBS-DA"
+        )
     relations = tuple(
         _relation(place, len(entities), part)
         for part in _list(place, "relations", item.get("relations", []))

@@ -23,7 +23,8 @@ from radpair.evaluation.linear import linear_probe
 from radpair.evaluation.prompts import Prompts, read_prompt_set
 from radpair.evaluation.results import Results
 from radpair.evaluation.retrieval import graph_key, report_key, retrieval
-from radpair.evaluation.tables import draws_table, zero_shot_table
+from radpair.evaluation.shown_graphs import graphs_json, graphs_told
+from radpair.evaluation.tables import draws_table, zero_shot_report
 from radpair.evaluation.zero_shot import encode_prompts, zero_shot
 from radpair.models import Model, open_model
 from radpair.models.folder import write_atomically
@@ -152,18 +153,27 @@ def evaluate_zero_shot(
     """Findings by text and by graph prompts, with every tower that the models have."""
     studies = opened(data, seed, out, cache and cache / "features")
     version, asked = prompts_for(prompts)
-    columns = [c for c in label_columns(studies, labels) if studies.label_names[c] in asked]
-    if not columns:
+    columns = label_columns(studies, labels)
+    if not any(studies.label_names[column] in asked for column in columns):
         raise EvaluationError(
-            f"{data}: none of its labels ({', '.join(studies.label_names)}) has prompts; the "
-            f"prompts are for {', '.join(asked)}, so give a file with --prompts"
+            f"{data}: none of the labels {', '.join(studies.label_names[c] for c in columns)} has "
+            f"prompts; the prompts are for {', '.join(asked)}, so give a file with --prompts"
         )
     seen = [Encoded(model, studies, cache) for model in open_models(names, device=device)]
     found = [row for one in seen for row in zero_shot_rows(one, studies, asked, columns, seed)]
     if not found:
-        raise EvaluationError("none of the models has a text or graph tower to be asked with")
+        raise EvaluationError(
+            "none of the models has a text or graph tower that these prompts can be put to"
+        )
     rests = {"prompts_version": version, "provenance": provenance(seen, studies)}
-    return kept(Outcome(zero_shot_table(found), [{**row, **rests} for row in found]), out)
+    told = [zero_shot_report(found)]
+    silent = [one.model.name for one in seen if one.model.name not in {r["model"] for r in found}]
+    if silent:
+        told.append(f"not asked, as no prompts are for their towers: {', '.join(silent)}")
+    graphs = next((row["graphs"] for row in found if row["kind"] == "graph"), None)
+    if graphs and prompts is not None and prompts.is_file():
+        told.append(graphs_told(graphs))
+    return kept(Outcome("\n\n".join(told), [{**row, **rests} for row in found]), out)
 
 
 def prompts_for(path: Path | None) -> tuple[str, Mapping[str, Any]]:
@@ -181,23 +191,43 @@ def zero_shot_rows(
     columns: Sequence[int],
     seed: int = 0,
 ) -> list[dict[str, Any]]:
-    """One result for each tower of the model."""
-    entries = {label: as_prompts(entry) for label, entry in prompts.items()}
-    kinds = [k for k, has in (("text", one.model.has_text), ("graph", one.model.has_graph)) if has]
-    return [
-        zero_shot(
-            one.model.name,
-            one.projections,
-            studies.image_study,
-            encode_prompts(one.model, entries, kind),
-            studies.labels[:, columns],
-            studies.patient_ids,
-            [studies.label_names[column] for column in columns],
-            studies.split(EVALUATED),
-            seed=seed,
-        )
-        for kind in kinds
+    """One result for each tower of the model that has prompts for some of the labels."""
+    names = [studies.label_names[column] for column in columns]
+    entries = {name: as_prompts(prompts[name]) for name in names if name in prompts}
+    kinds = [
+        kind
+        for kind, has in (("text", one.model.has_text), ("graph", one.model.has_graph))
+        if has and any(_sides(entry, kind) for entry in entries.values())
     ]
+    return [_zero_shot_row(one, studies, entries, names, columns, kind, seed) for kind in kinds]
+
+
+def _sides(entry: Prompts, kind: str) -> bool:
+    return bool(entry.present if kind == "text" else entry.present_graphs)
+
+
+def _zero_shot_row(
+    one: Encoded,
+    studies: StudySet,
+    entries: Mapping[str, Prompts],
+    names: Sequence[str],
+    columns: Sequence[int],
+    kind: str,
+    seed: int,
+) -> dict[str, Any]:
+    codes = encode_prompts(one.model, entries, kind)
+    found = zero_shot(
+        one.model.name,
+        one.projections,
+        studies.image_study,
+        codes,
+        studies.labels[:, columns],
+        studies.patient_ids,
+        names,
+        studies.split(EVALUATED),
+        seed=seed,
+    )
+    return {**found, "graphs": graphs_json(entries, codes.labels)} if kind == "graph" else found
 
 
 def as_prompts(entry: Any) -> Prompts:

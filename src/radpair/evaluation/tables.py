@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from radpair.evaluation.bootstrap import Interval
@@ -52,11 +52,39 @@ def _ends(interval: Interval) -> str:
 
 
 def zero_shot_table(found: Sequence[Mapping[str, Any]]) -> str:
-    """Mean AUROC of prompts, one row a model and kind."""
+    """Mean AUROC of prompts, one row a model and kind; says where labels are left out."""
     rows = [["AUROC, zero-shot", "prompts", "mean over labels"]]
     for row in found:
-        rows.append([row["model"], row["kind"], cell(row["metrics"]["auroc"]["macro"])])
+        labels = row["metrics"]["auroc"]["labels"].values()
+        there, every = _defined(labels), len(labels) + len(row["unprompted"])
+        part = "" if there == every else f", mean over {there} of {every} labels"
+        told = cell(row["metrics"]["auroc"]["macro"]) + part
+        rows.append([row["model"], row["kind"], told])
     return aligned(rows)
+
+
+def zero_shot_report(found: Sequence[Mapping[str, Any]]) -> str:
+    """``zero_shot_table`` with chance, the labels left out by name, and every label's AUROC."""
+    lines = [zero_shot_table(found), "chance is 0.500 for every label and their mean"]
+    for kind in dict.fromkeys(row["kind"] for row in found):
+        missing = next(row["unprompted"] for row in found if row["kind"] == kind)
+        if missing:
+            lines.append(f"without {kind} prompts: {', '.join(missing)}")
+    names = list(dict.fromkeys(n for row in found for n in row["metrics"]["auroc"]["labels"]))
+    head = ["AUROC", *(f"{row['model']}, {row['kind']}" for row in found)]
+    body = [
+        [name, *(_label_cell(row["metrics"]["auroc"]["labels"].get(name)) for row in found)]
+        for name in names
+    ]
+    return "\n".join(lines) + "\n\n" + aligned([head, *body])
+
+
+def _label_cell(found: Mapping[str, Any] | None) -> str:
+    return "no prompts" if found is None else cell(found)
+
+
+def _defined(labels: Iterable[Mapping[str, Any]]) -> int:
+    return sum(one["value"] is not None for one in labels)
 
 
 def retrieval_table(found: Sequence[Mapping[str, Any]]) -> str:

@@ -25,6 +25,8 @@ from radpair.records import Graph
 
 SCHEMA = "radpair.zero-shot/1"
 KINDS = ("text", "graph")
+_SAME = 1e-6
+"""Codes, and scores, no farther apart than this differ by rounding alone."""
 _METRICS: Mapping[str, Metric] = {"auroc": auroc, "average_precision": average_precision}
 
 
@@ -71,7 +73,8 @@ def encode_prompts(
 ) -> PromptCodes:
     """Encodes the prompts of every label that has some of this kind.
 
-    Raises ``EvaluationError`` for an unknown kind, a model without that tower, or no such prompts.
+    Raises ``EvaluationError`` for an unknown kind, a model without that tower, no such prompts, and
+    a label whose two sides get equal codes: every image would score 0.
     """
     if kind not in KINDS:
         raise EvaluationError(f"unknown kind of prompt '{kind}': use 'text' or 'graph'")
@@ -95,6 +98,7 @@ def encode_prompts(
         [_mean(np.stack([next(codes) for _ in side])) for side in pair] for pair in asked.values()
     ]
     table = np.array(means, dtype=np.float32)
+    _refuse_equal(model.name, kind, table, asked)
     return PromptCodes(
         kind,
         tuple(asked),
@@ -103,6 +107,19 @@ def encode_prompts(
         {label: (len(pair[0]), len(pair[1])) for label, pair in asked.items()},
         _hash(asked),
     )
+
+
+def _refuse_equal(name: str, kind: str, table: Codes, asked: Mapping[str, Any]) -> None:
+    """``table [labels, 2, dim]``; a label with equal sides cannot be asked."""
+    gaps = np.abs(table[:, 0].astype(np.float64) - table[:, 1]).max(axis=1)
+    for gap, (label, (present, absent)) in zip(gaps, asked.items(), strict=True):
+        if gap < _SAME:
+            shown = [str(side[0] if kind == "text" else side[0].text) for side in (present, absent)]
+            raise EvaluationError(
+                f"label '{label}': model '{name}' gives the {kind} prompts present ('{shown[0]}') "
+                f"and absent ('{shown[1]}') the same code, so every image would score 0; put them "
+                "in words that it was trained on, or leave the label out with --labels"
+            )
 
 
 def score_images(
@@ -145,7 +162,7 @@ def zero_shot(
     Returns schema ``radpair.zero-shot/1``: ``model, kind, prompts (label: counts), prompts_hash,
     unprompted (labels without a prompt of this kind), studies, patients, metrics`` with each metric
     as in ``radpair.evaluation.results``. Raises ``EvaluationError`` when prompts and labels share
-    no name.
+    no name, and for a label that all of several studies score the same in.
     """
     columns = [name for name in label_names if name in codes.labels]
     if not columns:
@@ -158,6 +175,7 @@ def zero_shot(
     truth = given_labels(labels, ids, label_names, uncertain)[studies][:, places]
     images = score_images(projections, codes)[:, [codes.labels.index(name) for name in columns]]
     scores = study_means(images.astype(np.float32), image_study, len(labels))[studies]
+    _refuse_constant(model_name, codes.kind, scores, columns)
     people = [str(patients[index]) for index in studies]
     metrics = {
         name: metric_result(
@@ -179,6 +197,19 @@ def zero_shot(
         }
     )
     return found
+
+
+def _refuse_constant(name: str, kind: str, scores: Codes, labels: Sequence[str]) -> None:
+    """An AUROC of 0.5 would hide that a constant score ranks nothing."""
+    if len(scores) < 2:
+        return
+    for label, width in zip(labels, np.ptp(scores, axis=0), strict=True):
+        if width < _SAME:
+            raise EvaluationError(
+                f"label '{label}': model '{name}' scores all {len(scores)} studies the same by its "
+                f"{kind} prompts, which ranks nothing; change the prompts, or look at the images "
+                "(radpair verify) and the model"
+            )
 
 
 def _mean(vectors: Codes) -> Codes:
