@@ -81,7 +81,10 @@ class Draft:
 
 @contextmanager
 def atomic(path: Path) -> Iterator[Draft]:
-    """Opens ``path`` for writing so that it appears only when the block ends well."""
+    """Opens ``path`` for writing so that it appears only when the block ends well.
+
+    An ``OSError`` of its own names ``path``.
+    """
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     target = _Target(beside)
     draft = Draft(target)
@@ -92,6 +95,10 @@ def atomic(path: Path) -> Iterator[Draft]:
         beside.replace(path)
         sync_folder(path.parent)
         draft.record = target.record()
+    except OSError as error:  # a failed write does not know its file
+        if error.filename in (None, str(beside)):
+            error.filename = str(path)
+        raise
     finally:
         target.close()
         beside.unlink(missing_ok=True)
@@ -145,7 +152,7 @@ def writing_to(out: Path) -> Iterator[None]:
         where = error.filename or out
         if error.errno in FULL:
             raise StudySetError(
-                f"{out}: no space left ({os.strerror(error.errno or 0)}); what is finished is "
+                f"{where}: no space left ({os.strerror(error.errno or 0)}); what is finished is "
                 "kept: make space and run the same command again"
             ) from error
         raise StudySetError(
