@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_origin, get_type_hints
 
 from cyclopts import App, Group, Parameter
 
+from radpair.errors import RadpairError
 from radpair.sources import SOURCES
 
 if TYPE_CHECKING:
@@ -46,6 +47,18 @@ class Writing:
     """Worker processes; every core if not given."""
     strict: bool = False
     """Stop at the first image or report that cannot be used."""
+    near_duplicates: bool = False
+    """Quarantine near duplicates too; exact ones are in any case."""
+    keep_duplicates: bool = False
+    """Keep images of which an earlier one has the same pixels."""
+    pseudonymise: Path | None = None
+    """File with a secret key: ids become keyed hashes, dates days from the patient's first."""
+
+    def duplicates(self) -> str:
+        """The rule for images that are there twice. Raises ``RadpairError``."""
+        if self.near_duplicates and self.keep_duplicates:
+            raise RadpairError("--near-duplicates and --keep-duplicates: give one of them")
+        return "near" if self.near_duplicates else "keep" if self.keep_duplicates else "exact"
 
 
 @app.command(group=SYNTHETIC)
@@ -199,6 +212,8 @@ def _write(source: AnySource, options: Writing) -> None:
             options.fractions,
             options.strict,
             progress,
+            options.duplicates(),
+            options.pseudonymise,
         )
     print(summary)
     for remark in getattr(source, "remarks", list)():

@@ -20,11 +20,13 @@ from numpy.typing import NDArray
 from radpair.errors import ImageError, StudySetError
 from radpair.images.decode import decode, shrink
 from radpair.images.limits import check_picture
-from radpair.records import FileSource, Source, Study
+from radpair.records import FileSource, Source, Study, View
 from radpair.reports import is_empty
+from radpair.studyset.duplicates import content_of, likeness_of
 from radpair.studyset.files import FileRecord, atomic, measure, write_bytes, writing_to
 from radpair.studyset.graphs import check_graph
 from radpair.studyset.manifest import PARTS, shard_name
+from radpair.studyset.privacy import Pseudonyms
 
 AnySource = Source | FileSource
 IMAGE, REPORT = "image", "report"
@@ -52,13 +54,18 @@ class Done:
     """Kind, path and reason of each entry."""
 
 
-def write_part(source: AnySource, part: Part, out: Path, size: int) -> Done:
-    """Writes one part, or finds it finished by an earlier run. Raises ``StudySetError``."""
+def write_part(
+    source: AnySource, part: Part, out: Path, size: int, names: Pseudonyms | None = None
+) -> Done:
+    """Writes one part, or finds it finished by an earlier run; with ``names``, under pseudonyms.
+
+    Raises ``StudySetError``.
+    """
     fingerprint = part.fingerprint(size)
     body = finished(out, part.index, fingerprint)
     if body is None:
         with writing_to(out):
-            body = _write(source, part, out, size, fingerprint)
+            body = _write(source, part, out, size, fingerprint, names)
     entries = tuple((q["kind"], q["path"], q["reason"]) for q in body["quarantine"])
     return Done(part.index, len(part.studies), entries)
 
@@ -89,24 +96,30 @@ def read_record(out: Path, index: int) -> dict[str, Any] | None:
     return body
 
 
-def _write(source: AnySource, part: Part, out: Path, size: int, fingerprint: str) -> dict[str, Any]:
+def _write(
+    source: AnySource,
+    part: Part,
+    out: Path,
+    size: int,
+    fingerprint: str,
+    names: Pseudonyms | None,
+) -> dict[str, Any]:
     studies: list[dict[str, Any]] = []
     images: list[dict[str, Any]] = []
     quarantine: list[dict[str, Any]] = []
     with atomic(out / shard_name(part.index)) as shard:
-        for study in part.studies:
+        for given in part.studies:
+            study = names.shown(given) if names else given
             kept = 0
             for number, view in enumerate(study.views):
                 try:
-                    pixels = _pixels(source, study, number, size)
+                    pixels = _pixels(source, given, number, size)
                 except ImageError as error:
-                    quarantine.append(_entry(IMAGE, view.path, study, str(error), view.row))
+                    reason = names.reason(given, number, str(error)) if names else str(error)
+                    quarantine.append(_entry(IMAGE, view.path, study, reason, view.row))
                     continue
-                place = {"study": len(studies), "path": view.path, "position": view.position}
-                height, width = pixels.shape
-                images.append(
-                    {**place, "offset": shard.file.count, "height": height, "width": width}
-                )
+                place = {"study": len(studies), "offset": shard.file.count}
+                images.append(place | _image_row(study, view, pixels))
                 shard.write(np.ascontiguousarray(pixels))
                 kept += 1
             if kept:
@@ -146,6 +159,19 @@ def _pixels(source: AnySource, study: Study, number: int, size: int) -> NDArray[
         )
     check_picture(name, pixels)
     return shrink(pixels, size)
+
+
+def _image_row(study: Study, view: View, pixels: NDArray[np.uint8]) -> dict[str, Any]:
+    height, width = pixels.shape
+    return {
+        "path": view.path,
+        "position": view.position,
+        "row": study.row if view.row is None else view.row,
+        "height": height,
+        "width": width,
+        "content": content_of(pixels),
+        "likeness": likeness_of(pixels),
+    }
 
 
 def _study_row(study: Study, images: int, quarantine: list[dict[str, Any]]) -> dict[str, Any]:

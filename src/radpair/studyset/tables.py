@@ -21,13 +21,15 @@ from radpair.studyset.manifest import (
     IMAGES,
     LABEL_PREFIX,
     MANIFEST,
+    NEAR_DUPLICATES,
     PIXEL_RANGE,
     QUARANTINE,
     SOURCE_GRAPHS,
     STUDIES,
     shard_name,
 )
-from radpair.studyset.parts import IMAGE, REPORT, read_record
+from radpair.studyset.parts import IMAGE, REPORT
+from radpair.studyset.settled import Settled
 
 GROUP = 16
 """Parts in one Parquet row group."""
@@ -41,8 +43,23 @@ IMAGE_SCHEMA = pa.schema(
         ("offset", pa.int64()),
         ("height", pa.int32()),
         ("width", pa.int32()),
+        ("content", pa.string()),
+        ("likeness", pa.string()),
     ]
 )
+"""``content`` and ``likeness`` are as ``radpair.studyset.duplicates`` makes them."""
+NEAR_SCHEMA = pa.schema(
+    [
+        ("split", pa.string()),
+        ("study_id", pa.string()),
+        ("path", pa.string()),
+        ("like_split", pa.string()),
+        ("like_study_id", pa.string()),
+        ("like_path", pa.string()),
+        ("bits", pa.int32()),
+    ]
+)
+"""An image, and the first of an earlier split that is like it."""
 QUARANTINE_SCHEMA = pa.schema(
     [
         ("kind", pa.string()),
@@ -55,28 +72,33 @@ QUARANTINE_SCHEMA = pa.schema(
 """``row`` is that of the source's table, null where the source is none."""
 
 
-def finish(out: Path, parts: int, plan: dict[str, Any]) -> dict[str, Any]:
-    """Writes tables and manifest from the records of ``parts`` parts; returns the manifest."""
-    survey = _Survey(out, parts)
+def finish(bodies: Settled, plan: dict[str, Any]) -> dict[str, Any]:
+    """Writes tables and manifest from the parts' records; returns the manifest."""
+    out = bodies.out
+    survey = _Survey(bodies)
     files: dict[str, FileRecord] = {shard_name(i): r for i, r in enumerate(survey.shards)}
     files[STUDIES] = _write_table(
-        out / STUDIES, study_schema(survey.labels), _study_rows(out, parts, survey.labels)
+        out / STUDIES, study_schema(survey.labels), _study_rows(bodies, survey.labels)
     )
-    files[IMAGES] = _write_table(out / IMAGES, IMAGE_SCHEMA, _image_rows(out, parts))
+    files[IMAGES] = _write_table(out / IMAGES, IMAGE_SCHEMA, _image_rows(bodies))
     files[QUARANTINE] = _write_table(
-        out / QUARANTINE, QUARANTINE_SCHEMA, _quarantine_rows(out, parts, survey.has_reports)
+        out / QUARANTINE, QUARANTINE_SCHEMA, _quarantine_rows(bodies, survey.has_reports)
     )
     if survey.graphs:
         files[SOURCE_GRAPHS] = _write_table(
-            out / SOURCE_GRAPHS, graph_schema(), _graph_rows(out, parts)
+            out / SOURCE_GRAPHS, graph_schema(), _graph_rows(bodies)
         )
+    across = bodies.across()
+    if across:
+        rows = {name: [row[name] for row in across] for name in NEAR_SCHEMA.names}
+        files[NEAR_DUPLICATES] = _write_table(out / NEAR_DUPLICATES, NEAR_SCHEMA, iter([rows]))
     manifest = {
         "format": FORMAT,
         "radpair": __version__,
         **plan,
         "pixels": PIXEL_RANGE,
         "labels": survey.labels,
-        "counts": survey.counts(),
+        "counts": survey.counts() | bodies.counts() | {"near_across_splits": len(across)},
         "files": {name: record.as_json() for name, record in sorted(files.items())},
     }
     write_json(out / MANIFEST, manifest)
@@ -93,7 +115,7 @@ def study_schema(labels: Sequence[str]) -> pa.Schema:
 class _Survey:
     """One pass over the records for what the tables and the manifest need to know before."""
 
-    def __init__(self, out: Path, parts: int) -> None:
+    def __init__(self, bodies: Settled) -> None:
         self.labels: list[str] = []
         self.shards: list[FileRecord] = []
         self.graphs = self.images = self.left_out = 0
@@ -101,10 +123,10 @@ class _Survey:
         self._entries: Counter[str] = Counter()
         self._splits: Counter[str] = Counter()
         self._patients: set[str] = set()
-        for body in _records(out, parts):
+        for body in bodies:
             self._add(body)
         if not self._splits:
-            raise StudySetError(self._nothing_left(out, parts))
+            raise StudySetError(self._nothing_left(bodies))
 
     def _add(self, body: dict[str, Any]) -> None:
         self.shards.append(FileRecord(**body["shard"]))
@@ -132,25 +154,14 @@ class _Survey:
         }
 
     @staticmethod
-    def _nothing_left(out: Path, parts: int) -> str:
-        for body in _records(out, parts):
+    def _nothing_left(bodies: Settled) -> str:
+        for body in bodies:
             for entry in body["quarantine"]:
                 return (
-                    f"{out}: no study has a usable image; the first reason: {entry['reason']}. "
-                    "Check --root and the image column"
+                    f"{bodies.out}: no study has a usable image; the first reason: "
+                    f"{entry['reason']}. Check --root and the image column"
                 )
-        return f"{out}: the source holds no study; check the table that was given"
-
-
-def _records(out: Path, parts: int) -> Iterator[dict[str, Any]]:
-    for index in range(parts):
-        body = read_record(out, index)
-        if body is None:
-            raise StudySetError(
-                f"{out}: part {index} was altered while the set was written; run the same "
-                "command again"
-            )
-        yield body
+        return f"{bodies.out}: the source holds no study; check the table that was given"
 
 
 def _write_table(path: Path, schema: pa.Schema, rows: Iterator[dict[str, Any]]) -> FileRecord:
@@ -160,20 +171,20 @@ def _write_table(path: Path, schema: pa.Schema, rows: Iterator[dict[str, Any]]) 
     return draft.record
 
 
-def _grouped(out: Path, parts: int) -> Iterator[tuple[int, list[dict[str, Any]]]]:
+def _grouped(bodies: Settled) -> Iterator[tuple[int, list[dict[str, Any]]]]:
     """Records in groups, each with the index of its first part."""
     group: list[dict[str, Any]] = []
     first = 0
-    for index, body in enumerate(_records(out, parts)):
+    for index, body in enumerate(bodies):
         group.append(body)
-        if len(group) == GROUP or index == parts - 1:
+        if len(group) == GROUP or index == bodies.parts - 1:
             yield first, group
             first, group = index + 1, []
 
 
-def _study_rows(out: Path, parts: int, labels: Sequence[str]) -> Iterator[dict[str, Any]]:
+def _study_rows(bodies: Settled, labels: Sequence[str]) -> Iterator[dict[str, Any]]:
     first_image = 0
-    for _, group in _grouped(out, parts):
+    for _, group in _grouped(bodies):
         studies = [study for body in group for study in body["studies"]]
         columns: dict[str, list[Any]] = {
             name: [study[name] for study in studies]
@@ -191,9 +202,9 @@ def _study_rows(out: Path, parts: int, labels: Sequence[str]) -> Iterator[dict[s
         yield columns
 
 
-def _image_rows(out: Path, parts: int) -> Iterator[dict[str, Any]]:
+def _image_rows(bodies: Settled) -> Iterator[dict[str, Any]]:
     before = 0
-    for first, group in _grouped(out, parts):
+    for first, group in _grouped(bodies):
         columns: dict[str, list[Any]] = {name: [] for name in IMAGE_SCHEMA.names}
         for shard, body in enumerate(group, first):
             for image in body["images"]:
@@ -204,8 +215,8 @@ def _image_rows(out: Path, parts: int) -> Iterator[dict[str, Any]]:
         yield columns
 
 
-def _quarantine_rows(out: Path, parts: int, has_reports: bool) -> Iterator[dict[str, Any]]:
-    for _, group in _grouped(out, parts):
+def _quarantine_rows(bodies: Settled, has_reports: bool) -> Iterator[dict[str, Any]]:
+    for _, group in _grouped(bodies):
         entries = [
             entry
             for body in group
@@ -215,8 +226,8 @@ def _quarantine_rows(out: Path, parts: int, has_reports: bool) -> Iterator[dict[
         yield {name: [entry[name] for entry in entries] for name in QUARANTINE_SCHEMA.names}
 
 
-def _graph_rows(out: Path, parts: int) -> Iterator[dict[str, Any]]:
-    for _, group in _grouped(out, parts):
+def _graph_rows(bodies: Settled) -> Iterator[dict[str, Any]]:
+    for _, group in _grouped(bodies):
         yield graph_columns(
             (study["study_id"], graph_from_json(study["graph"]))
             for body in group

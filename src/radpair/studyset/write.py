@@ -16,14 +16,16 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from radpair.errors import StudySetError
+from radpair.errors import StudySetError, nearest
 from radpair.processes import cpus
 from radpair.records import Study
 from radpair.studyset import worker
+from radpair.studyset.duplicates import EXACT, RULES
 from radpair.studyset.files import remove_drafts, write_json, writing_to
 from radpair.studyset.manifest import (
     FORMAT,
     MANIFEST,
+    NEAR_DUPLICATES,
     PARTS,
     PIXELS,
     PLAN,
@@ -33,6 +35,8 @@ from radpair.studyset.manifest import (
     read_manifest,
 )
 from radpair.studyset.parts import IMAGE, AnySource, Done, Part, write_part
+from radpair.studyset.privacy import Pseudonyms, first_dates, without_dates
+from radpair.studyset.settled import Settled
 from radpair.studyset.splits import PatientSplits, check_fractions, split_of
 from radpair.studyset.tables import finish
 
@@ -64,6 +68,11 @@ class Summary:
     studies_left_out: int
     source_graphs: int
     pixel_bytes: int
+    exact_duplicates: int
+    near_duplicates: int
+    """Both are among the quarantined images."""
+    near_across_splits: int
+    """Images that stay and are like one of an earlier split."""
     was_complete: bool
     """True when the set was finished before and nothing was written."""
 
@@ -81,7 +90,22 @@ class Summary:
                 f"reports; {self.studies_left_out:,} studies left out for want of an image. "
                 f"The reasons are in {self.path / 'quarantine.parquet'}."
             )
-        return "\n".join(lines)
+        return "\n".join(lines + self._duplicates())
+
+    def _duplicates(self) -> list[str]:
+        lines = []
+        if self.exact_duplicates or self.near_duplicates:
+            near = f", {self.near_duplicates:,} near" if self.near_duplicates else ""
+            lines.append(
+                "Duplicates among these, each of an earlier image that stays: "
+                f"{self.exact_duplicates:,} exact{near}."
+            )
+        if self.near_across_splits:
+            lines.append(
+                f"Kept near duplicates of an image in an earlier split: {self.near_across_splits:,}"
+                f", in {self.path / NEAR_DUPLICATES}; --near-duplicates quarantines them."
+            )
+        return lines
 
 
 def write(
@@ -93,6 +117,8 @@ def write(
     fractions: Sequence[float] = (0.8, 0.1, 0.1),
     strict: bool = False,
     progress: Progress | None = None,
+    duplicates: str = EXACT,
+    key: Path | None = None,
 ) -> Summary:
     """Writes the studies of ``source`` to the study set ``out``, or continues where it stopped.
 
@@ -102,6 +128,11 @@ def write(
     quarantined with a reason; with ``strict`` the first of them stops the work. When no study
     has a report the set is one of images only, and no report is counted as missing.
 
+    An image that repeats an earlier one is quarantined by ``duplicates``: ``exact`` where the
+    stored pixels are the same, ``near`` also where they are alike (``studyset.duplicates``),
+    ``keep`` never. With the file ``key``, ids become pseudonyms and dates offsets
+    (``studyset.privacy``), and the split is decided by the pseudonym.
+
     ``processes`` (default: every CPU) start afresh and import the calling script, so a script
     calls this under ``if __name__ == "__main__"``. The bytes do not depend on their number.
 
@@ -110,14 +141,16 @@ def write(
     out = Path(out)
     if processes is not None and processes < 1:
         raise StudySetError(f"--processes {processes}: give 1 or more, or leave it out")
-    plan = _plan(source, size, seed, check_fractions(fractions))
+    names = Pseudonyms.read(Path(key), out) if key is not None else None
+    plan = _plan(source, size, seed, check_fractions(fractions), duplicates, names)
     with writing_to(out), _claimed(out):
         if (out / MANIFEST).is_file():
             summary = summary_of(out, _complete(out, plan), was_complete=True)
         else:
             _start(out, plan)
-            parts = _write_parts(source, out, plan, processes, strict, progress)
-            summary = summary_of(out, finish(out, parts, plan), was_complete=False)
+            parts = _write_parts(source, out, plan, processes, strict, progress, names)
+            settled = Settled(out, parts, duplicates)
+            summary = summary_of(out, finish(settled, plan), was_complete=False)
         shutil.rmtree(out / PARTS, ignore_errors=True)
     if strict:
         _refuse_quarantine(out, summary)
@@ -134,12 +167,25 @@ def summary_of(out: Path, manifest: dict[str, Any], was_complete: bool = True) -
     )
 
 
-def _plan(source: AnySource, size: int, seed: int, fractions: tuple[float, ...]) -> dict[str, Any]:
+def _plan(
+    source: AnySource,
+    size: int,
+    seed: int,
+    fractions: tuple[float, ...],
+    duplicates: str,
+    names: Pseudonyms | None,
+) -> dict[str, Any]:
+    if duplicates not in RULES:
+        raise StudySetError(f"duplicates '{duplicates}' is unknown{nearest(duplicates, RULES)}")
     if not SIZES[0] <= size <= SIZES[1]:
         raise StudySetError(f"--size {size}: give {SIZES[0]} to {SIZES[1]} pixels")
+    options = {"size": size, "seed": seed, "fractions": list(fractions), "part": PART}
+    options |= {"duplicates": duplicates}
+    if names:
+        options["pseudonyms"] = names.options()
     return {
         "source": {"name": source.name, "options": source.options()},
-        "options": {"size": size, "seed": seed, "fractions": list(fractions), "part": PART},
+        "options": options,
     }
 
 
@@ -204,18 +250,22 @@ def _refuse_other(out: Path, old: dict[str, Any], new: dict[str, Any]) -> None:
         )
 
 
-def _checked(source: AnySource, out: Path, plan: dict[str, Any]) -> Iterator[Study]:
+def _checked(source: AnySource, plan: dict[str, Any], names: Pseudonyms | None) -> Iterator[Study]:
     """The studies with their splits; stops at a second study id or a patient in two splits."""
     splits, known = PatientSplits(f"source '{source.name}'"), set()
     options = plan["options"]
-    for study in source.studies():
+    studies = source.studies()
+    if names:
+        studies = without_dates(studies, first_dates(source.studies()))
+    for study in studies:
         if study.study_id in known:
             raise StudySetError(
                 f"source '{source.name}' gives the study id '{study.study_id}' twice; make the "
                 "ids unique"
             )
         known.add(study.study_id)
-        split = study.split or split_of(study.patient_id, options["seed"], options["fractions"])
+        patient = names.patient(study.patient_id) if names else study.patient_id
+        split = study.split or split_of(patient, options["seed"], options["fractions"])
         splits.add(study.patient_id, split, study.study_id)
         yield replace(study, split=split)
 
@@ -227,18 +277,19 @@ def _write_parts(
     processes: int | None,
     strict: bool,
     progress: Progress | None,
+    names: Pseudonyms | None,
 ) -> int:
     """Writes all parts in order of index; returns how many there are."""
     size = plan["options"]["size"]
     total = len(source) if isinstance(source, Sized) else None
     parts = (
-        Part(index, studies) for index, studies in enumerate(_groups(_checked(source, out, plan)))
+        Part(index, studies) for index, studies in enumerate(_groups(_checked(source, plan, names)))
     )
     count = studies = 0
     if progress:
         progress(0, total)
     try:
-        for done in _done_parts(source, parts, out, size, processes or cpus()):
+        for done in _done_parts(source, parts, out, size, processes or cpus(), names):
             count, studies = count + 1, studies + done.studies
             if strict:
                 _refuse_image(out, done)
@@ -255,13 +306,21 @@ def _groups(studies: Iterator[Study]) -> Iterator[tuple[Study, ...]]:
 
 
 def _done_parts(
-    source: AnySource, parts: Iterator[Part], out: Path, size: int, processes: int
+    source: AnySource,
+    parts: Iterator[Part],
+    out: Path,
+    size: int,
+    processes: int,
+    names: Pseudonyms | None,
 ) -> Iterator[Done]:
     if processes == 1:
-        yield from (write_part(source, part, out, size) for part in parts)
+        yield from (write_part(source, part, out, size, names) for part in parts)
         return
     pool = ProcessPoolExecutor(
-        processes, get_context("spawn"), initializer=worker.start, initargs=(source, out, size)
+        processes,
+        get_context("spawn"),
+        initializer=worker.start,
+        initargs=(source, out, size, names),
     )
     pending: deque[tuple[Part, Future[Done]]] = deque()
     oldest = None

@@ -20,9 +20,9 @@ def film(name: str, bits: int = 8) -> np.ndarray:
 
 
 def picture(file: Path, bits: int = 8) -> None:
-    """Writes a film as the file's suffix says: JPEG, PNG or DICOM."""
+    """Writes a film as the file's suffix says, JPEG, PNG or DICOM; its path's end decides it."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    pixels = film(file.name, bits)
+    pixels = film("/".join(file.parts[-3:]), bits)
     if file.suffix == ".dcm":
         _dicom(file, pixels)
         return
