@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from radpair.comparison.compare_words import ahead, listed, p_text
+from radpair.comparison.compare_words import ahead, listed
 from radpair.comparison.kept import Kept, Unit, unit_key
 from radpair.comparison.maps import MOST, draw_map
 from radpair.comparison.measured import Scored, measure, sample_of
 from radpair.comparison.needed import _crossing, labels_needed, told
+from radpair.comparison.p_values import p_text
 from radpair.comparison.pairs import correct_means, label_difference
 from radpair.comparison.partners import _nearest
 from radpair.comparison.runs import _distinct

@@ -7,8 +7,10 @@ import pytest
 from sklearn import metrics as oracle
 
 from radpair.comparison import Model, Panel, compare
+from radpair.comparison.tested import difference
 from radpair.errors import EvaluationError
-from radpair.evaluation.bootstrap import difference, patient_weights, resample
+from radpair.evaluation.bootstrap import patient_weights, resample
+from radpair.evaluation.paired import holm
 from radpair.evaluation.statistics import f1, mcc
 
 
@@ -26,6 +28,10 @@ def with_model(panel: Panel, case, **options):
 
 def value(metric, label=None) -> float:
     return (metric["labels"][label] if label else metric["macro"])["value"]
+
+
+def without_holm(part: dict) -> dict:
+    return {key: value for key, value in part.items() if key != "holm"}
 
 
 def test_every_figure_equals_scikit_learn(panel, case) -> None:
@@ -58,10 +64,14 @@ def test_differences_are_paired_over_the_same_patients(panel, case) -> None:
         answers = [panel.answers["anna"], panel.answers["ben"], np.stack([*panel.answers.values()])]
         for one, theirs in zip(found["differences"], answers, strict=True):
             other = resample(function, theirs, panel.truth, case.patients, 200, 5)
-            expected = difference(mine, other)
-            assert one["metrics"][metric]["macro"] == asdict(expected.macro)
-            shown = one["metrics"][metric]["labels"].values()
-            assert list(shown) == [asdict(part) for part in expected.labels]
+            expected = difference(mine, other, 0.95)
+            shown = one["metrics"][metric]
+            assert without_holm(shown["macro"]) == asdict(expected.macro)
+            parts = list(shown["labels"].values())
+            assert list(map(without_holm, parts)) == [asdict(part) for part in expected.labels]
+            assert [part["holm"] for part in parts] == holm([part["p"] for part in parts])
+        means = [one["metrics"][metric]["macro"] for one in found["differences"]]
+        assert [mean["holm"] for mean in means] == holm([mean["p"] for mean in means])
 
 
 def test_the_mean_of_readers_is_taken_inside_each_resample(panel, case) -> None:
@@ -89,14 +99,21 @@ def test_a_reader_against_a_copy_of_himself_differs_by_nothing(panel, case) -> N
 def test_points_are_under_on_or_above(panel, case) -> None:
     perfect = Model("perfect", case.truth + 0.0)
     found = compare(panel, perfect, resamples=100)
-    assert found["under_curve"] == {"points": 6, "of": 6}
+    holding = [
+        gap["holm"] <= 0.05
+        for point in found["points"]
+        for gap in point["sensitivity_gap"]["labels"].values()
+    ]
+    assert found["under_curve"] == {"points": 6, "of": 6, "hold": sum(holding)}
+    assert 0 < sum(holding) < 6
     at = found["points"][0]["labels"]["Edema"]
     corner = np.hypot(at["fpr"], 1 - at["tpr"])
     assert 0 < at["distance"] <= corner
     backwards = compare(panel, Model("backwards", -case.truth + 0.0), resamples=100)
     assert backwards["under_curve"]["points"] == 0
     assert backwards["points"][0]["labels"]["Edema"]["distance"] < 0
-    assert any("absence" in note for note in backwards["notes"])
+    assert backwards["under_curve"]["hold"] == 0
+    assert any("absence" in warning for warning in backwards["warnings"])
 
 
 def test_without_thresholds_nothing_of_the_model_is_decided(panel, case) -> None:
@@ -135,6 +152,36 @@ def test_a_label_of_one_class_is_undefined_and_stays_out_of_the_mean(panel, case
     assert found["points"][0]["labels"]["Edema"]["side"] is None
     assert found["under_curve"]["of"] == 4
     assert any("no positive" in note for note in found["notes"])
+
+
+def test_an_enormous_effect_has_a_tiny_p_with_few_resamples(panel, case) -> None:
+    """200 resamples, counted, would give at least 0.01."""
+    best = Model("best", case.truth + 0.0, np.full(3, 0.5), "given")
+    found = compare(panel, best, resamples=200)
+    for one in found["differences"]:
+        assert one["metrics"]["mcc"]["macro"]["holm"] < 1e-6
+
+
+def test_decisions_given_as_scores_and_idle_thresholds_are_warned_of(panel, case) -> None:
+    decided = Model("decided", case.truth + 0.0, np.array([0.5, 2.0, 0.0]), "given")
+    warnings = compare(panel, decided, resamples=100)["warnings"]
+    assert any("all scores are 0 or 1" in warning for warning in warnings)
+    assert any(w.startswith("Pleural Effusion: no study is called present") for w in warnings)
+    assert any(w.startswith("Atelectasis: every study is called present") for w in warnings)
+    assert not any(w.startswith("Edema: ") for w in warnings)
+    plain = Model("plain", case.scores, np.zeros(3), "given")
+    assert compare(panel, plain, resamples=100)["warnings"] == []
+
+
+def test_few_positives_and_fixed_readers_are_noted(panel, case) -> None:
+    truth = panel.truth.copy()
+    truth[:, 0] = 0
+    truth[:4, 0] = 1
+    few = Panel(panel.labels, panel.ids, panel.patients, truth, panel.answers)
+    notes = compare(few, resamples=100)["notes"]
+    assert any(note.startswith("Edema: 4 positive studies alone among 120") for note in notes)
+    assert "readers are taken as fixed" in notes[0]
+    assert len(notes) == 2
 
 
 def test_what_cannot_be_measured_is_refused(panel, case) -> None:

@@ -14,6 +14,7 @@ from sklearn.metrics import f1_score, matthews_corrcoef
 from comparison.chexpert_form import LABELS, Case, simulated, write
 from radpair.cli import main
 from radpair.comparison import compare_readers
+from radpair.comparison.readers_text import signed_cell
 from radpair.comparison.run import Cutoffs
 
 READERS = Path(__file__).parents[2].parent / "shared" / "data" / "chexpert-readers"
@@ -121,8 +122,101 @@ def test_a_single_reader_and_ids_without_patients(case: Case, capsys) -> None:
     files = ["--truth", str(case.folder / "truth.csv"), "--reader", str(case.folder / "anna.csv")]
     main(["readers", *files, "--labels", "Edema", "--id-column", "id", "image"])
     printed = capsys.readouterr().out
-    assert "120 of 120 ids name no patient" in printed
+    assert printed.startswith("! 120 of 120 ids name no patient")
+    assert "--patient-column" in printed.splitlines()[0]
+    assert "120 patients" not in printed
+    assert "resamples of studies" in printed
     assert "1 reader has a mean F1" in printed
+
+
+def test_patients_come_from_a_column(case: Case, validation, capsys) -> None:
+    """By number and named, so that ids tell nothing: the figures of ids that name patients."""
+    named = ["--thresholds", *(f"{label}=0.5" for label in LABELS)]
+    main(case.with_model(*named))
+    by_path = capsys.readouterr().out
+    ids, labels = [f"s{n}" for n in range(120)], ["who", *LABELS]
+    names = [patient.removeprefix("patient") for patient in case.patients]
+    for name, values in {"truth": case.truth, **case.readers}.items():
+        write(case.folder / f"{name}.csv", ids, values)
+    table = np.column_stack([np.array(names, dtype=object), case.scores.astype(object)])
+    write(case.folder / "synthetic.csv", ids, table, labels, "study_id")
+    columns = ["--id-column", "study_id", "Study", "--patient-column"]
+    main(case.with_model(*named, *columns, "who"))
+    assert capsys.readouterr().out == by_path
+    assert "no column 'whom'" in refused(case.with_model(*named, *columns, "whom"), capsys)
+    assert "no column 'who'" in refused(case.arguments(*columns, "who"), capsys)
+    message = refused(case.with_model(*validation, *columns, "who"), capsys)
+    assert "validation.csv and" in message
+    table[3, 0] = ""
+    write(case.folder / "synthetic.csv", ids, table, labels, "study_id")
+    assert "row 5, column 'who': is blank" in refused(case.with_model(*columns, "who"), capsys)
+    table[3, 0], others = "q", np.column_stack([np.array(names, dtype=object), case.truth])
+    write(case.folder / "synthetic.csv", ids, table, labels, "study_id")
+    write(case.folder / "truth.csv", ids, others, labels)
+    message = refused(case.with_model(*columns, "who"), capsys)
+    assert f"row 5: 's3' is of patient 'q', but of '{names[3]}'" in message
+
+
+def test_a_threshold_beyond_probabilities_is_refused(case: Case, capsys) -> None:
+    write(case.folder / "synthetic.csv", case.ids, 1 / (1 + np.exp(-case.scores)))
+    cuts = ["Edema=0.5", "Pleural Effusion=5", "Atelectasis=0.5"]
+    message = refused(case.with_model("--thresholds", *cuts), capsys)
+    assert "'Pleural Effusion' is 5, but all scores" in message
+    assert "lie between 0 and 1" in message
+
+
+def test_inverted_scores_are_said_first(case: Case, capsys) -> None:
+    write(case.folder / "synthetic.csv", case.ids, -case.scores)
+    main(case.with_model("--out", str(case.folder / "out")))
+    first = capsys.readouterr().out.splitlines()[0]
+    assert first.startswith("! Edema: the AUROC is below 0.5")
+    page = (case.folder / "out" / "readers.html").read_text()
+    assert page.index("are these scores of absence") < page.index("ROC plane")
+
+
+def test_every_interval_is_printed_and_exported(case: Case, validation, capsys) -> None:
+    out = case.folder / "out"
+    main(case.with_model(*validation, "--out", str(out)))
+    printed = capsys.readouterr().out
+    found = json.loads((out / "readers.json").read_text())
+    with (out / "readers.csv").open() as handle:
+        rows = list(csv.DictReader(handle))
+    gap = found["points"][0]["sensitivity_gap"]["macro"]
+    for text in (printed, (out / "readers.md").read_text()):
+        for rate in ("tpr", "fpr"):
+            part = found["readers"][0]["metrics"][rate]["labels"]["Edema"]
+            assert f"{part['value']:.3f} [{part['low']:.3f}, {part['high']:.3f}]" in text
+        assert f"Edema ({int(case.truth[:, 0].sum())} of 120)" in text
+        assert signed_cell(gap) in text
+        assert "also after Holm's correction" in text
+    for one in found["differences"]:
+        part = one["metrics"]["f1"]["labels"]["Edema"]
+        (row,) = [
+            row
+            for row in rows
+            if (row["metric"], row["label"], row["minus"]) == ("f1", "Edema", one["reader"])
+        ]
+        assert [float(row[key]) for key in ("value", "low", "high", "p", "holm")] == [
+            part[key] for key in ("value", "low", "high", "p", "holm")
+        ]
+        assert (row["n"], row["positives"]) == ("120", str(int(case.truth[:, 0].sum())))
+    metrics = [m for one in [*found["readers"], found["model"]] for m in one["metrics"].values()]
+    metrics += [*found["readers_mean"]["metrics"].values()]
+    metrics += [m for one in found["differences"] for m in one["metrics"].values()]
+    assert len(rows) == (len(metrics) + len(found["points"])) * (1 + len(LABELS))
+
+
+def test_only_what_holds_after_correction_is_coloured(case: Case, validation) -> None:
+    out = case.folder / "out"
+    main(case.with_model(*validation, "--out", str(out)))
+    found = json.loads((out / "readers.json").read_text())
+    parts = [m for one in found["differences"] for m in one["metrics"].values()]
+    parts += [one["sensitivity_gap"] for one in found["points"]]
+    cells = [cell for part in parts for cell in (part["macro"], *part["labels"].values())]
+    holding = sum(cell["holm"] <= 0.05 for cell in cells)
+    page = (out / "readers.html").read_text()
+    assert len(re.findall(r'<b class="(?:up|down)">', page)) == holding
+    assert 0 < holding < sum(cell["p"] <= 0.05 for cell in cells)
 
 
 def test_mistakes_end_with_code_2_and_the_remedy(case: Case, validation, capsys) -> None:

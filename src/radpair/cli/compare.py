@@ -30,8 +30,8 @@ def compare(
 ) -> None:
     """Compare models by every protocol that they and the data allow, with paired tests.
 
-    Writes results.json, results.csv, report.md and report.html. Finished protocols are kept, so the same command
-    again continues, and another model or set costs only its own figures.
+    Writes results.json, results.csv, report.md and report.html. Finished protocols are kept, so
+    the same command again continues, and another model or set costs only its own figures.
 
     Args:
         run: Two or more run folders, model folders, or random:LIKE, where LIKE is one of these or

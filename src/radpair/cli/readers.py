@@ -22,6 +22,7 @@ def readers(
     threshold_objective: Literal["mcc", "f1"] = "mcc",
     labels: Many = (),
     id_column: Many = (),
+    patient_column: str | None = None,
     out: Path | None = None,
     resamples: int = 1000,
     seed: int = 0,
@@ -41,7 +42,9 @@ def readers(
             Pleural Effusion) if not given.
         id_column: The column of study ids; 'Study' if not given. Of several names, each file has
             the first that it holds.
-        out: A folder for readers.json, readers.md and readers.html.
+        patient_column: The column of patients, in the truth or the predictions; without it they
+            are read from ids such as patient64741/study1.
+        out: A folder for readers.json, readers.csv, readers.md and readers.html.
         resamples: Of patients, for the 95 % intervals.
         seed: Of the resampling.
     """
@@ -59,6 +62,7 @@ def readers(
         id_column or ID_COLUMNS,
         resamples,
         seed,
+        patient_column,
     )
     print(screen(found))
     if out is not None:

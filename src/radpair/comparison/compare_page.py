@@ -32,13 +32,13 @@ from radpair.comparison.compare_words import (
     chance_of,
     mean_of,
     models_of,
-    p_text,
     signed_cell,
     summary,
     titles,
 )
 from radpair.comparison.compared_figures import main_metric
 from radpair.comparison.needed import told
+from radpair.comparison.p_values import p_text
 from radpair.comparison.pictures import Answer, Map, Query, maps, queries
 from radpair.evaluation.report.charts import efficiency_chart
 from radpair.evaluation.report.marks import NONE, legend, number, percent

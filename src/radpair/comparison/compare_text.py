@@ -11,13 +11,13 @@ from radpair.comparison.compare_words import (
     chance_of,
     listed,
     mean_of,
-    p_text,
     signed_cell,
     summary,
     titles,
 )
 from radpair.comparison.compared_figures import main_metric
 from radpair.comparison.needed import told
+from radpair.comparison.p_values import p_text
 from radpair.evaluation.report.marks import NONE
 
 TITLE = "Models compared"

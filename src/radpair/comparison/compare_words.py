@@ -7,7 +7,7 @@ from typing import Any
 
 from radpair.comparison.compared_figures import main_metric
 from radpair.comparison.needed import told
-from radpair.evaluation.report.marks import NONE, number, percent, signed
+from radpair.evaluation.report.marks import number, percent, signed
 
 Found = Mapping[str, Any]
 
@@ -56,13 +56,6 @@ def signed_cell(part: Mapping[str, Any]) -> str:
     if part["value"] is None:
         return "undefined"
     return f"{signed(part['value'])} [{signed(part['low'])}, {signed(part['high'])}]"
-
-
-def p_text(p: float | None) -> str:
-    """``0.012`` or ``< 0.001``."""
-    if p is None:
-        return NONE
-    return "< 0.001" if p < 0.001 else number(p)
 
 
 def chance_of(row: Mapping[str, Any]) -> str:

@@ -20,6 +20,7 @@ import numpy as np
 from radpair.comparison.bench import Bench
 from radpair.comparison.kept import Unit
 from radpair.comparison.measured import RANKED, metrics_of, sample_of
+from radpair.comparison.p_values import with_holm
 from radpair.comparison.tested import Runs, difference
 from radpair.evaluation.paired import holm, paired_delong
 
@@ -36,7 +37,7 @@ def label_difference(first: Unit, second: Unit, bench: Bench, level: float) -> d
         ours, theirs = (sample_of(unit, metric, names) for unit in (first, second))
         gap = difference(ours, theirs, level, runs_of(first, second, metric, names))
         by_label = dict(zip(names, (asdict(one) for one in gap.labels), strict=True))
-        metrics[metric] = {"macro": asdict(gap.macro), "labels": _with_holm(by_label)}
+        metrics[metric] = {"macro": asdict(gap.macro), "labels": with_holm(by_label)}
     return {"labels": names, "metrics": metrics, **_delong(first, second, names, bench, level)}
 
 
@@ -73,13 +74,6 @@ def correct_means(differences: Sequence[dict[str, Any]], metric: str) -> None:
         mean["holm"] = corrected
 
 
-def _with_holm(labels: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    corrected = holm([one["p"] for one in labels.values()])
-    for one, value in zip(labels.values(), corrected, strict=True):
-        one["holm"] = value
-    return labels
-
-
 def _delong(
     first: Unit, second: Unit, names: Sequence[str], bench: Bench, level: float
 ) -> dict[str, Any]:
@@ -94,4 +88,4 @@ def _delong(
     truth = bench.tested_truth[:, bench.columns(names)]
     found = paired_delong(ours, theirs, truth, bench.tested_patients, names, level=level)
     labels = {name: asdict(one) for name, one in found.labels.items()}
-    return {"delong": _with_holm(labels)}
+    return {"delong": with_holm(labels)}

@@ -12,6 +12,7 @@ patients, so differences are paired.
      "averaging": how means are taken, in words,
      "settings": {"resamples", "seed", "level"},
      "studies", "patients",
+     "own_patients": studies that count as a patient of their own, because none is named,
      "counts": {label: {"studies", "positives", "open_in_truth", "open_in_readers"}},
      "readers": [{"name", "metrics": {"f1": METRIC, "mcc", "tpr", "fpr"}}],
      "readers_mean": {"metrics": {...}},       the mean over readers, inside each resample
@@ -25,7 +26,8 @@ patients, so differences are paired.
                                         empty without thresholds
      "points": [{"reader", "sensitivity_gap": METRIC,
                  "labels": {label: {"fpr", "tpr", "side", "distance"}}}],
-     "under_curve": null or {"points", "of"},
+     "under_curve": null or {"points", "of", "hold": of these points, how many after Holm},
+     "warnings": [what may be wrong with the files],
      "notes": [what a reader of the figures should know]}
 
     METRIC = {"macro": INTERVAL, "labels": {label: INTERVAL}, "draws": []}
@@ -35,7 +37,8 @@ INTERVAL is that of ``radpair.evaluation.bootstrap``. ``sensitivity_gap`` is the
 positive rate at the reader's false positive rate, minus the reader's. ``side`` is where the
 reader's point lies to the curve at that rate: "under", "on", "above", or null; ``distance`` is the
 shortest one in the ROC plane, negative for a point above. ``p`` (differences and gaps) is that of
-the paired bootstrap, one comparison at a time.
+``radpair.comparison.tested``, one comparison at a time; differences and gaps also have ``holm``,
+corrected over the labels of that reader and metric, for the mean over labels over the readers.
 """
 
 from __future__ import annotations
@@ -47,6 +50,8 @@ from typing import Any
 
 import numpy as np
 
+from radpair.comparison.p_values import with_holm
+from radpair.comparison.readers_notes import FIXED, of_counts, of_patients, of_scores, of_thresholds
 from radpair.comparison.roc import (
     ON_THE_CURVE,
     distance,
@@ -55,8 +60,9 @@ from radpair.comparison.roc import (
     sensitivity_at,
     true_positive_rate,
 )
+from radpair.comparison.tested import difference
 from radpair.errors import EvaluationError
-from radpair.evaluation.bootstrap import Estimate, Resampled, difference, interval, resample
+from radpair.evaluation.bootstrap import Estimate, Resampled, interval, resample
 from radpair.evaluation.results import jsonable, metric_result
 from radpair.evaluation.statistics import Floats, Metric, auroc, f1, given_labels, mcc
 from radpair.evaluation.thresholds import decide
@@ -89,6 +95,15 @@ class Panel:
     """``[studies, labels]``: 1, 0, -1 (uncertain) or NaN."""
     answers: Mapping[str, Floats]
     """The same of each reader."""
+    patients_named: bool = False
+    """Whether a column names the patients, so that one called like its study is meant so."""
+
+    @property
+    def own_patients(self) -> int:
+        """Studies that stand for a patient of their own, because their id names none."""
+        if self.patients_named:
+            return 0
+        return sum(who == study for who, study in zip(self.patients, self.ids, strict=True))
 
     @cached_property
     def given_truth(self) -> Floats:
@@ -139,6 +154,7 @@ def compare(
         name: measured.metrics(METRICS, answers) for name, answers in panel.given_answers.items()
     }
     mean = measured.metrics(METRICS, np.stack([*panel.given_answers.values()]))
+    alone, counts = panel.own_patients, _counts(panel)
     found: dict[str, Any] = {
         "schema": SCHEMA,
         "labels": list(panel.labels),
@@ -146,17 +162,20 @@ def compare(
         "settings": {"resamples": resamples, "seed": seed, "level": LEVEL},
         "studies": len(panel.ids),
         "patients": len(set(panel.patients)),
-        "counts": _counts(panel),
+        "own_patients": alone,
+        "counts": counts,
         "readers": [{"name": n, "metrics": measured.shown(v)} for n, v in readers.items()],
         "readers_mean": {"metrics": measured.shown(mean)},
         "model": None,
         "differences": [],
         "points": [],
         "under_curve": None,
-        "notes": _notes(panel),
+        "warnings": of_patients(len(panel.ids), alone),
+        "notes": [FIXED, *of_counts(len(panel.ids), counts)],
     }
     if model is not None:
         found.update(_model_part(measured, model, {**readers, MEAN: mean}))
+        found["warnings"] = _warnings(measured, model) + found["warnings"]
     plain: dict[str, Any] = jsonable(found)
     return plain
 
@@ -203,7 +222,7 @@ def _model_part(
         roc_curve(model.scores[:, i], panel.shared_truth[:, i]) for i in range(len(panel.labels))
     ]
     metrics = {"auroc": measured.metric(auroc, model.scores)}
-    differences = []
+    differences: list[dict[str, Any]] = []
     if model.thresholds is not None:
         decided = decide(model.scores, model.thresholds).astype(np.float64)
         metrics |= measured.metrics(METRICS, decided)
@@ -216,6 +235,9 @@ def _model_part(
         for name, theirs in readers.items()
         if name != MEAN
     ]
+    for name in COMPARED if differences else ():
+        _correct([one["metrics"][name] for one in differences])
+    _correct([point["sensitivity_gap"] for point in points])
     sides = [at["side"] for point in points for at in point["labels"].values()]
     return {
         "model": {
@@ -230,9 +252,36 @@ def _model_part(
         },
         "differences": differences,
         "points": points,
-        "under_curve": {"points": sides.count("under"), "of": len(sides) - sides.count(None)},
-        "notes": _notes(panel) + _reversed(panel, metrics["auroc"]),
+        "under_curve": {
+            "points": sides.count("under"),
+            "of": len(sides) - sides.count(None),
+            "hold": sum(map(_under_after_correction, points)),
+        },
     }
+
+
+def _warnings(measured: _Measured, model: Model) -> list[str]:
+    labels = measured.panel.labels
+    area = interval(measured.metric(auroc, model.scores), LEVEL)
+    told = of_scores(labels, model.scores, area)
+    if model.thresholds is not None:
+        told += of_thresholds(labels, model.scores, model.thresholds)
+    return told
+
+
+def _correct(metrics: Sequence[dict[str, Any]]) -> None:
+    """Adds ``holm``: over the labels of each metric, for means over all of these."""
+    for metric in metrics:
+        with_holm(metric["labels"])
+    with_holm({str(place): metric["macro"] for place, metric in enumerate(metrics)})
+
+
+def _under_after_correction(point: Mapping[str, Any]) -> int:
+    """How many of a reader's points lie under the curve, corrected over labels."""
+    gaps = point["sensitivity_gap"]["labels"].values()
+    return sum(
+        one["holm"] is not None and one["holm"] <= 1 - LEVEL and one["value"] > 0 for one in gaps
+    )
 
 
 def _minus(
@@ -301,40 +350,6 @@ def _counts(panel: Panel) -> dict[str, dict[str, int]]:
             "open_in_readers": int((np.isnan(shared) & ~np.isnan(truth)).sum()),
         }
     return found
-
-
-def _notes(panel: Panel) -> list[str]:
-    notes = []
-    alone = sum(patient == study for patient, study in zip(panel.patients, panel.ids, strict=True))
-    if alone:
-        notes.append(
-            f"{alone:,} of {len(panel.ids):,} ids name no patient (as 'patient123' does), so each "
-            "of these studies is resampled as a patient of its own."
-        )
-    for label, count in _counts(panel).items():
-        for key, whose in (("open_in_truth", "the truth"), ("open_in_readers", "a reader")):
-            if count[key]:
-                notes.append(
-                    f"{label}: {count[key]:,} of {len(panel.ids):,} studies are left out for this "
-                    f"label, because {whose} is uncertain (-1) or blank there."
-                )
-        if count["positives"] in (0, count["studies"]):
-            kind = "no positive" if count["positives"] == 0 else "no negative"
-            notes.append(
-                f"{label}: {kind} study among {count['studies']:,}, so its figures are undefined "
-                "and stay out of the means."
-            )
-    return notes
-
-
-def _reversed(panel: Panel, found: Resampled) -> list[str]:
-    """Labels whose AUROC lies below 0.5 with its whole interval."""
-    estimate = interval(found, LEVEL)
-    return [
-        f"{label}: the AUROC is below 0.5 with its whole interval; are these scores of absence?"
-        for label, part in zip(panel.labels, estimate.labels, strict=True)
-        if part.high < 0.5
-    ]
 
 
 def _by_label(panel: Panel, values: Floats | None) -> dict[str, float] | None:

@@ -7,14 +7,18 @@ from html import escape
 from importlib.resources import files
 from typing import Any
 
-from radpair.comparison.readers import MEAN
+from radpair.comparison.readers import LEVEL, MEAN
 from radpair.comparison.readers_text import (
     ACROSS,
+    CORRECTED,
     Found,
+    counted,
     decision_makers,
     headline,
-    p,
     part_of,
+    ps,
+    resampled,
+    with_count,
 )
 from radpair.comparison.roc_chart import key, roc_chart, shades
 from radpair.evaluation.report.marks import NONE, signed
@@ -29,6 +33,8 @@ main { max-width: 1040px; }
 section table + p, section .scroll + p { margin: 22px 0 6px; }
 b.up { color: #1c7a50; }
 b.down { color: #b3541a; }
+ul.warnings { list-style: none; margin: 14px 0; padding: 10px 18px; border-radius: 10px;
+  background: #fdf1e3; color: #7a4a12; }
 .key svg { vertical-align: -2px; margin-right: 6px; }
 """
 _RATES = ("tpr", "fpr")
@@ -52,8 +58,13 @@ def render(found: Found) -> str:
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
         f"<title>{escape(title)}</title><style>{style}{_STYLE}</style></head><body><main>"
         f'<header><h1>{escape(title)}</h1><p class="lead">{escape(headline(found))}</p>'
-        f"{_missing(found)}</header>{''.join(sections)}</main></body></html>\n"
+        f"{_warnings(found)}{_missing(found)}</header>{''.join(sections)}</main></body></html>\n"
     )
+
+
+def _warnings(found: Found) -> str:
+    items = "".join(f"<li>{escape(warning)}</li>" for warning in found["warnings"])
+    return f'<ul class="warnings">{items}</ul>' if items else ""
 
 
 def _missing(found: Found) -> str:
@@ -84,7 +95,11 @@ def _metric_section(found: Found, name: str) -> str:
     body = _rows(found, lambda label: [interval(part_of(m[name], label)) for _, m in makers])
     content = _table([who for who, _ in makers], body)
     if found["differences"]:
-        content += f"<p>{escape(found['model']['name'])} minus reader, on the same resamples:</p>"
+        told = (
+            f"{found['model']['name']} minus reader, on the same resamples. Coloured where it "
+            f"holds after correction. {CORRECTED}"
+        )
+        content += f"<p>{escape(told)}</p>"
         heads = [one["reader"] for one in found["differences"]]
         body = _rows(
             found,
@@ -103,7 +118,8 @@ def _points(found: Found) -> str:
     told = (
         f"How far the curve of {model} runs above a reader's point: its true positive rate at the "
         "reader's false positive rate, minus the reader's. Below: the shortest distance in the "
-        "plane, positive for a point under the curve."
+        "plane, positive for a point under the curve. Coloured where the gap holds after "
+        f"correction. {CORRECTED}"
     )
     auroc = found["model"]["metrics"]["auroc"]
 
@@ -149,12 +165,10 @@ def _basis(found: Found) -> str:
         for label, count in found["counts"].items()
     }
     facts: dict[str, Any] = {
-        "truth": f"{found['truth']}: {found['studies']:,} studies of {found['patients']:,} "
-        "patients",
+        "truth": counted(found),
         "labels": counts,
         "intervals": f"{100 * found['settings']['level']:g} %, "
-        f"{found['settings']['resamples']:,} resamples of patients, seed "
-        f"{found['settings']['seed']}; p of the paired bootstrap, one comparison at a time",
+        f"{resampled(found)}, seed {found['settings']['seed']}",
     }
     if found["model"]:
         facts["thresholds"] = found["model"]["thresholds_from"]
@@ -167,11 +181,13 @@ def _basis(found: Found) -> str:
 
 
 def _gap(part: Mapping[str, Any], more: str = "") -> str:
-    """A signed value, coloured where its interval leaves 0 out, and its p-value."""
+    """A signed value, coloured where it holds after correction, and its p-values."""
     if part["value"] is None:
         return NONE
-    kind = "up" if part["low"] > 0 else "down" if part["high"] < 0 else "same"
-    told = f"p {p(part)}" + (f" · {more}" if more else "")
+    kind, (alone, corrected) = "same", ps(part)
+    if part["holm"] is not None and part["holm"] <= 1 - LEVEL:
+        kind = "up" if part["value"] > 0 else "down"
+    told = f"p {alone} · Holm {corrected}" + (f" · {more}" if more else "")
     return (
         f'<b class="{kind}">{signed(part["value"])}</b> '
         f"<span>[{signed(part['low'])}, {signed(part['high'])}]</span>"
@@ -185,7 +201,8 @@ def _rows(found: Found, cells: Any) -> str:
     for label in (ACROSS, *found["labels"]):
         kind = ' class="mean"' if label == ACROSS else ""
         inside = "".join(f"<td>{one}</td>" for one in cells(label))
-        body += f'<tr{kind}><th scope="row">{escape(label)}</th>{inside}</tr>'
+        name = escape(with_count(found, label))
+        body += f'<tr{kind}><th scope="row">{name}</th>{inside}</tr>'
     return body
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from radpair.comparison.p_values import p_text
 from radpair.comparison.readers import MEAN
 from radpair.evaluation.report.marks import NONE, number, signed
 
@@ -55,7 +56,8 @@ def headline(found: Found) -> str:
         model, under = found["model"], found["under_curve"]
         told += (
             f" {model['name']} has a mean AUROC of {cell(model['metrics']['auroc']['macro'])}; "
-            f"{under['points']} of {under['of']} operating points of readers lie under its curves."
+            f"{under['points']} of {under['of']} operating points of readers lie under its curves, "
+            f"{under['hold'] or 'none'} of them also after Holm's correction over labels."
         )
     return told
 
@@ -89,15 +91,41 @@ def decision_makers(found: Found) -> list[tuple[str, Mapping[str, Any]]]:
     return named
 
 
+def counted(found: Found) -> str:
+    """``groundtruth: 500 studies of 480 patients``, or that the patients are not known."""
+    studies = f"{found['truth']}: {found['studies']:,} studies"
+    if found["own_patients"] == found["studies"]:
+        return f"{studies}, whose patients are not known"
+    if found["own_patients"]:
+        return f"{studies}, of whose patients not all are known"
+    return f"{studies} of {found['patients']:,} patients"
+
+
+def resampled(found: Found) -> str:
+    """``1,000 resamples of patients``, or of studies where no patient is known."""
+    whom = "studies" if found["own_patients"] == found["studies"] else "patients"
+    return f"{found['settings']['resamples']:,} resamples of {whom}"
+
+
+def with_count(found: Found, label: str) -> str:
+    """``Edema (12 of 120)``: the positives among the studies measured."""
+    if label == ACROSS:
+        return label
+    count = found["counts"][label]
+    return f"{label} ({count['positives']:,} of {count['studies']:,})"
+
+
 def _blocks(found: Found) -> Iterator[str | Table]:
-    settings = found["settings"]
+    if found["warnings"]:
+        yield "\n".join(f"! {warning}" for warning in found["warnings"])
     yield (
-        f"{found['truth']}: {found['studies']:,} studies of {found['patients']:,} patients. "
-        f"Brackets are {100 * settings['level']:g} % intervals, {settings['resamples']:,} "
-        "resamples of patients."
+        f"{counted(found)}. Brackets are {100 * found['settings']['level']:g} % intervals, "
+        f"{resampled(found)}; beside a label its positives."
     )
     yield headline(found)
-    yield Table("Readers and model" if found["model"] else "Readers", _figures(found))
+    title = "Readers and model" if found["model"] else "Readers"
+    yield Table(title, _figures(found, {"f1": "F1", "mcc": "MCC", "auroc": "AUROC"}))
+    yield Table("Operating points", _figures(found, {"tpr": "TPR", "fpr": "FPR"}))
     if found["model"]:
         yield from _model_blocks(found)
     yield found["averaging"]
@@ -112,47 +140,55 @@ def _model_blocks(found: Found) -> Iterator[str | Table]:
     else:
         cuts = ", ".join(f"{label} {value:.4g}" for label, value in model["thresholds"].items())
         yield f"Thresholds of {model['name']}, {model['thresholds_from']}: present from {cuts}."
-        rows = [["label", f"{model['name']} minus", "F1", "p", "MCC", "p"]]
+        rows = [["label", f"{model['name']} minus", "F1", *_P, "MCC", *_P]]
         for label in (ACROSS, *found["labels"]):
             for place, one in enumerate(found["differences"]):
                 f1, mcc = (part_of(one["metrics"][key], label) for key in ("f1", "mcc"))
-                first = label if place == 0 else ""
-                rows.append(
-                    [first, one["reader"], signed_cell(f1), p(f1), signed_cell(mcc), p(mcc)]
-                )
+                first = with_count(found, label) if place == 0 else ""
+                figures = [signed_cell(f1), *ps(f1), signed_cell(mcc), *ps(mcc)]
+                rows.append([first, one["reader"], *figures])
         yield Table("Model minus reader (paired)", rows)
-    rows = [["label", "reader", "point", "sensitivity gap at its FPR", "p", "distance to curve"]]
-    for label in found["labels"]:
+    rows = [["label", "reader", "point", "sensitivity gap at its FPR", *_P, "distance to curve"]]
+    for label in (ACROSS, *found["labels"]):
         for place, one in enumerate(found["points"]):
-            at, gap = one["labels"][label], one["sensitivity_gap"]["labels"][label]
-            first = label if place == 0 else ""
-            far = NONE if at["distance"] is None else signed(at["distance"])
-            rows.append([first, one["reader"], at["side"] or NONE, signed_cell(gap), p(gap), far])
+            gap = part_of(one["sensitivity_gap"], label)
+            at = {} if label == ACROSS else one["labels"][label]
+            first = with_count(found, label) if place == 0 else ""
+            far = NONE if at.get("distance") is None else signed(at["distance"])
+            side = at.get("side") or NONE
+            rows.append([first, one["reader"], side, signed_cell(gap), *ps(gap), far])
     yield Table("Readers' points and the model's ROC curve", rows)
+    yield CORRECTED
 
 
-def p(part: Mapping[str, Any]) -> str:
-    """A p-value of the bootstrap."""
-    return NONE if part["p"] is None else f"{part['p']:.3f}"
+_P = ("p", "p, Holm")
+CORRECTED = (
+    "p is Student's, of the difference over its standard error, for one comparison; p, Holm is "
+    "corrected over the labels of that reader and metric, that of the mean over labels over the "
+    "readers."
+)
 
 
-def _figures(found: Found) -> list[list[str]]:
-    keys = {"f1": "F1", "mcc": "MCC", "tpr": "TPR", "fpr": "FPR"}
-    if found["model"]:
-        keys["auroc"] = "AUROC"
+def ps(part: Mapping[str, Any]) -> list[str]:
+    """The p-value of one comparison and the corrected one."""
+    return [p_text(part["p"]), p_text(part["holm"])]
+
+
+def _figures(found: Found, columns: Mapping[str, str]) -> list[list[str]]:
+    made = {key for _, metrics in decision_makers(found) for key in metrics}
+    keys = {key: title for key, title in columns.items() if key in made}
     rows = [["label", "", *keys.values()]]
     for label in (ACROSS, *found["labels"]):
         for place, (name, metrics) in enumerate(decision_makers(found)):
             shown = [_figure(metrics, key, label) for key in keys]
-            rows.append([label if place == 0 else "", name, *shown])
+            rows.append([with_count(found, label) if place == 0 else "", name, *shown])
     return rows
 
 
 def _figure(metrics: Mapping[str, Any], key: str, label: str) -> str:
     if key not in metrics:
         return NONE
-    part = part_of(metrics[key], label)
-    return number(part["value"]) if key in ("tpr", "fpr") else cell(part)
+    return cell(part_of(metrics[key], label))
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> str:

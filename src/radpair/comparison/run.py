@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 
 from radpair import __version__
+from radpair.comparison.reader_patients import patients_for
 from radpair.comparison.readers import Model, Panel, compare
+from radpair.comparison.readers_csv import table
 from radpair.comparison.readers_page import render
 from radpair.comparison.readers_text import markdown
 from radpair.comparison.tables import (
@@ -21,7 +23,6 @@ from radpair.comparison.tables import (
     ID_COLUMNS,
     Sheet,
     aligned,
-    patients_of,
     read_labels,
     read_scores,
     read_thresholds,
@@ -57,12 +58,14 @@ def compare_readers(
     id_columns: Sequence[str] = ID_COLUMNS,
     resamples: int = 1000,
     seed: int = 0,
+    patient_column: str | None = None,
 ) -> dict[str, Any]:
     """The result of ``radpair.comparison.readers.compare`` for files, with their hashes.
 
-    It adds ``"files"``: truth, readers, predictions, thresholds and validation files with their
-    sha256, and ``"radpair"``: the version. Raises ``SourceError`` or ``EvaluationError`` with one
-    sentence that names the file, the rows and the remedy.
+    ``patient_column`` names the patients in the truth or the predictions; without it they are read
+    from the ids. It adds ``"files"``: truth, readers, predictions, thresholds and validation files
+    with their sha256, and ``"radpair"``: the version. Raises ``SourceError`` or
+    ``EvaluationError`` with one sentence that names the file, the rows and the remedy.
     """
     names = tuple(dict.fromkeys(labels))
     cutoffs = cutoffs or Cutoffs()
@@ -71,14 +74,17 @@ def compare_readers(
     panel = Panel(
         names,
         sheet.ids,
-        patients_of(sheet.ids),
+        patients_for(sheet.ids, _given(truth, predictions), patient_column, id_columns),
         sheet.values,
         {file.stem: aligned(read_labels(file, names, id_columns), sheet) for file in readers},
+        patient_column is not None,
     )
     model = None
     if predictions is not None:
         scores = aligned(read_scores(predictions, names, id_columns), sheet)
-        values, origin = _thresholds(cutoffs, panel, id_columns)
+        values, origin = _thresholds(cutoffs, panel, id_columns, patient_column)
+        if cutoffs.given and values is not None:
+            _check_scale(values, scores, names, predictions)
         model = Model(predictions.stem, scores, values, origin)
     found = compare(panel, model, resamples, seed)
     validation = (cutoffs.validation_truth, cutoffs.validation_predictions)
@@ -88,12 +94,13 @@ def compare_readers(
 
 
 def write_results(found: dict[str, Any], out: Path) -> list[Path]:
-    """Writes ``readers.json``, ``readers.md`` and ``readers.html`` into the folder ``out``."""
+    """Writes ``readers.json``, ``.csv``, ``.md`` and ``.html`` into the folder ``out``."""
     if out.exists() and not out.is_dir():
         raise EvaluationError(f"{out}: is a file; name a folder with --out")
     out.mkdir(parents=True, exist_ok=True)
     contents = {
         "readers.json": json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False) + "\n",
+        "readers.csv": table(found),
         "readers.md": markdown(found),
         "readers.html": render(found),
     }
@@ -124,7 +131,7 @@ def _check_names(readers: Sequence[Path], predictions: Path | None, cutoffs: Cut
 
 
 def _thresholds(
-    cutoffs: Cutoffs, panel: Panel, id_columns: Sequence[str]
+    cutoffs: Cutoffs, panel: Panel, id_columns: Sequence[str], patient_column: str | None
 ) -> tuple[Floats | None, str]:
     """The thresholds ``[labels]``, and in words where they come from."""
     if cutoffs.given:
@@ -137,7 +144,12 @@ def _thresholds(
     values = choose_thresholds(
         scores,
         given_labels(truth.values, truth.ids, panel.labels),
-        patients_of(truth.ids),
+        patients_for(
+            truth.ids,
+            _given(cutoffs.validation_truth, cutoffs.validation_predictions),
+            patient_column,
+            id_columns,
+        ),
         panel.patients,
         cutoffs.objective,
     )
@@ -146,6 +158,20 @@ def _thresholds(
         f"the best {cutoffs.objective.upper()} on {len(truth.ids):,} validation studies "
         f"({cutoffs.validation_truth})"
     )
+
+
+def _given(*files: Path | None) -> list[Path]:
+    return [file for file in files if file is not None]
+
+
+def _check_scale(values: Floats, scores: Floats, labels: Sequence[str], file: Path) -> None:
+    """Refuses a threshold that no probability reaches where the scores are probabilities."""
+    for label, cut, column in zip(labels, values, scores.T, strict=True):
+        if column.min() >= 0 and column.max() <= 1 and not 0 <= cut <= 1:
+            raise EvaluationError(
+                f"--thresholds: that of '{label}' is {cut:g}, but all scores of {file} lie between "
+                "0 and 1; give it on the scale of the scores"
+            )
 
 
 def _check_chosen(values: Floats, truth: Sheet, labels: Sequence[str]) -> None:

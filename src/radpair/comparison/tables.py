@@ -139,7 +139,7 @@ def _read(
     what: str,
     wrong: str,
 ) -> Sheet:
-    id_column = _id_column(file, id_columns)
+    id_column = id_column_of(file, id_columns)
     rows = read_rows(file, (id_column, *labels))
     if not rows:
         raise SourceError(f"{file}: has no rows below its header; give one row a study")
@@ -160,8 +160,8 @@ def _read(
     return Sheet(file, tuple(labels), ids, numbers, np.array(values, dtype=np.float64))
 
 
-def _id_column(file: Path, names: Sequence[str]) -> str:
-    """The first of the names that the file's header has."""
+def id_column_of(file: Path, names: Sequence[str]) -> str:
+    """The first of the names that the file's header has. Raises ``SourceError`` for none."""
     delimiter = _DELIMITERS.get(file.suffix.lower())
     if delimiter is None:
         raise SourceError(f"{file}: give a table that ends in .csv or .tsv")
