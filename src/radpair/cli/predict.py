@@ -11,7 +11,7 @@ def predict(*, model: Path, data: Path, out: Path, split: str = "all", device: s
     Args:
         model: A folder that 'radpair evaluate fine-tune --save' wrote.
         data: The study set.
-        out: The table to write (.csv): study_id, then each label's probability.
+        out: The table to write (.csv): study_id and patient_id, then each label's probability.
         split: 'all', 'train', 'validate' or 'test'.
         device: 'cpu' or 'cuda'.
     """

@@ -71,6 +71,9 @@ def test_fine_tune_continue_save_and_predict(
     assert [row["study_id"] for row in rows] == [
         studies.study_ids[study] for study in studies.split("test")
     ]
+    assert [row["patient_id"] for row in rows] == [
+        studies.patient_ids[study] for study in studies.split("test")
+    ]
     key = found["runs"][1]["key"]
     scores = runs._read(out / "runs" / f"{key}.safetensors").scores
     written = [[float(row[name]) for name in ("Disc", "Left")] for row in rows]

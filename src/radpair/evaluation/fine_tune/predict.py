@@ -19,7 +19,9 @@ from radpair.studyset import StudySet
 def write_predictions(
     folder: Path, data: Path, out: Path, split: str = "all", device: str = "cpu"
 ) -> str:
-    """Writes ``study_id`` and a probability column for each label as CSV; says what was written.
+    """Writes ``study_id``, ``patient_id`` and a probability column for each label as CSV.
+
+    Says what was written.
 
     ``split`` is ``all`` or one of the set's. The columns' names are the labels'. Raises
     ``EvaluationError``, ``ModelError`` or ``StudySetError``.
@@ -38,9 +40,10 @@ def write_predictions(
     scores = saved.predict(studies, chosen)
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(["study_id", *saved.task.names])
+    rows.writerow(["study_id", "patient_id", *saved.task.names])
     for study, line in zip(chosen, scores, strict=True):
-        rows.writerow([studies.study_ids[study], *(f"{value:.9g}" for value in line)])
+        ids = studies.study_ids[study], studies.patient_ids[study]
+        rows.writerow([*ids, *(f"{value:.9g}" for value in line)])
     out.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(out, text.getvalue().encode())
     told = f"{out}: {len(chosen):,} studies, {len(saved.task.names)} labels"
