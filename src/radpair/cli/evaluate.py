@@ -28,8 +28,8 @@ def linear(
     """Probe frozen encoders with few labels; AUROC with 95 % intervals over patients.
 
     Args:
-        model: Model folders, or random:LIKE, where LIKE is a model folder or a timm name. A random
-            control of each architecture is added.
+        model: Run folders or model folders, or random:LIKE, where LIKE is such a folder or a timm
+            name. A random control of each architecture is added.
         data: The study set; its training split gives the labels, its test split the figures.
         labels: Names of labels; all of the set's if not given.
         fractions: Shares of the training labels.
@@ -62,8 +62,8 @@ def fine_tune(
     """Train whole encoders with few labels; the same command again continues where it stopped.
 
     Args:
-        model: Model folders, or random:LIKE, where LIKE is a model folder or a timm name. A random
-            control of each architecture is added.
+        model: Run folders or model folders, or random:LIKE, where LIKE is such a folder or a timm
+            name. A random control of each architecture is added.
         data: The study set; its training split gives the labels, its test split the figures.
         out: The folder of the results and of every finished run.
         labels: Names of labels; all of the set's if not given.
@@ -98,7 +98,7 @@ def zero_shot(
     """Score findings by prompts alone, with the text tower, the graph tower, or both.
 
     Args:
-        model: Model folders.
+        model: Run folders or model folders.
         data: The study set; its test split gives the figures.
         prompts: A YAML file of prompts by label, or 'chexpert' for those that come with radpair;
             the phantom's own if not given.
@@ -126,7 +126,7 @@ def retrieval(
     """Find reports, graphs, other views, and images of a label among the test studies.
 
     Args:
-        model: Model folders.
+        model: Run folders or model folders.
         data: The study set; its test split gives the figures.
         prompts: What asks for images of a label: a YAML file, or 'chexpert' for the prompts that
             come with radpair; the phantom's own if not given.
@@ -153,7 +153,7 @@ def retrieval_lists(
     """ConVIRT's 8x200 retrieval: Precision@5, @10 and @50 on published lists of CheXpert images.
 
     Args:
-        model: Model folders.
+        model: Run folders or model folders.
         lists: The folder of the lists: query.csv and candidate.csv, or image-retrieval and
             text-retrieval that hold them.
         images: The folder that the lists' paths begin in.
@@ -182,8 +182,8 @@ def knn(
     """Let the nearest labelled studies vote, within label budgets; no classifier is trained.
 
     Args:
-        model: Model folders, or random:LIKE, where LIKE is a model folder or a timm name. A random
-            control of each architecture is added.
+        model: Run folders or model folders, or random:LIKE, where LIKE is such a folder or a timm
+            name. A random control of each architecture is added.
         data: The study set; its training split gives the labels, its test split the figures.
         labels: Names of labels; all of the set's if not given.
         fractions: Shares of the training labels.
@@ -213,8 +213,8 @@ def few_shot(
     """Probe frozen encoders with K patients with each finding and K without.
 
     Args:
-        model: Model folders, or random:LIKE, where LIKE is a model folder or a timm name. A random
-            control of each architecture is added.
+        model: Run folders or model folders, or random:LIKE, where LIKE is such a folder or a timm
+            name. A random control of each architecture is added.
         data: The study set; its training split gives the labels, its test split the figures.
         labels: Names of labels; all of the set's if not given.
         shots: Values of K.

@@ -10,9 +10,8 @@ from typing import Any
 
 from radpair.errors import ModelError
 from radpair.models import Model, open_model
-from radpair.models.folder import CONFIG, HASHES
-
-_RANDOM = "random:"
+from radpair.models.folder import CONFIG
+from radpair.models.place import RANDOM, model_place
 
 
 @dataclass(frozen=True)
@@ -53,27 +52,6 @@ def open_runs(asked: Sequence[str], device: str = "cpu") -> list[Runner]:
     ]
 
 
-def model_place(asked: str) -> str:
-    """What ``open_model`` takes for a run folder, a model folder or ``random:LIKE``."""
-    if asked.startswith(_RANDOM):
-        like = asked.removeprefix(_RANDOM)
-        return _RANDOM + (model_place(like) if Path(like).is_dir() else like)
-    folder = Path(asked)
-    if (folder / HASHES).is_file():
-        return asked
-    inner = folder / "model"
-    if (inner / HASHES).is_file():
-        return str(inner)
-    if not folder.is_dir():
-        raise ModelError(
-            f"there is no folder {folder}; give a run folder, a model folder or random:LIKE"
-        )
-    raise ModelError(
-        f"{folder}: holds no finished model ({HASHES} is in neither it nor {inner}); finish its "
-        "pretraining or name another folder"
-    )
-
-
 def _refuse_twins(asked: Sequence[str], models: Sequence[Model]) -> None:
     first: dict[str, str] = {}
     for name, model in zip(asked, models, strict=True):
@@ -99,19 +77,19 @@ def _distinct(names: Sequence[str], places: Sequence[str]) -> list[str]:
 
 
 def _under(name: str, parents: Sequence[str]) -> str:
-    prefix = _RANDOM if name.startswith(_RANDOM) else ""
+    prefix = RANDOM if name.startswith(RANDOM) else ""
     return prefix + "/".join([*parents, name.removeprefix(prefix)])
 
 
 def _parents(place: str) -> list[str]:
     """The folders above the run, outermost first."""
-    path = Path(place.removeprefix(_RANDOM)).resolve()
+    path = Path(place.removeprefix(RANDOM)).resolve()
     run = path.parent if path.name == "model" else path
     return [part for part in run.parent.parts if part != run.anchor]
 
 
 def _origin(place: str) -> dict[str, Any]:
-    if place.startswith(_RANDOM):
+    if place.startswith(RANDOM):
         return {}
     told: dict[str, Any] = json.loads((Path(place) / CONFIG).read_text(encoding="utf-8"))
     return dict(told.get("origin") or {})

@@ -28,6 +28,7 @@ from radpair.evaluation.tables import draws_table, zero_shot_report
 from radpair.evaluation.zero_shot import encode_prompts, zero_shot
 from radpair.models import Model, open_model
 from radpair.models.folder import write_atomically
+from radpair.models.place import model_place
 from radpair.phantom.prompts import PROMPTS
 from radpair.progress import track
 from radpair.studyset import StudySet
@@ -64,13 +65,17 @@ class Encoded:
 
 
 def open_models(names: Sequence[str], *, control: bool = False, device: str = "cpu") -> list[Model]:
-    """The models of these names; ``control`` puts a random one of each architecture before them."""
+    """The models of run folders, model folders and ``random:LIKE``.
+
+    ``control`` puts a random one of each architecture before them.
+    """
     if not names:
-        raise EvaluationError("no model was named; give --model RUN/model")
-    models = [open_model(name, device) for name in names]
+        raise EvaluationError("no model was named; give --model RUN")
+    places = [model_place(name) for name in names]
+    models = [open_model(place, device) for place in places]
     if control and not any(name.startswith("random:") for name in names):
         like: dict[ImageConfig, str] = {}
-        for model, name in zip(models, names, strict=True):
+        for model, name in zip(models, places, strict=True):
             like.setdefault(replace(model.pair.config.image, weights="none"), name)
         models = [open_model(f"random:{name}", device) for name in like.values()] + models
     known = [model.name for model in models]
@@ -280,7 +285,7 @@ def write_embeddings(name: str, data: Path, out: Path, device: str = "cpu") -> s
     if out.suffix != ".parquet":
         raise EvaluationError(f"{out}: name the table with the ending .parquet")
     studies = StudySet.open(data)
-    one = Encoded(open_model(name, device), studies)
+    one = Encoded(open_model(model_place(name), device), studies)
     table = pa.table(
         {
             "study_id": studies.study_ids,
