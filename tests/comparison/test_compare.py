@@ -294,7 +294,7 @@ def test_delong_where_rows_are_independent(runs: Runs, tmp_path: Path) -> None:
         (lambda words, runs: [*words[:2], *words[4:]], "at least two models"),
         (lambda words, runs: [words[0], words[2], words[2], *words[4:]], "same weights"),
         (lambda words, runs: ["compare", "nowhere", *words[1:]], "no folder nowhere"),
-        (lambda words, runs: ["compare", str(runs.data), *words[1:]], "no finished model"),
+        (lambda words, runs: ["compare", str(runs.data), *words[1:]], "this is a study set"),
         (lambda words, runs: [*words, "--labels", "Disk"], "did you mean 'Disc'"),
         (lambda words, runs: [*words, "--no-images", "disks"], "did you mean 'discs'"),
         (lambda words, runs: [*words, "--data", str(runs.data), str(runs.data)], "named twice"),
