@@ -25,8 +25,8 @@ SHORTEST_KEY = 16
 DAYS = "_offset_days"
 """Ends the name of what was a date."""
 _FORMS = ("%Y-%m-%d", "%Y%m%d", "%Y/%m/%d", "%d.%m.%Y", "%B %d, %Y", "%d %B %Y", "%b %d, %Y")
-_DATED = re.compile(r"(?:^|[\W_]|(?<=[a-z]))(?:date|datetime|timestamp|dated)(?:$|[\W_\d])", re.I)
-_BORN = re.compile(r"(?:^|[\W_]|(?<=[a-z]))(?:dob|birth\w*)(?:$|[\W_\d])", re.I)
+_DATED = frozenset({"date", "dates", "datetime", "timestamp", "studydate", "examdate"})
+_BORN = ("birth", "dob", "born")
 _SLASHED = re.compile(r"\d{1,2}[/-]\d{1,2}[/-]\d{2,4}")
 
 
@@ -129,7 +129,7 @@ def without_dates(studies: Iterable[Study], first: Mapping[str, date]) -> Iterat
         kept = {
             name: value
             for name, value in study.attributes.items()
-            if name not in dates and not _BORN.search(name)
+            if name not in dates and not _born(name)
         }
         for name, day in dates.items():
             if day is not None:
@@ -141,7 +141,7 @@ def _dates(study: Study) -> dict[str, date | None]:
     """The attributes that hold a date by their name or by their value; None without a day."""
     found: dict[str, date | None] = {}
     for name, value in study.attributes.items():
-        if _BORN.search(name):
+        if _born(name):
             continue
         day = _day(value)
         if day is None and _SLASHED.fullmatch(value.split(" ")[0]):
@@ -149,19 +149,29 @@ def _dates(study: Study) -> dict[str, date | None]:
                 f"study '{study.study_id}': its attribute '{name}' holds a date whose day and "
                 "month could be exchanged; write dates as YYYY-MM-DD, or leave the column out"
             )
-        if day is not None or _DATED.search(name):
+        if day is not None or _DATED.intersection(_words(name)):
             found[name] = day
     return found
 
 
+def _born(name: str) -> bool:
+    return any(word.startswith(_BORN) for word in _words(name))
+
+
+def _words(name: str) -> list[str]:
+    """``StudyDate_DICOM``: study, date, dicom."""
+    return [word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)]
+
+
 def _day(value: str) -> date | None:
-    text = value.strip().split("T")[0] if re.match(r"\d", value.strip()) else value.strip()
-    for words in (text, text.split(" ")[0]):
-        for form in _FORMS:
-            try:
-                day = datetime.strptime(words, form).date()
-            except ValueError:
-                continue
-            if 1800 <= day.year <= 2300:
-                return day
+    """The day that a value names, with or without a time of day behind it."""
+    text = re.split(r"(?<=\d)[T ](?=\d\d:)", value.strip(), maxsplit=1)[0]
+    if text.isdecimal() and len(text) != len("YYYYMMDD"):
+        return None
+    for form in _FORMS:
+        try:
+            day = datetime.strptime(text, form).date()
+        except ValueError:
+            continue
+        return day if 1800 <= day.year <= 2300 else None
     return None
