@@ -9,6 +9,7 @@ from evaluation.cohorts import NAMES, cohort
 from radpair.errors import EvaluationError
 from radpair.evaluation.few_shot import SHOTS, few_shot_probe, shot_level
 from radpair.evaluation.protocol import make_task
+from radpair.evaluation.tables import draws_table
 
 
 def test_the_issue_asks_for_these_shots() -> None:
@@ -69,9 +70,41 @@ def test_studies_outside_the_draw_change_nothing() -> None:
 
 def test_too_many_shots_and_shared_patients_are_refused() -> None:
     features, truth, patients, splits = cohort()
-    with pytest.raises(EvaluationError, match="lower the shots or leave the label out"):
+    with pytest.raises(
+        EvaluationError, match=r"no label has 60 training patients.*lower the shots"
+    ):
         few_shot_probe(features, truth, patients, splits, NAMES, [60])
     with pytest.raises(EvaluationError, match="patient 'p3' is among both"):
         few_shot_probe(features, truth, [*patients[:-1], "p3"], splits, NAMES, [1])
     with pytest.raises(EvaluationError, match="at least one encoder, K and draw"):
         few_shot_probe(features, truth, patients, splits, NAMES, [])
+
+
+def test_a_label_with_too_few_patients_is_left_out_of_those_rows_alone() -> None:
+    features, truth, patients, splits = cohort()
+    rare = truth.copy()
+    rare[:100, 1] = 0
+    rare[[0, 1, 10, 20], 1] = 1
+    given = (patients, splits, NAMES, [2, 8])
+    results = few_shot_probe(features, rare, *given, draws=2, resamples=50)
+    two, eight = (row for row in results.rows if row.model == "good")
+    assert two.left_out == {}
+    assert set(two.metrics["auroc"].labels) == set(NAMES)
+    assert eight.left_out == {"Mass": "3 training patients with it and 49 without"}
+    for found in (eight.metrics, eight.differences):
+        assert set(found["auroc"].labels) == {"Edema", "Nodule"}
+    without = [0, 2]
+    alone = few_shot_probe(
+        features,
+        rare[:, without],
+        patients,
+        splits,
+        [NAMES[i] for i in without],
+        [8],
+        draws=2,
+        resamples=50,
+    )
+    assert alone.rows[1].metrics == eight.metrics
+    told = draws_table(results)
+    assert told.count("K = 8 is without Mass: 3 training patients with it") == 1
+    assert results.to_json()["rows"][-1]["left_out"]["Mass"]

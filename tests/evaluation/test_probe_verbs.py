@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 
 import pytest
+from sklearn.metrics import roc_auc_score
 
 from radpair.cli import main
 
@@ -38,13 +40,67 @@ def test_neighbours_and_few_shot(model: str, disc_set: Path, tmp_path: Path, cap
     assert "lower the shots" in capsys.readouterr().err
 
 
+def test_calibration_scores_policy_and_resamples(
+    model: str, disc_set: Path, tmp_path: Path, capsys
+) -> None:
+    run = str(Path(model).parent)
+    out, scores, votes = (tmp_path / name for name in ("found.json", "s.csv", "v.csv"))
+    given = ["--model", run, "--data", str(disc_set), "--labels", "Disc", "--fractions", "0.5"]
+    given += ["--draws", "2", "--uncertain", "ones", "--resamples", "200", "--out", str(out)]
+    main(["evaluate", "linear", *given, "--calibration", "--scores", str(scores)])
+    found = json.loads(out.read_text())
+    assert (found["settings"]["uncertain"], found["settings"]["resamples"]) == ("ones", 200)
+    assert {"brier", "calibration_error"} <= set(found["rows"][0]["metrics"])
+    told = capsys.readouterr().out
+    assert "Brier" in told
+    assert "sd of draws" in told
+    main(["evaluate", "knn", *given, "--scores", str(votes)])
+    tested = found["counts"]["test"]["studies"]
+    for path, protocol in ((scores, "linear 0.5"), (votes, "knn 0.5")):
+        with path.open(newline="") as handle:
+            rows = list(csv.DictReader(handle))
+        assert len(rows) == 2 * 2 * tested
+        assert {row["protocol"] for row in rows} == {protocol}
+        mine = [row for row in rows if row["model"] == "run" and row["draw"] == "1"]
+        area = roc_auc_score([int(r["truth"]) for r in mine], [float(r["score"]) for r in mine])
+        kept = json.loads(out.read_text())["rows"][1]["metrics"]["auroc"]["draws"][1]
+        assert protocol.startswith("linear") or area == pytest.approx(kept)
+    for wrong, message in (
+        (["--resamples", "5"], "give 100 or more"),
+        (["--scores", str(tmp_path / "s.txt")], "ending .csv"),
+        (["--uncertain", "one"], "did you mean 'ones'"),
+    ):
+        with pytest.raises(SystemExit) as stopped:
+            main(["evaluate", "linear", *given[:6], *wrong])
+        assert stopped.value.code == 2
+        assert message in capsys.readouterr().err
+
+
+def test_zero_shot_tells_what_it_asked(model: str, disc_set: Path, tmp_path: Path, capsys) -> None:
+    prompts, out, scores = (tmp_path / name for name in ("p.yaml", "found.json", "s.csv"))
+    prompts.write_text("version: disc/1\nlabels:\n  Disc:\n    graph: nodule in the big toe\n")
+    given = ["--model", model, "--data", str(disc_set), "--prompts", str(prompts)]
+    main(["evaluate", "zero-shot", *given, "--out", str(out), "--scores", str(scores)])
+    told = capsys.readouterr().out
+    assert "nodule (OBS-DP)" in told
+    assert "the rules know nothing of 'toe'" in told
+    (found,) = json.loads(out.read_text())
+    assert found["graphs"]["Disc"]["present"][0]["not_understood"] == ["toe"]
+    assert scores.read_text().count("zero-shot graph") == found["studies"]
+    prompts.write_text("Disc: {graph: no nodule}\n")
+    with pytest.raises(SystemExit) as stopped:
+        main(["evaluate", "zero-shot", *given])
+    assert stopped.value.code == 2
+    assert "both present and absent" in capsys.readouterr().err
+
+
 def test_retrieval_by_partner_and_by_label(
     model: str, disc_set: Path, tmp_path: Path, capsys
 ) -> None:
     prompts, out = tmp_path / "prompts.yaml", tmp_path / "found.json"
     prompts.write_text("version: disc/1\nlabels:\n  Disc:\n    graph: nodule in the right lung\n")
     arguments = ["evaluate", "retrieval", "--model", model, "--data", str(disc_set)]
-    main([*arguments, "--prompts", str(prompts), "--out", str(out)])
+    main([*arguments, "--prompts", str(prompts), "--resamples", "150", "--out", str(out)])
     found = json.loads(out.read_text())
     assert {(row.get("kind"), row.get("query")) for row in found} == {
         ("graph", None),

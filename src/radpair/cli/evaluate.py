@@ -23,9 +23,13 @@ def linear(
     seed: int = 0,
     out: Path | None = None,
     cache: Path | None = None,
+    uncertain: str = "ignore",
+    resamples: int = 1000,
+    calibration: bool = False,
+    scores: Path | None = None,
     device: str = "cpu",
 ) -> None:
-    """Probe frozen encoders with few labels; AUROC with 95 % intervals over patients.
+    """Probe frozen encoders with few labels; AUROC with 95 % intervals, over patients and in total.
 
     Args:
         model: Run folders or model folders, or random:LIKE, where LIKE is such a folder or a timm
@@ -37,11 +41,25 @@ def linear(
         seed: Of the draws and the resampling.
         out: A file for the results as JSON.
         cache: A folder in which features are kept between calls.
+        uncertain: What an uncertain label counts as: 'ignore', 'ones', 'zeros' or 'convirt'.
+        resamples: Resamples of the patients that the intervals come from, 100 or more.
+        calibration: Add the Brier score and the calibration error of the probabilities.
+        scores: A CSV file for every test study's score: study_id, patient_id, model, label,
+            protocol, draw, score, truth.
         device: 'cpu' or 'cuda'.
     """
     from radpair.evaluation.run import evaluate_linear
 
-    print(evaluate_linear(model, data, labels, fractions, draws, seed, out, cache, device))
+    given = (model, data, labels, fractions, draws, seed, out, cache, device)
+    print(
+        evaluate_linear(
+            *given,
+            uncertain=uncertain,
+            resamples=resamples,
+            calibration=calibration,
+            scores=scores,
+        )
+    )
 
 
 def fine_tune(
@@ -93,6 +111,7 @@ def zero_shot(
     seed: int = 0,
     out: Path | None = None,
     cache: Path | None = None,
+    scores: Path | None = None,
     device: str = "cpu",
 ) -> None:
     """Score findings by prompts alone, with the text tower, the graph tower, or both.
@@ -106,11 +125,13 @@ def zero_shot(
         seed: Of the resampling.
         out: A file for the results as JSON.
         cache: A folder in which features are kept between calls.
+        scores: A CSV file for every test study's score: study_id, patient_id, model, label,
+            protocol, draw, score, truth.
         device: 'cpu' or 'cuda'.
     """
     from radpair.evaluation.run import evaluate_zero_shot
 
-    print(evaluate_zero_shot(model, data, prompts, labels, seed, out, cache, device))
+    print(evaluate_zero_shot(model, data, prompts, labels, seed, out, cache, device, scores))
 
 
 def retrieval(
@@ -121,6 +142,7 @@ def retrieval(
     seed: int = 0,
     out: Path | None = None,
     cache: Path | None = None,
+    resamples: int = 1000,
     device: str = "cpu",
 ) -> None:
     """Find reports, graphs, other views, and images of a label among the test studies.
@@ -133,11 +155,12 @@ def retrieval(
         seed: Of the resampling.
         out: A file for the results as JSON.
         cache: A folder in which features are kept between calls.
+        resamples: Resamples of the patients that the intervals come from, 100 or more.
         device: 'cpu' or 'cuda'.
     """
     from radpair.evaluation.retrieval_verbs import evaluate_retrieval
 
-    print(evaluate_retrieval(model, data, prompts, seed, out, cache, device))
+    print(evaluate_retrieval(model, data, prompts, seed, out, cache, device, resamples))
 
 
 def retrieval_lists(
@@ -177,6 +200,9 @@ def knn(
     seed: int = 0,
     out: Path | None = None,
     cache: Path | None = None,
+    uncertain: str = "ignore",
+    resamples: int = 1000,
+    scores: Path | None = None,
     device: str = "cpu",
 ) -> None:
     """Let the nearest labelled studies vote, within label budgets; no classifier is trained.
@@ -191,11 +217,16 @@ def knn(
         seed: Of the draws and the resampling.
         out: A file for the results as JSON.
         cache: A folder in which features are kept between calls.
+        uncertain: What an uncertain label counts as: 'ignore', 'ones', 'zeros' or 'convirt'.
+        resamples: Resamples of the patients that the intervals come from, 100 or more.
+        scores: A CSV file for every test study's score: study_id, patient_id, model, label,
+            protocol, draw, score, truth.
         device: 'cpu' or 'cuda'.
     """
     from radpair.evaluation.probe_verbs import evaluate_knn
 
-    print(evaluate_knn(model, data, labels, fractions, draws, seed, out, cache, device))
+    given = (model, data, labels, fractions, draws, seed, out, cache, device)
+    print(evaluate_knn(*given, uncertain=uncertain, resamples=resamples, scores=scores))
 
 
 def few_shot(
@@ -208,6 +239,8 @@ def few_shot(
     seed: int = 0,
     out: Path | None = None,
     cache: Path | None = None,
+    uncertain: str = "ignore",
+    resamples: int = 1000,
     device: str = "cpu",
 ) -> None:
     """Probe frozen encoders with K patients with each finding and K without.
@@ -217,13 +250,16 @@ def few_shot(
             name. A random control of each architecture is added.
         data: The study set; its training split gives the labels, its test split the figures.
         labels: Names of labels; all of the set's if not given.
-        shots: Values of K.
+        shots: Values of K. A label with fewer patients of a class is left out, and named.
         draws: Seeded draws of patients for each K.
         seed: Of the draws and the resampling.
         out: A file for the results as JSON.
         cache: A folder in which features are kept between calls.
+        uncertain: What an uncertain label counts as: 'ignore', 'ones', 'zeros' or 'convirt'.
+        resamples: Resamples of the patients that the intervals come from, 100 or more.
         device: 'cpu' or 'cuda'.
     """
     from radpair.evaluation.probe_verbs import evaluate_few_shot
 
-    print(evaluate_few_shot(model, data, labels, shots, draws, seed, out, cache, device))
+    given = (model, data, labels, shots, draws, seed, out, cache, device)
+    print(evaluate_few_shot(*given, uncertain=uncertain, resamples=resamples))

@@ -7,6 +7,7 @@ come from the labelled studies alone; a study that was drawn for one label gives
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from radpair.errors import EvaluationError
 from radpair.evaluation.budgets import few_shot
 from radpair.evaluation.probe import PENALTIES, fit_probe
 from radpair.evaluation.protocol import Budget, Level, OnProbe, Task, make_task, run_levels
-from radpair.evaluation.results import Results
+from radpair.evaluation.results import Results, Row
 from radpair.evaluation.statistics import Floats
 
 SCHEMA = "radpair.few-shot/1"
@@ -43,21 +44,33 @@ def few_shot_probe(
 ) -> Results:
     """As ``linear_probe``, with ``shots`` positives and as many negatives a label in each draw.
 
-    The positives of a smaller draw lie inside the larger one of the same number. Raises
-    ``EvaluationError`` also for a label with fewer training patients of a class than the most
-    shots.
+    The positives of a smaller draw lie inside the larger one of the same number. A label with
+    fewer training patients of a class than the shots is left out of those rows, which name it in
+    ``left_out``. Raises ``EvaluationError`` also for shots that no label has patients enough for.
     """
-    if draws < 1 or not features_by_name or not shots:
-        raise EvaluationError("few-shot evaluation needs at least one encoder, K and draw")
+    if draws < 1 or not features_by_name or not shots or min(shots) < 1:
+        raise EvaluationError(
+            "few-shot evaluation needs at least one encoder, K and draw, and K of 1"
+        )
     task = make_task(labels, patients, splits, label_names, evaluated, uncertain)
-    levels = [shot_level(task, count, draws, seed) for count in sorted(set(shots))]
 
     def fit(features: NDArray[Any], truth: Floats, people: Sequence[str]) -> Any:
         return fit_probe(features, truth, people, penalties, folds, seed)
 
-    rows = run_levels(task, features_by_name, levels, fit, resamples, seed, level, on_probe)
+    asked = sorted(set(shots))
+    parts = [possible(task, count) for count in asked]
+    rows: list[Row] = []
+    for count, (part, left_out) in zip(asked, parts, strict=True):
+
+        def told(done: int, total: int, before: int = len(rows)) -> None:
+            if on_probe is not None:
+                on_probe(before + done, total * len(asked))
+
+        point = shot_level(part, count, draws, seed)
+        found = run_levels(part, features_by_name, [point], fit, resamples, seed, level, told)
+        rows += [replace(row, left_out=left_out) for row in found]
     settings = {
-        "shots": sorted(set(shots)),
+        "shots": asked,
         "draws": draws,
         "seed": seed,
         "penalties": list(penalties),
@@ -69,6 +82,30 @@ def few_shot_probe(
     }
     first = next(iter(features_by_name))
     return Results(SCHEMA, list(task.names), first, settings, task.counts(), rows)
+
+
+def possible(task: Task, shots: int) -> tuple[Task, dict[str, str]]:
+    """The task with the labels that have ``shots`` training patients of either class, and why not
+    for each other label. Raises ``EvaluationError`` where no label is left."""
+    people = task.patients[task.train]
+    left_out = {}
+    for place, name in enumerate(task.names):
+        column = task.truth[task.train, place]
+        positive, negative = (set(people[column == value].tolist()) for value in (1, 0))
+        spent = min(shots, len(positive & negative))
+        if len(positive) < shots or len(negative) - spent < shots:
+            left_out[name] = (
+                f"{len(positive)} training patients with it and {len(negative)} without"
+            )
+    names = [name for name in task.names if name not in left_out]
+    if not names:
+        most = "; ".join(f"{name}: {reason}" for name, reason in left_out.items())
+        raise EvaluationError(
+            f"no label has {shots} training patients with it and {shots} others without ({most}): "
+            "lower the shots"
+        )
+    truth = task.truth[:, [task.names.index(name) for name in names]]
+    return replace(task, truth=truth, names=tuple(names)), left_out
 
 
 def shot_level(task: Task, shots: int, draws: int, seed: int) -> Level:

@@ -6,7 +6,7 @@ with 1, 10 and 100 % of the training labels.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,15 @@ from numpy.typing import NDArray
 from radpair.errors import EvaluationError
 from radpair.evaluation.budgets import label_budget
 from radpair.evaluation.probe import PENALTIES, fit_probe
-from radpair.evaluation.protocol import Budget, Level, Task, make_task, run_levels
+from radpair.evaluation.protocol import (
+    Budget,
+    Level,
+    OnProbe,
+    OnScores,
+    Task,
+    make_task,
+    run_levels,
+)
 from radpair.evaluation.results import Results
 from radpair.evaluation.statistics import Floats
 
@@ -38,7 +46,9 @@ def linear_probe(
     resamples: int = 1000,
     level: float = 0.95,
     uncertain: str = "ignore",
-    on_probe: Callable[[int, int], None] | None = None,
+    calibration: bool = False,
+    on_probe: OnProbe | None = None,
+    on_scores: OnScores | None = None,
 ) -> Results:
     """Trains on ``train`` at every fraction and draw, evaluates on the split ``evaluated``.
 
@@ -46,7 +56,9 @@ def linear_probe(
     the reference of all differences (the random encoder); ``labels [studies, labels]`` holds 1, 0,
     -1 uncertain, NaN not given. Fraction 1 has one draw, as there is only one way to take all.
     A label with one class in a draw scores a constant there (AUROC 0.5) and is named in
-    ``constant``. ``on_probe(done, total)`` is called after each encoder and fraction.
+    ``constant``. ``calibration`` adds the metrics ``brier`` and ``calibration_error`` of the
+    probabilities. ``on_probe(done, total)`` is called after each encoder and fraction,
+    ``on_scores`` with its logits.
 
     Raises ``EvaluationError`` for an empty split, a patient on both sides, features that do not fit
     the studies, and unknown label values.
@@ -59,7 +71,10 @@ def linear_probe(
     def fit(features: NDArray[Any], truth: Floats, people: Sequence[str]) -> Any:
         return fit_probe(features, truth, people, penalties, folds, seed)
 
-    rows = run_levels(task, features_by_name, levels, fit, resamples, seed, level, on_probe)
+    rows = run_levels(
+        *(task, features_by_name, levels, fit, resamples, seed, level, on_probe, on_scores),
+        calibration=calibration,
+    )
     settings = {
         "fractions": list(fractions),
         "draws": draws,

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from radpair.errors import EvaluationError
 from radpair.evaluation.linear import fraction_level
 from radpair.evaluation.probe import check_training, why_constant
-from radpair.evaluation.protocol import OnProbe, make_task, run_levels
+from radpair.evaluation.protocol import OnProbe, OnScores, make_task, run_levels
 from radpair.evaluation.results import Results
 from radpair.evaluation.statistics import Floats, auroc
 
@@ -150,6 +150,7 @@ def knn_probe(
     level: float = 0.95,
     uncertain: str = "ignore",
     on_probe: OnProbe | None = None,
+    on_scores: OnScores | None = None,
 ) -> Results:
     """As ``linear_probe``, on the same draws, with nearest neighbours in place of a regression."""
     if draws < 1 or not features_by_name or not fractions:
@@ -160,7 +161,9 @@ def knn_probe(
     def fit(features: NDArray[Any], truth: Floats, people: Sequence[str]) -> Any:
         return fit_neighbours(features, truth, people, neighbours)
 
-    rows = run_levels(task, features_by_name, levels, fit, resamples, seed, level, on_probe)
+    rows = run_levels(
+        *(task, features_by_name, levels, fit, resamples, seed, level, on_probe, on_scores)
+    )
     settings = {
         "fractions": list(fractions),
         "draws": draws,

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from radpair.errors import EvaluationError
 from radpair.evaluation.bootstrap import (
@@ -25,6 +26,7 @@ from radpair.evaluation.bootstrap import (
     resample,
 )
 from radpair.evaluation.budgets import Indices, assert_disjoint
+from radpair.evaluation.calibration import brier, expected_calibration_error
 from radpair.evaluation.over_draws import crossed, spread, total
 from radpair.evaluation.results import MetricResult, Row, Total, metric_result
 from radpair.evaluation.statistics import (
@@ -40,9 +42,15 @@ from radpair.evaluation.thresholds import choose_thresholds, decide
 
 RANKED: Mapping[str, Metric] = {"auroc": auroc, "average_precision": average_precision}
 DECIDED: Mapping[str, Metric] = {"mcc": mcc, "f1": f1}
+CALIBRATED: Mapping[str, Metric] = {
+    "brier": brier,
+    "calibration_error": expected_calibration_error(),
+}
 BOUNDS: Mapping[str, tuple[float, float]] = {"mcc": (-1, 1)}
 """The range of a metric; 0 to 1 for all others."""
 OnProbe = Callable[[int, int], None]
+OnScores = Callable[[str, "Level", Floats], None]
+"""Takes a model's name, the level, and scores ``[draws, evaluated studies, labels]``."""
 
 
 class Fitted(Protocol):
@@ -155,15 +163,23 @@ def run_levels(
     seed: int = 0,
     level: float = 0.95,
     on_probe: OnProbe | None = None,
+    on_scores: OnScores | None = None,
+    calibration: bool = False,
 ) -> list[Row]:
-    """Every encoder at every level; the first encoder is the reference of all differences."""
+    """Every encoder at every level; the first encoder is the reference of all differences.
+
+    ``calibration``: the scores are logits, whose probabilities get a Brier score and a calibration
+    error too.
+    """
     _check_features(features_by_name, len(task.truth))
     rows: list[Row] = []
     for point in levels:
         reference: dict[str, _Sampled] = {}
         for name, features in features_by_name.items():
             fitted = _fit(task, features, point.budgets, fit)
-            sampled = _sample(task, fitted, resamples, seed)
+            sampled = _sample(task, fitted, resamples, seed, calibration)
+            if on_scores is not None:
+                on_scores(name, point, fitted.scores)
             rows.append(_row(task, name, point, fitted, sampled, reference, level))
             reference = reference or sampled
             if on_probe is not None:
@@ -221,9 +237,16 @@ def _fit(task: Task, features: NDArray[Any], budgets: Sequence[Budget], fit: Fit
     return _Draws(probes, np.stack(scores), np.stack(decisions))
 
 
-def _sample(task: Task, fitted: _Draws, resamples: int, seed: int) -> dict[str, _Sampled]:
+def _sample(
+    task: Task, fitted: _Draws, resamples: int, seed: int, calibration: bool
+) -> dict[str, _Sampled]:
     truth, people = task.truth[task.test], task.patients[task.test].tolist()
-    inputs = [(RANKED, fitted.scores), (DECIDED, fitted.decisions)]
+    inputs: list[tuple[Mapping[str, Metric], NDArray[Any]]] = [
+        (RANKED, fitted.scores),
+        (DECIDED, fitted.decisions),
+    ]
+    if calibration:
+        inputs.append((CALIBRATED, expit(fitted.scores)))
     return {
         name: _Sampled(
             resample(metric, runs, truth, people, resamples, seed),

@@ -10,10 +10,12 @@
      "counts": {"train": {"studies", "patients", "positives": {label: n}}, "test": {...}},
      "rows": [{"model", "fraction", "studies", "draws",
                "metrics": {"auroc": METRIC, "average_precision": ..., "mcc": ..., "f1": ...},
+                           with calibration also "brier" and "calibration_error"
                "differences": {"auroc": METRIC, ...},        empty for the reference
                "penalties": {label: [one a draw, null where constant]},
                "constant": [{"draw", "label", "reason"}],
-               "shots": positives a class in few-shot evaluation, else null}]}
+               "shots": positives a class in few-shot evaluation, else null,
+               "left_out": {label: why it is in no metric of the row}}]}
 
 Few-shot evaluation (``radpair.few-shot/1``) and nearest neighbours (``radpair.knn/1``) have the
 same form. ``fraction`` is then the share of the training studies that a draw learns from (the mean
@@ -77,6 +79,8 @@ class Row:
     penalties: dict[str, list[float]]
     constant: list[dict[str, Any]]
     shots: int | None = None
+    left_out: dict[str, str] = field(default_factory=dict)
+    """Why a label is in no metric of this row, by label."""
 
 
 @dataclass(frozen=True, slots=True)

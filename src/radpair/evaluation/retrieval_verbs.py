@@ -14,9 +14,11 @@ from radpair.evaluation.policies import given_labels
 from radpair.evaluation.retrieval import view_retrieval
 from radpair.evaluation.run import (
     EVALUATED,
+    RESAMPLES,
     Encoded,
     Outcome,
     as_prompts,
+    check_resamples,
     kept,
     open_models,
     opened,
@@ -41,6 +43,7 @@ def evaluate_retrieval(
     out: Path | None = None,
     cache: Path | None = None,
     device: str = "cpu",
+    resamples: int = RESAMPLES,
 ) -> Outcome:
     """Every retrieval that the set's test studies and the models' towers allow.
 
@@ -49,11 +52,12 @@ def evaluate_retrieval(
     images of other patients with the query's label, text and graph prompts to images with theirs.
     """
     studies = opened(data, seed, out, cache and cache / "features")
+    check_resamples(resamples)
     version, asked = prompts_for(prompts)
     seen = [Encoded(model, studies, cache) for model in open_models(names, device=device)]
-    ranked = [row for one in seen for row in [*retrieval_rows(one, studies, seed)]]
-    ranked += [row for one in seen if (row := view_row(one, studies, seed)) is not None]
-    classed = [row for one in seen for row in class_rows(one, studies, asked, seed)]
+    ranked = [row for one in seen for row in retrieval_rows(one, studies, seed, resamples)]
+    ranked += [row for one in seen if (row := view_row(one, studies, seed, resamples)) is not None]
+    classed = [row for one in seen for row in class_rows(one, studies, asked, seed, resamples)]
     if not ranked and not classed:
         raise EvaluationError(
             "nothing to retrieve with: no model has a text tower, a graph tower needs graphs (run: "
@@ -68,18 +72,26 @@ def _tables(ranked: list[dict[str, Any]], classed: list[dict[str, Any]]) -> list
     return [(retrieval_table, ranked), (class_table, classed)]
 
 
-def view_row(one: Encoded, studies: StudySet, seed: int = 0) -> dict[str, Any] | None:
+def view_row(
+    one: Encoded, studies: StudySet, seed: int = 0, resamples: int = RESAMPLES
+) -> dict[str, Any] | None:
     """An image to the other views of its study, among the test images."""
     owner = np.asarray(studies.image_study)
     images = np.flatnonzero(np.isin(owner, studies.split(EVALUATED)))
     patients = [studies.patient_ids[study] for study in owner[images]]
     return view_retrieval(
-        one.model.name, one.projections[images], owner[images], patients, seed=seed
+        *(one.model.name, one.projections[images], owner[images], patients),
+        seed=seed,
+        resamples=resamples,
     )
 
 
 def class_rows(
-    one: Encoded, studies: StudySet, prompts: Mapping[str, Any], seed: int = 0
+    one: Encoded,
+    studies: StudySet,
+    prompts: Mapping[str, Any],
+    seed: int = 0,
+    resamples: int = RESAMPLES,
 ) -> list[dict[str, Any]]:
     """One result for image queries and one for each tower that has prompts."""
     chosen = studies.split(EVALUATED)
@@ -89,12 +101,12 @@ def class_rows(
     truth = truth[:, [studies.label_names.index(name) for name in names]]
     if not names:
         return []
-    found = [_by_images(one, studies, names, truth, seed)]
+    found = [_by_images(one, studies, names, truth, seed, resamples)]
     entries = {name: as_prompts(prompts[name]) for name in names if name in prompts}
     for kind, has in (("text", one.model.has_text), ("graph", one.model.has_graph)):
         if has and any(_has(entry, kind) for entry in entries.values()):
             codes = encode_prompts(one.model, entries, kind)
-            found.append(_by_prompts(one, studies, names, truth, codes, seed))
+            found.append(_by_prompts(one, studies, names, truth, codes, seed, resamples))
     return found
 
 
@@ -110,7 +122,12 @@ def _has(entry: Any, kind: str) -> bool:
 
 
 def _by_images(
-    one: Encoded, studies: StudySet, names: Sequence[str], truth: Any, seed: int
+    one: Encoded,
+    studies: StudySet,
+    names: Sequence[str],
+    truth: Any,
+    seed: int,
+    resamples: int,
 ) -> dict[str, Any]:
     chosen = studies.split(EVALUATED)
     codes, people = one.study_projections[chosen], [studies.patient_ids[s] for s in chosen]
@@ -137,6 +154,7 @@ def _by_images(
         ),
         at=AT,
         seed=seed,
+        resamples=resamples,
     )
 
 
@@ -147,6 +165,7 @@ def _by_prompts(
     truth: Any,
     codes: PromptCodes,
     seed: int,
+    resamples: int,
 ) -> dict[str, Any]:
     chosen = studies.split(EVALUATED)
     found = class_retrieval(
@@ -161,6 +180,7 @@ def _by_prompts(
         protocol="label prompts: a hit is a study labelled 1 for the label that is stated present",
         at=AT,
         seed=seed,
+        resamples=resamples,
     )
     return {**found, "prompts_hash": codes.hash}
 

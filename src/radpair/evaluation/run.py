@@ -23,9 +23,10 @@ from radpair.evaluation.linear import linear_probe
 from radpair.evaluation.prompts import Prompts, read_prompt_set
 from radpair.evaluation.results import Results
 from radpair.evaluation.retrieval import graph_key, report_key, retrieval
+from radpair.evaluation.score_file import ScoreFile
 from radpair.evaluation.shown_graphs import graphs_json, graphs_told
-from radpair.evaluation.tables import draws_table, zero_shot_report
-from radpair.evaluation.zero_shot import encode_prompts, zero_shot
+from radpair.evaluation.tables import calibration_table, draws_table, zero_shot_report
+from radpair.evaluation.zero_shot import encode_prompts, score_studies, zero_shot
 from radpair.models import Model, open_model
 from radpair.models.folder import write_atomically
 from radpair.models.place import model_place
@@ -36,6 +37,7 @@ from radpair.studyset.batch import usable_sentences
 
 Floats = NDArray[np.float32]
 EVALUATED = "test"
+RESAMPLES, LEAST_RESAMPLES = 1000, 100
 
 
 @dataclass(frozen=True)
@@ -95,21 +97,50 @@ def evaluate_linear(
     out: Path | None = None,
     cache: Path | None = None,
     device: str = "cpu",
+    *,
+    uncertain: str = "ignore",
+    resamples: int = RESAMPLES,
+    calibration: bool = False,
+    scores: Path | None = None,
 ) -> Outcome:
     """Linear probes of models beside a random control (ConVIRT, section 4.3; IGC, section 4).
 
     Trains on the set's training split within each budget and measures on its test split. Raises
     ``EvaluationError``, ``ModelError`` or ``StudySetError``.
     """
-    studies = opened(data, seed, out, cache and cache / "features")
+    studies = opened(data, seed, out, scores, cache and cache / "features")
+    check_resamples(resamples)
     columns = label_columns(studies, labels)
+    kept_scores = (
+        None if scores is None else ScoreFile(scores, studies, columns, EVALUATED, uncertain)
+    )
     seen = [
         Encoded(model, studies, cache) for model in open_models(names, control=True, device=device)
     ]
-    results = probe(seen, studies, columns, fractions, draws, seed)
+    results = probe(
+        *(seen, studies, columns, fractions, draws, seed),
+        uncertain=uncertain,
+        resamples=resamples,
+        calibration=calibration,
+        scores=kept_scores,
+    )
     check_measured(results, data)
+    told = draws_table(results)
+    if calibration:
+        told += "\n\n" + calibration_table(results)
+    if kept_scores is not None:
+        kept_scores.write()
     found = {**results.to_json(), "provenance": provenance(seen, studies)}
-    return kept(Outcome(draws_table(results), found), out)
+    return kept(Outcome(told, found), out)
+
+
+def check_resamples(resamples: int) -> None:
+    """Raises ``EvaluationError`` for too few resamples to read an interval off."""
+    if resamples < LEAST_RESAMPLES:
+        raise EvaluationError(
+            f"--resamples {resamples}: give {LEAST_RESAMPLES} or more; an interval's ends lie "
+            "between the outermost resamples"
+        )
 
 
 def check_measured(results: Results, data: Path) -> None:
@@ -128,19 +159,29 @@ def probe(
     fractions: Sequence[float],
     draws: int = 5,
     seed: int = 0,
+    *,
+    uncertain: str = "ignore",
+    resamples: int = RESAMPLES,
+    calibration: bool = False,
+    scores: ScoreFile | None = None,
 ) -> Results:
     """Linear probes of encoded sets; the first is the reference of the differences."""
+    named = [studies.label_names[column] for column in columns]
     with track("linear probes", len(seen) * len(fractions)) as show:
         return linear_probe(
             {one.model.name: one.features for one in seen},
             studies.labels[:, columns],
             studies.patient_ids,
             studies.splits,
-            [studies.label_names[column] for column in columns],
+            named,
             fractions,
             draws,
             seed,
             evaluated=EVALUATED,
+            resamples=resamples,
+            uncertain=uncertain,
+            calibration=calibration,
+            on_scores=None if scores is None else scores.taking("linear", named),
             on_probe=lambda done, total: show(done),
         )
 
@@ -154,9 +195,10 @@ def evaluate_zero_shot(
     out: Path | None = None,
     cache: Path | None = None,
     device: str = "cpu",
+    scores: Path | None = None,
 ) -> Outcome:
     """Findings by text and by graph prompts, with every tower that the models have."""
-    studies = opened(data, seed, out, cache and cache / "features")
+    studies = opened(data, seed, out, scores, cache and cache / "features")
     version, asked = prompts_for(prompts)
     columns = label_columns(studies, labels)
     if not any(studies.label_names[column] in asked for column in columns):
@@ -164,12 +206,17 @@ def evaluate_zero_shot(
             f"{data}: none of the labels {', '.join(studies.label_names[c] for c in columns)} has "
             f"prompts; the prompts are for {', '.join(asked)}, so give a file with --prompts"
         )
+    file = None if scores is None else ScoreFile(scores, studies, columns, EVALUATED, "ignore")
     seen = [Encoded(model, studies, cache) for model in open_models(names, device=device)]
-    found = [row for one in seen for row in zero_shot_rows(one, studies, asked, columns, seed)]
+    found = [
+        row for one in seen for row in zero_shot_rows(one, studies, asked, columns, seed, file)
+    ]
     if not found:
         raise EvaluationError(
             "none of the models has a text or graph tower that these prompts can be put to"
         )
+    if file is not None:
+        file.write()
     rests = {"prompts_version": version, "provenance": provenance(seen, studies)}
     told = [zero_shot_report(found)]
     silent = [one.model.name for one in seen if one.model.name not in {r["model"] for r in found}]
@@ -195,6 +242,7 @@ def zero_shot_rows(
     prompts: Mapping[str, Any],
     columns: Sequence[int],
     seed: int = 0,
+    scores: ScoreFile | None = None,
 ) -> list[dict[str, Any]]:
     """One result for each tower of the model that has prompts for some of the labels."""
     names = [studies.label_names[column] for column in columns]
@@ -204,7 +252,9 @@ def zero_shot_rows(
         for kind, has in (("text", one.model.has_text), ("graph", one.model.has_graph))
         if has and any(_sides(entry, kind) for entry in entries.values())
     ]
-    return [_zero_shot_row(one, studies, entries, names, columns, kind, seed) for kind in kinds]
+    return [
+        _zero_shot_row(one, studies, entries, names, columns, kind, seed, scores) for kind in kinds
+    ]
 
 
 def _sides(entry: Prompts, kind: str) -> bool:
@@ -219,8 +269,15 @@ def _zero_shot_row(
     columns: Sequence[int],
     kind: str,
     seed: int,
+    scores: ScoreFile | None,
 ) -> dict[str, Any]:
     codes = encode_prompts(one.model, entries, kind)
+    if scores is not None:
+        every = score_studies(
+            one.projections, studies.image_study, codes, codes.labels, len(studies)
+        )
+        chosen = every[studies.split(EVALUATED)].astype(np.float64)
+        scores.add(one.model.name, f"zero-shot {kind}", codes.labels, chosen[None])
     found = zero_shot(
         one.model.name,
         one.projections,
@@ -240,7 +297,9 @@ def as_prompts(entry: Any) -> Prompts:
     return Prompts(entry.present, entry.absent, entry.present_graphs, entry.absent_graphs)
 
 
-def retrieval_rows(one: Encoded, studies: StudySet, seed: int = 0) -> list[dict[str, Any]]:
+def retrieval_rows(
+    one: Encoded, studies: StudySet, seed: int = 0, resamples: int = RESAMPLES
+) -> list[dict[str, Any]]:
     """One result for each tower; a report's code is the mean of its sentences'."""
     chosen = studies.split(EVALUATED)
     found = []
@@ -249,14 +308,14 @@ def retrieval_rows(one: Encoded, studies: StudySet, seed: int = 0) -> list[dict[
         has = [number for number, sentences in enumerate(texts) if sentences]
         codes = _report_codes(one.model, [texts[number] for number in has])
         keys = [report_key(studies.reports[chosen[number]]) for number in has]
-        found.append(_retrieved(one, studies, chosen[has], codes, keys, "report", seed))
+        found.append(_retrieved(one, studies, chosen[has], codes, keys, "report", seed, resamples))
     if one.model.has_graph and studies.has_graphs:
         graphs = studies.graphs()
         has = [n for n, study in enumerate(chosen) if (g := graphs[study]) and g.entities]
         drawn = [graph for n in has if (graph := graphs[chosen[n]]) is not None]
         codes = one.model.encode_graphs(drawn)
         keys = [graph_key(graph) for graph in drawn]
-        found.append(_retrieved(one, studies, chosen[has], codes, keys, "graph", seed))
+        found.append(_retrieved(one, studies, chosen[has], codes, keys, "graph", seed, resamples))
     return found
 
 
@@ -274,10 +333,16 @@ def _retrieved(
     keys: Sequence[str],
     kind: str,
     seed: int,
+    resamples: int,
 ) -> dict[str, Any]:
     patients = [studies.patient_ids[study] for study in chosen]
     images = one.study_projections[chosen]
-    return retrieval(one.model.name, images, codes, keys, patients, kind=kind, seed=seed)
+    return retrieval(
+        *(one.model.name, images, codes, keys, patients),
+        kind=kind,
+        seed=seed,
+        resamples=resamples,
+    )
 
 
 def write_embeddings(name: str, data: Path, out: Path, device: str = "cpu") -> str:

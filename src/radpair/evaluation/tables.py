@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from radpair.evaluation.bootstrap import Interval
+from radpair.evaluation.calibration import BINS
 from radpair.evaluation.results import Results, Row
 
 
@@ -32,7 +33,32 @@ def draws_table(results: Results, title: str = "AUROC, linear") -> str:
         "Over patients: other tested patients, the same draws of labels. Sd of draws: standard\n"
         "deviation over the draws of labels. Total: other patients and other draws together."
     )
-    return f"{aligned([head, *body])}\n{legend}"
+    return "\n".join([aligned([head, *body]), legend, *_without(results)])
+
+
+def calibration_table(results: Results) -> str:
+    """Brier score and calibration error of the probabilities, means over labels."""
+    level = f"{results.settings['level']:.0%}"
+    head = ["probabilities", "labels", f"Brier, {level} over patients", "calibration error"]
+    body = [
+        [
+            *_draws_line(row)[:2],
+            cell(row.metrics["brier"].macro),
+            cell(row.metrics["calibration_error"].macro),
+        ]
+        for row in results.rows
+    ]
+    return aligned([head, *body]) + f"\nSmaller is better. Calibration error: {BINS} bins."
+
+
+def _without(results: Results) -> list[str]:
+    """A line for each K that some label has too few patients for."""
+    notes = [
+        f"K = {row.shots} is without {name}: {reason}."
+        for row in results.rows
+        for name, reason in row.left_out.items()
+    ]
+    return list(dict.fromkeys(notes))
 
 
 def _draws_line(row: Row) -> list[str]:
@@ -121,7 +147,7 @@ def class_table(found: Sequence[Mapping[str, Any]]) -> str:
 def cell(interval: Any) -> str:
     """A value with its interval."""
     part = interval if isinstance(interval, Mapping) else _fields(interval)
-    if part["value"] is None:
+    if part["value"] is None or math.isnan(part["value"]):
         return "undefined"
     return f"{part['value']:.3f} [{part['low']:.3f}, {part['high']:.3f}]"
 

@@ -140,6 +140,18 @@ def score_images(
     return np.asarray(1 / (1 + np.exp(-gap / temperature)))
 
 
+def score_studies(
+    projections: Codes,
+    image_study: NDArray[np.int64],
+    codes: PromptCodes,
+    labels: Sequence[str],
+    studies: int,
+) -> Codes:
+    """Scores ``[studies, labels]``: the mean over each study's images; ``labels`` have codes."""
+    images = score_images(projections, codes)[:, [codes.labels.index(name) for name in labels]]
+    return study_means(images.astype(np.float32), image_study, studies)
+
+
 def zero_shot(
     model_name: str,
     projections: Codes,
@@ -173,8 +185,7 @@ def zero_shot(
     places = [list(label_names).index(name) for name in columns]
     ids = [f"row {index}" for index in range(len(labels))]
     truth = given_labels(labels, ids, label_names, uncertain)[studies][:, places]
-    images = score_images(projections, codes)[:, [codes.labels.index(name) for name in columns]]
-    scores = study_means(images.astype(np.float32), image_study, len(labels))[studies]
+    scores = score_studies(projections, image_study, codes, columns, len(labels))[studies]
     _refuse_constant(model_name, codes.kind, scores, columns)
     people = [str(patients[index]) for index in studies]
     metrics = {
