@@ -35,7 +35,7 @@ def markdown(found: Found) -> str:
     parts = [f"# Readers{' and ' + found['model']['name'] if found['model'] else ''}"]
     for block in _blocks(found):
         if isinstance(block, str):
-            parts.append(block)
+            parts.append("\n".join(_listed(line) for line in block.splitlines()))
         else:
             head, *body = block.rows
             lines = [_row(head), _row(["---"] * len(head)), *map(_row, body)]
@@ -189,6 +189,11 @@ def _figure(metrics: Mapping[str, Any], key: str, label: str) -> str:
     if key not in metrics:
         return NONE
     return cell(part_of(metrics[key], label))
+
+
+def _listed(line: str) -> str:
+    """A warning of the screen as an item of a Markdown list."""
+    return f"- **{line[2:]}**" if line.startswith("! ") else line
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> str:

@@ -78,9 +78,34 @@ def test_fine_tune_continue_save_and_predict(
     scores = runs._read(out / "runs" / f"{key}.safetensors").scores
     written = [[float(row[name]) for name in ("Disc", "Left")] for row in rows]
     assert np.allclose(written, scores, rtol=1e-6)
+    beside_readers(studies, table, folder, tmp_path)
+    capsys.readouterr()
     main(arguments)
     assert "from which this classifier learned" in capsys.readouterr().out
     assert len(table.read_text().splitlines()) == 97
+
+
+def beside_readers(studies: StudySet, table: Path, folder: str, place: Path) -> None:
+    """The documented route: the predictions and thresholds of a classifier into 'readers'."""
+    rows = [["Study", "Disc", "Left"]]
+    for study in studies.split("test"):
+        rows.append([studies.study_ids[study], *map(int, studies.labels[study])])
+    for name in ("truth", "reader"):
+        with (place / f"{name}.csv").open("w", newline="") as handle:
+            csv.writer(handle).writerows(rows)
+    main(
+        [
+            *("readers", "--truth", str(place / "truth.csv"), "--labels", "Disc", "Left"),
+            *("--reader", str(place / "reader.csv"), "--predictions", str(table)),
+            *("--thresholds", f"{folder}/thresholds.json", "--resamples", "100"),
+            *("--id-column", "study_id", "Study", "--patient-column", "patient_id"),
+            *("--out", str(place / "readers")),
+        ]
+    )
+    found = json.loads((place / "readers" / "readers.json").read_text())
+    people = {studies.patient_ids[study] for study in studies.split("test")}
+    assert (found["patients"], found["own_patients"]) == (len(people), 0)
+    assert found["model"]["thresholds"] is not None
 
 
 @pytest.mark.parametrize(
