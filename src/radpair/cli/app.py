@@ -21,6 +21,7 @@ app.command(
     name="ingest",
     help="Write a study set: from your data, a public dataset, the phantom.",
 )
+app.command("radpair.cli.describe:describe", help="What a study set holds, with charts.")
 app.command("radpair.cli.verify:verify", help="Check every byte of a study set or a model folder.")
 app.command(graphs)
 app.command("radpair.cli.labels:labels", help="Write the findings that reports state to a table.")
