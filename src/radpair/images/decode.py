@@ -26,8 +26,9 @@ def decode(
     """The grey picture in a file: uint8 ``[height, width]``, 0 black (air) to 255 white (dense).
 
     With ``size`` the shorter side is reduced to that many pixels by area averaging, aspect ratio
-    kept; a smaller image keeps its own size. The format is told by content, not by extension.
-    ``frame``, from 1, is the one to take of a DICOM file with several.
+    kept; a smaller image keeps its own size. A large JPEG is reduced while it is decoded; a
+    film then differs by less than 1 grey level, on average over its pixels. The format is told by
+    content, not by extension. ``frame``, from 1, is the one to take of a DICOM file with several.
 
     8-bit pictures keep their values. 16-bit, 32-bit and float pictures are stretched so that
     their darkest pixel is 0 and their brightest 255. Colour becomes ITU-R 601 luma; transparent
@@ -57,9 +58,14 @@ def _read(path: Path, head: bytes, size: int | None, frame: int | None) -> NDArr
     return read_raster(path, head, size)
 
 
-def shrink(pixels: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    """Reduces ``[height, width]`` so that the shorter side has ``size`` pixels; never enlarges."""
-    height, width = pixels.shape
+def shrink(
+    pixels: NDArray[np.uint8], size: int, full: tuple[int, int] | None = None
+) -> NDArray[np.uint8]:
+    """Reduces ``[height, width]`` so that the shorter side has ``size`` pixels; never enlarges.
+
+    ``full`` is the height and width that a decoder reduced before, which the result follows.
+    """
+    height, width = full or pixels.shape
     shorter = min(height, width)
     if shorter <= size:
         return pixels

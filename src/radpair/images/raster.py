@@ -10,11 +10,13 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from radpair.errors import ImageError
+from radpair.images.decode import shrink
 from radpair.images.limits import MAX_PIXELS, check_shape, stretch, unreadable
 
 FORMATS = ("JPEG", "PNG", "TIFF")
 MAGIC = {b"\xff\xd8\xff": "JPEG", b"\x89PNG\r\n\x1a\n": "PNG"}
 TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+MARGIN = 1.5
 TIFF_PHOTOMETRIC = 262
 DEEP_MODES = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
 
@@ -22,7 +24,8 @@ DEEP_MODES = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
 def read_raster(path: Path, head: bytes, size: int | None) -> NDArray[np.uint8]:
     """Grey pixels ``[height, width]``, at least ``size`` on the shorter side where the file has it.
 
-    A JPEG far larger than ``size`` is reduced by 2, 4 or 8 in its cosine transform.
+    A JPEG is reduced to ``size``, far larger ones by 2, 4 or 8 in their cosine transform first,
+    which leaves ``MARGIN`` times ``size`` or more to average over.
     Raises ``ImageError``.
     """
     if _format(head) is None:
@@ -64,13 +67,16 @@ def _grey(path: Path, image: Image.Image, size: int | None) -> NDArray[np.uint8]
     if frames != 1:
         raise ImageError(f"{path}: holds {frames} pictures; save the radiograph as its own file")
     if size is not None and image.format == "JPEG":
-        scale = size / min(width, height)
+        scale = MARGIN * size / min(width, height)
         if scale < 1:
             image.draft("L", (round(width * scale), round(height * scale)))
     inverted = _is_white_zero(image)
     image.load()
     upright = ImageOps.exif_transpose(image)
     pixels = _levels(path, upright)
+    if size is not None and image.format == "JPEG":
+        turned = upright.size != image.size
+        pixels = shrink(pixels, size, (width, height) if turned else (height, width))
     return 255 - pixels if inverted else pixels
 
 
