@@ -95,7 +95,7 @@ def possible(task: Task, shots: int) -> tuple[Task, dict[str, str]]:
         spent = min(shots, len(positive & negative))
         if len(positive) < shots or len(negative) - spent < shots:
             left_out[name] = (
-                f"{len(positive)} training patients with it and {len(negative)} without"
+                f"{len(positive):,} training patients with it and {len(negative):,} without"
             )
     names = [name for name in task.names if name not in left_out]
     if not names:

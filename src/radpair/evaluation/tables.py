@@ -44,11 +44,16 @@ def calibration_table(results: Results) -> str:
         [
             *_draws_line(row)[:2],
             cell(row.metrics["brier"].macro),
-            cell(row.metrics["calibration_error"].macro),
+            _value(row.metrics["calibration_error"].macro),
         ]
         for row in results.rows
     ]
-    return aligned([head, *body]) + f"\nSmaller is better. Calibration error: {BINS} bins."
+    legend = f"Smaller is better. Calibration error: {BINS} bins; resampling raises it, so no interval."
+    return f"{aligned([head, *body])}\n{legend}"
+
+
+def _value(interval: Interval) -> str:
+    return "undefined" if math.isnan(interval.value) else f"{interval.value:.3f}"
 
 
 def _without(results: Results) -> list[str]:

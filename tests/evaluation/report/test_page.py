@@ -15,6 +15,7 @@ from radpair.evaluation.report import Sample, write_page
 from radpair.evaluation.report.marks import Scale, round_step
 from radpair.evaluation.report.page import render
 from radpair.evaluation.report.samples import marked_text, png_uri, sample_figures, unwrapped
+from radpair.evaluation.report.tables import over_draws
 from radpair.evaluation.retrieval import retrieval
 from radpair.evaluation.zero_shot import PromptCodes, zero_shot
 from radpair.graphs.schema import ABSENT, ANATOMY, PRESENT
@@ -197,11 +198,20 @@ def test_a_headline_claims_no_more_than_its_interval(results) -> None:
     assert row["fraction"] == 0.1
     for low, high, doubted in ((0.01, 0.2, False), (-0.01, 0.2, True)):
         gap = {"value": 0.1, "low": low, "high": high, "p": 0.1, "undefined": 0}
-        differences = {name: {**found, "macro": gap} for name, found in row["differences"].items()}
+        differences = {
+            name: {**found, "total": {"macro": gap}} for name, found in row["differences"].items()
+        }
         rows = [linear["rows"][0], {**row, "differences": differences}]
         page = render({"linear": {**linear, "rows": rows}})
         assert ("may be chance" in page) == doubted
         assert "difference +0.100" in page
+
+
+def test_a_difference_of_one_draw_has_its_interval_over_patients() -> None:
+    over_patients, total = {"value": 0.1, "low": 0.09}, {"value": 0.1, "low": -0.1}
+    assert over_draws({"macro": over_patients, "total": None}) == over_patients
+    assert over_draws({"macro": over_patients}) == over_patients
+    assert over_draws({"macro": over_patients, "total": {"macro": total}}) == total
 
 
 def test_a_drawing_shows_the_marks_itself() -> None:

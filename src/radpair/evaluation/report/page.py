@@ -17,6 +17,7 @@ from radpair.evaluation.report.tables import (
     facts_table,
     headline_table,
     metrics_table,
+    over_draws,
     retrieval_table,
     zero_shot_table,
 )
@@ -104,7 +105,7 @@ def _finding(results: Mapping[str, Any]) -> str:
         f'<p class="finding"><b>{value}</b><span>AUROC of a linear probe on '
         f"<em>{escape(best['model'])}</em> with {percent(smallest)} of the training labels "
         f"({best['studies']:,} studies). {escape(base['model'])}: {beside}, "
-        f"{_told_apart(best['differences']['auroc']['macro'])}.</span></p>"
+        f"{_told_apart(over_draws(best['differences']['auroc']))}.</span></p>"
     )
 
 
@@ -127,7 +128,8 @@ def _linear(results: Mapping[str, Any], shades: Mapping[str, str]) -> str:
         f"{counts['patients']:,} patients in '{evaluated}', none of them seen before. Brackets are "
         f"{level} intervals over those patients; the last line of a cell is the paired difference "
         f"to {linear['reference']}. Where there are several draws of labels the metric is averaged "
-        "over them; the spread between draws is not part of the interval and shows as faint dots."
+        "over them: the brackets of a model take these draws as given, and the spread between them "
+        "shows as faint dots; those of a difference are over patients and draws together."
     )
     charts = "".join(_label_details(linear, shown, fraction) for fraction in _fractions(linear))
     return (

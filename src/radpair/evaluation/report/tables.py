@@ -96,6 +96,13 @@ def interval(found: Mapping[str, Any] | None, factor: float = 1, digits: int = 3
     return f"<b>{value}</b> <span>[{low}, {high}]</span>"
 
 
+def over_draws(metric: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The mean over labels with its interval over patients and draws of labels together; over
+    patients alone where labels were drawn once."""
+    found: Mapping[str, Any] = (metric.get("total") or metric)["macro"]
+    return found
+
+
 def _headline_cell(linear: Mapping[str, Any], name: str, fraction: float) -> str:
     row = next(
         (r for r in linear["rows"] if r["model"] == name and r["fraction"] == fraction), None
@@ -105,7 +112,7 @@ def _headline_cell(linear: Mapping[str, Any], name: str, fraction: float) -> str
     macro = row["metrics"]["auroc"]["macro"]
     if macro["value"] is None:
         return f"<td>{NONE}</td>"
-    gap = row["differences"].get("auroc", {}).get("macro") if row["differences"] else None
+    gap = over_draws(row["differences"]["auroc"]) if row["differences"] else None
     return (
         f'<td><b class="big">{number(macro["value"])}</b>'
         f"<span>[{number(macro['low'])}, {number(macro['high'])}]</span>{_gap(gap)}</td>"
