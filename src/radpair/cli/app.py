@@ -23,6 +23,7 @@ app.command(
 )
 app.command("radpair.cli.describe:describe", help="What a study set holds, with charts.")
 app.command("radpair.cli.verify:verify", help="Check every byte of a study set or a model folder.")
+app.command("radpair.cli.scan:scan", help="Warn of names, dates and numbers left in reports.")
 app.command(graphs)
 app.command("radpair.cli.labels:labels", help="Write the findings that reports state to a table.")
 app.command("radpair.cli.pretrain:pretrain", help="Train a recipe on a study set, or continue.")
