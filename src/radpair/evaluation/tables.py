@@ -48,7 +48,10 @@ def calibration_table(results: Results) -> str:
         ]
         for row in results.rows
     ]
-    legend = f"Smaller is better. Calibration error: {BINS} bins; resampling raises it, so no interval."
+    legend = (
+        f"Smaller is better. Calibration error: {BINS} bins; resampling raises it, so it has no "
+        "interval here."
+    )
     return f"{aligned([head, *body])}\n{legend}"
 
 
