@@ -9,7 +9,8 @@ A template is text with four marks::
 
 Class letters: ``a`` anatomy; ``o`` observation with the status of its clause; ``k`` the same, and
 it states the clause's label; ``p`` ``u`` ``n`` observation that is present, uncertain or absent
-whatever the clause says; ``d`` a distance from an anatomy; ``z`` a present observation (``normal``) that states the label as absent.
+whatever the clause says; ``d`` a distance from an anatomy; ``z`` a present observation (``normal``)
+that states the label as absent.
 Links: ``>x`` modifies x, or is located at x where x is anatomy; ``^x`` the same if x was written;
 ``~x`` is suggestive of x; ``=x`` x is suggestive of this; ``@x`` x is located at this.
 
@@ -243,7 +244,7 @@ class Scribe:
             self.statements.append(Statement(clause.label, said, entity))
 
     def _qualify_device(self, start: int, label: str) -> int:
-        """Spans are minimal: ``endotracheal`` modifies ``tube``. Returns where the device begins."""
+        """Minimal spans: ``endotracheal`` modifies ``tube``. Returns where the device begins."""
         head = len(self.tokens) - 1
         if self.tokens[head] not in _DEVICES or self.tokens[start] in _ABBREVIATED:
             return start
