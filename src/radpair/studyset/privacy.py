@@ -145,9 +145,10 @@ def _dates(study: Study) -> dict[str, date | None]:
             continue
         day = _day(value)
         if day is None and _SLASHED.fullmatch(value.split(" ")[0]):
+            row = "" if study.row is None else f", row {study.row}"
             raise StudySetError(
-                f"study '{study.study_id}': its attribute '{name}' holds a date whose day and "
-                "month could be exchanged; write dates as YYYY-MM-DD, or leave the column out"
+                f"study '{study.study_id}'{row}: its attribute '{name}' holds a date whose day "
+                "and month could be exchanged; write dates as YYYY-MM-DD, or leave the column out"
             )
         if day is not None or _DATED.intersection(_words(name)):
             found[name] = day
