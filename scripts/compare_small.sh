@@ -8,13 +8,13 @@
 set -euo pipefail
 data=$1 demo=$2 out=$3
 
-radpair ingest table "$data/nih-chestxray14/metadata.csv" --out "$out/nih" --size 144 \
+radpair ingest table "$data/nih-chestxray14/metadata.csv" --out "$out/nih" --size 144 --keep-duplicates \
     --image-column path --patient-column patient_id --label-columns labels \
     --fractions 0.6 0.1 0.3
-radpair ingest table "$data/kermany-pneumonia/metadata.csv" --out "$out/kermany" --size 144 \
+radpair ingest table "$data/kermany-pneumonia/metadata.csv" --out "$out/kermany" --size 144 --keep-duplicates \
     --image-column path --patient-column patient_id --label-columns labels \
     --fractions 0.6 0.1 0.3
-radpair ingest table "$data/cxr-notes/metadata.csv" --out "$out/notes" --size 144 \
+radpair ingest table "$data/cxr-notes/metadata.csv" --out "$out/notes" --size 144 --keep-duplicates \
     --image-column path --text-column clinical_notes --patient-column group_id
 radpair graphs "$out/notes"
 
