@@ -92,7 +92,11 @@ def test_linear_embed_and_retrieval(
     found = json.loads(results.read_text())
     assert [row["model"] for row in found["rows"]] == ["random:run", "run"] * 2
     assert found["labels"] == ["Disc"]
-    main(["evaluate", "retrieval", "--model", model, "--data", str(disc_set)])
+    kept = tmp_path / "retrieval.json"
+    main(["evaluate", "retrieval", "--model", model, "--data", str(disc_set), "--out", str(kept)])
+    rests = json.loads(kept.read_text())[0]["provenance"]
+    assert rests["study_set"]["graphs"] == StudySet.open(disc_set).graphs_hash
+    assert rests["settings"] == {"seed": 0, "resamples": 1000}
     assert "image → graph" in capsys.readouterr().out
     table = tmp_path / "codes.parquet"
     main(["embed", "--model", model, "--data", str(disc_set), "--out", str(table)])

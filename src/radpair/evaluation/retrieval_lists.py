@@ -169,7 +169,12 @@ def evaluate_lists(
     rows = [
         {
             **score_lists(lists, *_codes(model, lists, found), model.name, seed),
-            "provenance": {"radpair": __version__, "model": model.hash, "lists": hashes},
+            "provenance": {
+                "radpair": __version__,
+                "model": model.hash,
+                "lists": hashes,
+                "settings": {"seed": seed},
+            },
         }
         for model in models
     ]

@@ -64,7 +64,8 @@ def evaluate_retrieval(
             f"radpair graphs {data}), no study has a second view, and no label has enough studies"
         )
     tables = [make(rows) for make, rows in _tables(ranked, classed) if rows]
-    rests = {"prompts_version": version, "provenance": provenance(seen, studies)}
+    made = provenance(seen, studies, seed=seed, resamples=resamples)
+    rests = {"prompts_version": version, "provenance": made}
     return kept(Outcome("\n\n".join(tables), [{**row, **rests} for row in ranked + classed]), out)
 
 

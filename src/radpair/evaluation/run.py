@@ -217,7 +217,8 @@ def evaluate_zero_shot(
         )
     if file is not None:
         file.write()
-    rests = {"prompts_version": version, "provenance": provenance(seen, studies)}
+    made = provenance(seen, studies, seed=seed, resamples=RESAMPLES, uncertain="ignore")
+    rests = {"prompts_version": version, "provenance": made}
     told = [zero_shot_report(found)]
     silent = [one.model.name for one in seen if one.model.name not in {r["model"] for r in found}]
     if silent:
@@ -395,12 +396,14 @@ def label_columns(studies: StudySet, labels: Sequence[str]) -> list[int]:
     return [studies.label_names.index(label) for label in labels or studies.label_names]
 
 
-def provenance(seen: Sequence[Encoded], studies: StudySet) -> dict[str, Any]:
-    """The hashes of what a result rests on."""
+def provenance(seen: Sequence[Encoded], studies: StudySet, **settings: Any) -> dict[str, Any]:
+    """What a result rests on: hashes of set, graphs and models, and what it was asked with."""
+    graphs = {"graphs": studies.graphs_hash} if studies.has_graphs else {}
     return {
         "radpair": __version__,
-        "study_set": {"name": studies.path.name, "hash": studies.content_hash},
+        "study_set": {"name": studies.path.name, "hash": studies.content_hash, **graphs},
         "models": {one.model.name: one.model.hash for one in seen},
+        **({"settings": settings} if settings else {}),
     }
 
 
