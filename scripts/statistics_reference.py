@@ -2,9 +2,9 @@
 
 Usage, in an environment of its own (neither package is needed by radpair or its tests):
 
-    python3 -m venv /tmp/reference
-    /tmp/reference/bin/pip install confidenceinterval==1.0.5 statsmodels==0.15.0
-    /tmp/reference/bin/python scripts/statistics_reference.py
+    python3 -m venv reference-env
+    reference-env/bin/pip install confidenceinterval==1.0.5 statsmodels==0.15.0
+    reference-env/bin/python scripts/statistics_reference.py
 
 Writes tests/evaluation/data/statistics_reference.json: the inputs, the values and the versions.
 """
