@@ -41,6 +41,8 @@ def json_records(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
                         raise _damaged(file, number, error.msg) from error
                     buffer += more
                     continue
+                except RecursionError as error:
+                    raise _damaged(file, number, "it is nested too deeply") from error
                 yield number, record
                 number += 1
     except UnicodeDecodeError as error:
