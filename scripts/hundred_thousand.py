@@ -159,7 +159,7 @@ def killed_and_continued(
         def stop(goal: int = goal) -> bool:
             if finished_parts(out) < goal:
                 return False
-            time.sleep(chance.random() * 0.2)
+            time.sleep(chance.random() * 0.05)
             return True
 
         done += run(root, out, processes, watch, stop)
