@@ -21,9 +21,8 @@ def test_killed_on_the_way_a_fake_mimic_ends_the_same(tmp_path: Path) -> None:
     done = subprocess.run(
         [*command, "--kills", "2"], capture_output=True, text=True, timeout=200, env=environment
     )
-    kills = re.search(r"killed (\d) times", done.stdout)
-    assert kills, done.stdout + done.stderr
-    assert int(kills[1]) >= 1, "a fast machine may finish before the second"
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "killed 2 times" in done.stdout
     assert "the same files, byte for byte" in done.stdout
     peak = re.search(r"largest memory of one process: ([\d,]+) MB", done.stdout)
     assert peak
