@@ -7,12 +7,12 @@ without a text or graph tower; kept with its resamples so that models can be com
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from radpair.comparison.bench import Bench, Seen
 from radpair.comparison.kept import Unit
 from radpair.evaluation.bootstrap import patient_weights
 from radpair.evaluation.class_retrieval import nearest_first, resampled_precision
+from radpair.evaluation.features import unit_length
 from radpair.evaluation.statistics import Floats
 
 AT = 10
@@ -49,7 +49,7 @@ def liken(seen: Seen, resamples: int, seed: int) -> Unit:
     bench = seen.bench
     names = likened(bench)
     truth = bench.tested_truth[:, bench.columns(names)]
-    codes = _unit(seen.encoded.study_projections[bench.test])
+    codes = unit_length(seen.encoded.study_projections[bench.test])
     people = np.asarray(bench.tested_patients)
     weights = np.concatenate(list(patient_weights(people.tolist(), resamples, seed)), axis=1)
     values, chances = [], []
@@ -77,8 +77,3 @@ def liken(seen: Seen, resamples: int, seed: int) -> Unit:
         "chance": {name: float(np.mean(chances))},
     }
     return Unit(arrays, facts)
-
-
-def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    norms = np.linalg.norm(vectors.astype(np.float64), axis=1, keepdims=True)
-    return np.asarray(vectors / np.maximum(norms, 1e-12), dtype=np.float32)

@@ -16,7 +16,7 @@ from radpair.comparison.bench import Bench, Seen
 from radpair.comparison.kept import Unit
 from radpair.comparison.runs import Runner
 from radpair.evaluation.bootstrap import patient_weights
-from radpair.evaluation.features import Codes, study_means
+from radpair.evaluation.features import Codes, study_means, unit_length
 from radpair.evaluation.retrieval import Ranks, graph_key, rank_hits, report_key
 from radpair.evaluation.statistics import Floats
 from radpair.records import Graph
@@ -69,12 +69,12 @@ def retrieve(kind: str, seen: Seen, resamples: int, seed: int) -> Unit:
     """
     partners = (_reports if kind == "report" else _graph_partners)(seen)
     tested = seen.bench.test[partners.places]
-    images = _unit(seen.encoded.study_projections[tested])
+    images = unit_length(seen.encoded.study_projections[tested])
     patients = seen.bench.patients[tested].tolist()
     weights = np.concatenate(list(patient_weights(patients, resamples, seed)), axis=1)
     arrays: dict[str, NDArray[Any]] = {"places": partners.places}
     chance: dict[str, dict[str, float]] = {}
-    both = (images, _unit(partners.codes))
+    both = (images, unit_length(partners.codes))
     for number, (queries, candidates) in enumerate((both, both[::-1])):
         ranks = rank_hits(queries, candidates, partners.keys)
         chance[str(number)] = {f"recall_{k}": _chance(ranks, k) for k in AT}
@@ -169,8 +169,3 @@ def _chance(found: Ranks, k: int) -> float:
     for drawn in range(min(k, total)):
         missed *= np.clip((total - found.hits - drawn) / (total - drawn), 0, 1)
     return float(1 - missed.mean())
-
-
-def _unit(vectors: Codes) -> Codes:
-    norms = np.linalg.norm(vectors.astype(np.float64), axis=1, keepdims=True)
-    return np.asarray(vectors / np.maximum(norms, 1e-12), dtype=np.float32)

@@ -103,6 +103,12 @@ def cache_key(model: ImageEncoder, images: ImageSet) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
 
+def unit_length(codes: NDArray[Any]) -> Codes:
+    """``[rows, dim]`` codes scaled to length 1, float32; a row of zeros stays one."""
+    norms = np.linalg.norm(codes.astype(np.float64), axis=1, keepdims=True)
+    return np.asarray(codes / np.maximum(norms, 1e-12), dtype=np.float32)
+
+
 def study_means(codes: Codes, image_study: NDArray[np.int64], studies: int) -> Codes:
     """The mean over each study's images ``[studies, dim]``.
 

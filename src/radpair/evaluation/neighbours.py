@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from radpair.errors import EvaluationError
+from radpair.evaluation.features import unit_length
 from radpair.evaluation.linear import fraction_level
 from radpair.evaluation.probe import check_training, why_constant
 from radpair.evaluation.protocol import OnProbe, OnScores, make_task, run_levels
@@ -45,7 +46,7 @@ class Neighbours:
 
     def score(self, features: NDArray[Any]) -> Floats:
         """Votes ``[studies, labels]`` in 0 to 1 on ``features [studies, dim]``."""
-        queries, found = _unit(features), np.zeros((len(features), self.truth.shape[1]))
+        queries, found = unit_length(features), np.zeros((len(features), self.truth.shape[1]))
         for label in np.flatnonzero(~np.isnan(self.chosen)):
             given = np.flatnonzero(~np.isnan(self.truth[:, label]))
             counts = np.array([int(self.chosen[label])])
@@ -71,7 +72,7 @@ def fit_neighbours(
     check_training(features, truth)
     if not len(neighbours) or min(neighbours) < 1:
         raise EvaluationError("the numbers of neighbours must be one or more, each 1 or more")
-    codes = _unit(features)
+    codes = unit_length(features)
     counts = np.unique(np.asarray(neighbours, dtype=np.int64))
     _, person = np.unique(np.asarray(patients, dtype=str), return_inverse=True)
     constant = tuple(why_constant(column) for column in truth.T)
@@ -126,12 +127,6 @@ def _votes(
         )
         found[rows] = share
     return found
-
-
-def _unit(features: NDArray[Any]) -> NDArray[np.float32]:
-    table = np.asarray(features, dtype=np.float32)
-    norms = np.linalg.norm(table.astype(np.float64), axis=1, keepdims=True)
-    return np.asarray(table / np.maximum(norms, 1e-12), dtype=np.float32)
 
 
 def knn_probe(
@@ -197,7 +192,7 @@ def knn_auroc(
     """
     task = make_task(labels, patients, splits, label_names, evaluated, uncertain)
     check_training(features, task.truth)
-    codes, found = _unit(features), {}
+    codes, found = unit_length(features), {}
     for label, name in enumerate(task.names):
         given = task.train[~np.isnan(task.truth[task.train, label])]
         truth = task.truth[given, label]

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from radpair.errors import EvaluationError
 from radpair.evaluation.bootstrap import Interval, patient_weights
-from radpair.evaluation.features import Codes
+from radpair.evaluation.features import Codes, unit_length
 from radpair.evaluation.results import jsonable
 from radpair.evaluation.statistics import Floats
 from radpair.records import Graph
@@ -113,7 +113,7 @@ def view_retrieval(
     Arguments as of ``rank_views``; the direction is ``image_to_view``, ``studies`` counts the
     images, and ``distinct`` the studies with several.
     """
-    found = rank_views(_unit(codes), studies, patients)
+    found = rank_views(unit_length(codes), studies, patients)
     if not len(found.ranks):
         return None
     _, group = np.unique(np.asarray(studies), return_inverse=True)
@@ -159,8 +159,8 @@ def retrieval(
     if len(keys) == 0:
         raise EvaluationError(f"no evaluated study has a {kind}: retrieval has nothing to look for")
     found = {
-        f"image_to_{kind}": rank_hits(_unit(images), _unit(partners), keys),
-        f"{kind}_to_image": rank_hits(_unit(partners), _unit(images), keys),
+        f"image_to_{kind}": rank_hits(unit_length(images), unit_length(partners), keys),
+        f"{kind}_to_image": rank_hits(unit_length(partners), unit_length(images), keys),
     }
     report = _report(model_name, kind, found, patients, at, resamples, seed, level)
     return {**report, "distinct": len(set(keys))}
@@ -225,8 +225,3 @@ def _chance(found: Ranks, k: int) -> float:
         left = found.candidates - drawn
         missed *= np.clip((left - found.hits) / np.maximum(left, 1), 0, 1)
     return float(1 - missed.mean())
-
-
-def _unit(vectors: Codes) -> Codes:
-    norms = np.linalg.norm(vectors.astype(np.float64), axis=1, keepdims=True)
-    return np.asarray(vectors / np.maximum(norms, 1e-12), dtype=np.float32)

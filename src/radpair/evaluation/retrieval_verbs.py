@@ -10,6 +10,7 @@ import numpy as np
 
 from radpair.errors import EvaluationError
 from radpair.evaluation.class_retrieval import class_retrieval
+from radpair.evaluation.features import unit_length
 from radpair.evaluation.policies import given_labels
 from radpair.evaluation.retrieval import view_retrieval
 from radpair.evaluation.run import (
@@ -141,9 +142,9 @@ def _by_images(
         classes += [name] * min(len(with_it), ASKING)
     return class_retrieval(
         one.model.name,
-        _unit(codes[rows]),
+        unit_length(codes[rows]),
         classes,
-        _unit(codes),
+        unit_length(codes),
         truth,
         names,
         people,
@@ -173,7 +174,7 @@ def _by_prompts(
         one.model.name,
         codes.present,
         codes.labels,
-        _unit(one.study_projections[chosen]),
+        unit_length(one.study_projections[chosen]),
         truth,
         names,
         [studies.patient_ids[study] for study in chosen],
@@ -184,8 +185,3 @@ def _by_prompts(
         resamples=resamples,
     )
     return {**found, "prompts_hash": codes.hash}
-
-
-def _unit(vectors: Any) -> Any:
-    norms = np.linalg.norm(vectors.astype(np.float64), axis=1, keepdims=True)
-    return np.asarray(vectors / np.maximum(norms, 1e-12), dtype=np.float32)

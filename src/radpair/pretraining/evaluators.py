@@ -19,7 +19,7 @@ from tokenizers import Tokenizer
 
 from radpair.errors import RunError
 from radpair.evaluation.budgets import Indices
-from radpair.evaluation.features import Codes, encode_study_set, frozen, study_means
+from radpair.evaluation.features import Codes, encode_study_set, frozen, study_means, unit_length
 from radpair.evaluation.neighbours import knn_auroc
 from radpair.evaluation.results import jsonable
 from radpair.evaluation.retrieval import graph_key, rank_hits, report_key
@@ -125,8 +125,8 @@ class Retrieval:
         """``{"image_to_report": {"recall@1": .., .., "median_rank": .., "studies": ..}, ..}``."""
         found: Figures = {}
         for one in self.partners:
-            images = _unit(seen.projections[seen.places(one.studies)])
-            partners = _unit(one.encode(seen.model))
+            images = unit_length(seen.projections[seen.places(one.studies)])
+            partners = unit_length(one.encode(seen.model))
             found[f"image_to_{one.kind}"] = _recalls(images, partners, one.keys)
             found[f"{one.kind}_to_image"] = _recalls(partners, images, one.keys)
         return found
@@ -290,8 +290,3 @@ def _recalls(queries: Codes, candidates: Codes, keys: Sequence[str]) -> Figures:
     recalls = {f"recall@{k}": float((ranks <= k).mean()) for k in AT}
     middle = int(np.sort(ranks)[(len(ranks) - 1) // 2])
     return {**recalls, "median_rank": middle, "studies": len(ranks)}
-
-
-def _unit(codes: Codes) -> Codes:
-    norms = np.linalg.norm(codes.astype(np.float64), axis=1, keepdims=True)
-    return np.asarray(codes / np.maximum(norms, 1e-12), dtype=np.float32)
