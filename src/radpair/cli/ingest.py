@@ -43,6 +43,8 @@ class Writing:
     """Of the split by patient, where there is no official one."""
     fractions: tuple[float, float, float] = (0.8, 0.1, 0.1)
     """Shares of train, validate and test, where there is no official split."""
+    stratify: Many = ()
+    """Labels of which the seeded splits get equal shares, such as Edema "Pleural Effusion"."""
     processes: int | None = None
     """Worker processes; every core if not given."""
     strict: bool = False
@@ -214,6 +216,7 @@ def _write(source: AnySource, options: Writing) -> None:
             progress,
             options.duplicates(),
             options.pseudonymise,
+            options.stratify,
         )
     print(summary)
     for remark in getattr(source, "remarks", list)():

@@ -15,11 +15,16 @@ def split_of(patient_id: str, seed: int, fractions: Sequence[float]) -> str:
 
     It does not depend on the other patients, so adding data moves nobody.
     """
-    digest = hashlib.sha256(f"{seed}:{patient_id}".encode()).digest()
-    place = int.from_bytes(digest[:8], "big") / 2**64
+    place = place_of(patient_id, seed)
     if place < fractions[0]:
         return SPLITS[0]
     return SPLITS[1] if place < fractions[0] + fractions[1] else SPLITS[2]
+
+
+def place_of(patient_id: str, seed: int) -> float:
+    """A number in [0, 1) that depends on the patient's id and the seed alone."""
+    digest = hashlib.sha256(f"{seed}:{patient_id}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") / 2**64
 
 
 def check_fractions(fractions: Sequence[float]) -> tuple[float, float, float]:

@@ -38,6 +38,7 @@ from radpair.studyset.parts import IMAGE, AnySource, Done, Part, write_part
 from radpair.studyset.privacy import Pseudonyms, first_dates, without_dates
 from radpair.studyset.settled import Settled
 from radpair.studyset.splits import PatientSplits, check_fractions, split_of
+from radpair.studyset.strata import strata_of, stratified
 from radpair.studyset.tables import finish
 
 PART = 256
@@ -119,6 +120,7 @@ def write(
     progress: Progress | None = None,
     duplicates: str = EXACT,
     key: Path | None = None,
+    stratify: Sequence[str] = (),
 ) -> Summary:
     """Writes the studies of ``source`` to the study set ``out``, or continues where it stopped.
 
@@ -131,7 +133,8 @@ def write(
     An image that repeats an earlier one is quarantined by ``duplicates``: ``exact`` where the
     stored pixels are the same, ``near`` also where they are alike (``studyset.duplicates``),
     ``keep`` never. With the file ``key``, ids become pseudonyms and dates offsets
-    (``studyset.privacy``), and the split is decided by the pseudonym.
+    (``studyset.privacy``), and the split is decided by the pseudonym. With names of labels in
+    ``stratify``, the seeded splits get equal shares of them (``studyset.strata``).
 
     ``processes`` (default: every CPU) start afresh and import the calling script, so a script
     calls this under ``if __name__ == "__main__"``. The bytes do not depend on their number.
@@ -143,6 +146,8 @@ def write(
         raise StudySetError(f"--processes {processes}: give 1 or more, or leave it out")
     names = Pseudonyms.read(Path(key), out) if key is not None else None
     plan = _plan(source, size, seed, check_fractions(fractions), duplicates, names)
+    if stratify:
+        plan["options"]["stratify"] = list(dict.fromkeys(stratify))
     with writing_to(out), _claimed(out):
         if (out / MANIFEST).is_file():
             summary = summary_of(out, _complete(out, plan), was_complete=True)
@@ -254,6 +259,11 @@ def _checked(source: AnySource, plan: dict[str, Any], names: Pseudonyms | None) 
     """The studies with their splits; stops at a second study id or a patient in two splits."""
     splits, known = PatientSplits(f"source '{source.name}'"), set()
     options = plan["options"]
+    seed, fractions = options["seed"], options["fractions"]
+    drawn: dict[str, str] = {}
+    if labels := options.get("stratify"):
+        strata = strata_of(source.studies(), labels)
+        drawn = stratified(strata, seed, fractions, names.patient if names else str)
     studies = source.studies()
     if names:
         studies = without_dates(studies, first_dates(source.studies()))
@@ -265,7 +275,7 @@ def _checked(source: AnySource, plan: dict[str, Any], names: Pseudonyms | None) 
             )
         known.add(study.study_id)
         patient = names.patient(study.patient_id) if names else study.patient_id
-        split = study.split or split_of(patient, options["seed"], options["fractions"])
+        split = study.split or drawn.get(study.patient_id) or split_of(patient, seed, fractions)
         splits.add(study.patient_id, split, study.study_id)
         yield replace(study, split=split)
 
