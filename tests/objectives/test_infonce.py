@@ -4,14 +4,13 @@ import math
 
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from radpair.errors import RecipeError
+from radpair.objectives.config import MAX_SCALE, ObjectiveConfig, Temperature
 from radpair.objectives.infonce import (
-    MAX_SCALE,
-    ObjectiveConfig,
-    Temperature,
     infonce,
     same_pairs,
 )
@@ -45,6 +44,19 @@ def test_equals_the_slow_version(count: int, seed: int, weight: float) -> None:
     same = same_pairs(study, content)
     found = infonce(images, partners, torch.tensor(7.0), same, weight)["loss"]
     assert float(found) == pytest.approx(slow_loss(images, partners, 7.0, same, weight), abs=1e-4)
+
+
+def test_values_are_those_of_the_first_release() -> None:
+    """Bit for bit: a run continued with this version ends with the same weights."""
+    generator = torch.Generator().manual_seed(0)
+    images, partners = torch.randn(2, 33, 16, generator=generator)
+    scale = torch.tensor(9.0)
+    same = same_pairs(torch.randint(0, 20, (33,), generator=generator))
+    logits = scale * F.normalize(images.float(), dim=1) @ F.normalize(partners.float(), dim=1).T
+    logits = logits.masked_fill(same & ~torch.eye(33, dtype=torch.bool), -torch.inf)
+    own = torch.arange(33)
+    wanted = 0.3 * F.cross_entropy(logits, own) + 0.7 * F.cross_entropy(logits.T, own)
+    assert torch.equal(infonce(images, partners, scale, same, 0.3)["loss"], wanted)
 
 
 def test_identical_partners_are_no_negatives() -> None:
@@ -91,3 +103,22 @@ def test_impossible_values_are_refused() -> None:
         ObjectiveConfig(image_weight=1.5)
     with pytest.raises(RecipeError, match=r"temperature is 0\.001"):
         ObjectiveConfig(temperature=0.001)
+
+
+def test_impossible_objectives_are_refused() -> None:
+    with pytest.raises(RecipeError, match=r"kind 'sigmod' is not known.*sigmoid"):
+        ObjectiveConfig("sigmod")
+    with pytest.raises(RecipeError, match=r"chunk is -1; it must be"):
+        ObjectiveConfig(chunk=-1)
+    with pytest.raises(RecipeError, match=r"temperature is inf"):
+        ObjectiveConfig(temperature=math.inf)
+    with pytest.raises(RecipeError, match=r"bias is nan"):
+        ObjectiveConfig("sigmoid", bias=math.nan)
+
+
+def test_keys_of_the_other_loss_are_refused() -> None:
+    """No key that does nothing."""
+    with pytest.raises(RecipeError, match=r"image_weight is 0\.7, but the sigmoid loss"):
+        ObjectiveConfig("sigmoid", image_weight=0.7)
+    with pytest.raises(RecipeError, match=r"bias is -5\.0, but infonce has no bias"):
+        ObjectiveConfig(bias=-5.0)

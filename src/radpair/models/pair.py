@@ -15,7 +15,7 @@ from radpair.encoders.projection import projection
 from radpair.encoders.text import TextConfig, TextEncoder, build_bert, reach
 from radpair.errors import RecipeError, nearest
 from radpair.graphs.arrays import EDGE_TYPES, NODE_KINDS, SUPER_NODE
-from radpair.objectives.infonce import ObjectiveConfig, Temperature
+from radpair.objectives.config import ObjectiveConfig, Temperature
 from radpair.studyset.batch import GraphBatch, PairBatch, TextBatch
 
 Shape = Mapping[str, Any] | None
@@ -171,3 +171,11 @@ class PairModel(nn.Module):
             text=None if self.text is None or batch.text is None else self.text(batch.text),
             graph=None if self.graph is None or batch.graph is None else self.graph(batch.graph),
         )
+
+    def objective_values(self) -> tuple[Tensor, Tensor | None]:
+        """The scale and the bias of the objective."""
+        return self.temperature(), self.temperature.bias
+
+    def compile_towers(self) -> None:
+        """Compiles the image tower in place (``torch.compile``); its weights keep their names."""
+        self.image.compile()

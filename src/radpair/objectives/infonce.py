@@ -2,51 +2,15 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from radpair.errors import RecipeError
+from radpair.objectives.rows import ALL, Rows, Share, row_losses, same_pairs, unit
 
-MAX_SCALE = 100.0
-"""The learned scale (one over the temperature) is clamped here, as CLIP does."""
-
-
-@dataclass(frozen=True)
-class ObjectiveConfig:
-    """InfoNCE between images and their partners."""
-
-    temperature: float = 0.1
-    """Fixed, or where a learned one starts."""
-    learn_temperature: bool = False
-    image_weight: float = 0.5
-    """Weight of image→partner; partner→image has the rest (ConVIRT's lambda, section 3.1)."""
-
-    def __post_init__(self) -> None:
-        if self.temperature < 1 / MAX_SCALE:
-            raise RecipeError(
-                f"objective.temperature is {self.temperature}; it must be at least {1 / MAX_SCALE}"
-            )
-        if not 0 <= self.image_weight <= 1:
-            raise RecipeError(
-                f"objective.image_weight is {self.image_weight}; it must lie within 0 to 1"
-            )
-
-
-class Temperature(nn.Module):
-    """One over the temperature: fixed, or learned in log space and clamped at ``MAX_SCALE``."""
-
-    def __init__(self, config: ObjectiveConfig) -> None:
-        super().__init__()
-        start = torch.tensor(math.log(1 / config.temperature))
-        self.log_scale = nn.Parameter(start, requires_grad=config.learn_temperature)
-
-    def forward(self) -> Tensor:
-        """The factor on cosine similarities, a scalar."""
-        return self.log_scale.clamp(max=math.log(MAX_SCALE)).exp()
+__all__ = ["infonce", "infonce_share", "same_pairs"]
 
 
 def infonce(
@@ -55,7 +19,7 @@ def infonce(
     scale: Tensor,
     same: Tensor | None = None,
     image_weight: float = 0.5,
-) -> dict[str, Tensor]:
+) -> Share:
     """ConVIRT's bidirectional loss (section 3.1, equations 2 to 4); with equal weights, IGC's.
 
     ``images`` and ``partners`` are ``[pairs, dim]``, of any length: similarity is the cosine.
@@ -65,7 +29,8 @@ def infonce(
     Returns scalars: ``loss``, ``image_to_partner``, ``partner_to_image``, and ``accuracy``, the
     share of images nearest to their own partner.
     """
-    logits = scale * F.normalize(images.float(), dim=1) @ F.normalize(partners.float(), dim=1).T
+    with torch.autocast(images.device.type, enabled=False):
+        logits = scale * unit(images) @ unit(partners).T
     own = torch.arange(len(logits), device=logits.device)
     if same is not None:
         others = same & ~torch.eye(len(logits), dtype=torch.bool, device=logits.device)
@@ -80,10 +45,43 @@ def infonce(
     }
 
 
-def same_pairs(*keys: Tensor) -> Tensor:
-    """Which pairs are no negatives of each other: ``[pairs, pairs]``, true on the diagonal.
+def infonce_share(
+    images: Tensor,
+    partners: Tensor,
+    scale: Tensor,
+    rows: Rows = ALL,
+    keys: Sequence[Tensor] = (),
+    image_weight: float = 0.5,
+    chunk: int = 0,
+) -> Share:
+    """What ``rows`` add to ``infonce`` of the whole batch, ``chunk`` rows in memory at once.
 
-    Each key ``[pairs]`` is equal where two pairs belong together: the study's id, the hash of its
-    report, the hash of its sentence or graph.
+    Image→partner of these images against all partners, and partner→image of these partners against
+    all images, each summed and divided by the number of all pairs. Over disjoint rows that cover
+    the batch, the scalars and the gradients of ``images``, ``partners`` and ``scale`` add up to
+    those of ``infonce(images, partners, scale, same_pairs(*keys), image_weight)``.
     """
-    return torch.stack([key[:, None] == key[None] for key in keys]).any(0)
+    count = len(images)
+    own = torch.arange(count, device=images.device)[rows]
+    with torch.autocast(images.device.type, enabled=False):
+        image, partner = scale * unit(images), unit(partners)
+        forward, hits = row_losses(image[rows], partner, None, own, keys, _cross_entropy, chunk)
+        backward, _ = row_losses(partner[rows], image, None, own, keys, _cross_entropy, chunk)
+    forward, backward = forward / count, backward / count
+    return {
+        "loss": image_weight * forward + (1 - image_weight) * backward,
+        "image_to_partner": forward.detach(),
+        "partner_to_image": backward.detach(),
+        "accuracy": hits / count,
+    }
+
+
+def _cross_entropy(logits: Tensor, own: Tensor, top: Tensor) -> Tensor:
+    """A ``rows.RowLoss``: minus the log of the own partner's share in the row's softmax."""
+    logits -= top[:, None]
+    chosen = logits.gather(1, own[:, None])
+    logits.exp_()
+    sums = logits.sum(1, keepdim=True)
+    logits /= sums
+    logits.scatter_add_(1, own[:, None], chosen.new_full((), -1).expand_as(chosen))
+    return (sums.log() - chosen).sum()
