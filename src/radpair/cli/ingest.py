@@ -47,6 +47,8 @@ class Writing:
     """Labels of which the seeded splits get equal shares, such as Edema "Pleural Effusion"."""
     processes: int | None = None
     """Worker processes; every core if not given."""
+    scheduler: str | None = None
+    """Address of a Dask scheduler whose workers do it instead, such as tcp://HOST:8786."""
     strict: bool = False
     """Stop at the first image or report that cannot be used."""
     near_duplicates: bool = False
@@ -217,6 +219,7 @@ def _write(source: AnySource, options: Writing) -> None:
             options.duplicates(),
             options.pseudonymise,
             options.stratify,
+            options.scheduler,
         )
     print(summary)
     for remark in getattr(source, "remarks", list)():

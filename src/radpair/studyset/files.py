@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -85,7 +86,7 @@ def atomic(path: Path) -> Iterator[Draft]:
 
     An ``OSError`` of its own names ``path``.
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
     target = _Target(beside)
     draft = Draft(target)
     try:

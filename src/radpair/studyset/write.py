@@ -5,21 +5,17 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence, Sized
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 from radpair.errors import StudySetError, nearest
 from radpair.processes import cpus
 from radpair.records import Study
-from radpair.studyset import worker
+from radpair.studyset import cluster, worker
 from radpair.studyset.duplicates import EXACT, RULES
 from radpair.studyset.files import remove_drafts, write_json, writing_to
 from radpair.studyset.manifest import (
@@ -34,7 +30,7 @@ from radpair.studyset.manifest import (
     read_json,
     read_manifest,
 )
-from radpair.studyset.parts import IMAGE, AnySource, Done, Part, write_part
+from radpair.studyset.parts import IMAGE, AnySource, Done, Part
 from radpair.studyset.privacy import Pseudonyms, first_dates, without_dates
 from radpair.studyset.settled import Settled
 from radpair.studyset.splits import PatientSplits, check_fractions, split_of
@@ -46,9 +42,6 @@ PART = 256
 
 SIZES = (32, 10_000)
 """Pixels; no picture that is read has a shorter side above the larger (``images.limits``)."""
-
-AHEAD = 3
-"""Parts handed out for each process, so that none waits and memory stays flat."""
 
 Progress = Callable[[int, int | None], None]
 """Called with the studies done and, where it is known, their number."""
@@ -121,6 +114,7 @@ def write(
     duplicates: str = EXACT,
     key: Path | None = None,
     stratify: Sequence[str] = (),
+    scheduler: str | None = None,
 ) -> Summary:
     """Writes the studies of ``source`` to the study set ``out``, or continues where it stopped.
 
@@ -137,13 +131,17 @@ def write(
     ``stratify``, the seeded splits get equal shares of them (``studyset.strata``).
 
     ``processes`` (default: every CPU) start afresh and import the calling script, so a script
-    calls this under ``if __name__ == "__main__"``. The bytes do not depend on their number.
+    calls this under ``if __name__ == "__main__"``. With ``scheduler``, the address of a Dask
+    scheduler, its workers prepare the parts instead (``studyset.cluster``). The bytes do not
+    depend on who prepares them.
 
     Raises ``StudySetError``, and ``SourceError`` from the source.
     """
     out = Path(out)
     if processes is not None and processes < 1:
         raise StudySetError(f"--processes {processes}: give 1 or more, or leave it out")
+    if scheduler is not None:
+        cluster.check_scheduler(scheduler, processes)
     names = Pseudonyms.read(Path(key), out) if key is not None else None
     plan = _plan(source, size, seed, check_fractions(fractions), duplicates, names)
     if stratify:
@@ -153,7 +151,8 @@ def write(
             summary = summary_of(out, _complete(out, plan), was_complete=True)
         else:
             _start(out, plan)
-            parts = _write_parts(source, out, plan, processes, strict, progress, names)
+            job = worker.Job(source, out, size, names)
+            parts = _write_parts(job, plan, processes, strict, progress, scheduler)
             settled = Settled(out, parts, duplicates)
             summary = summary_of(out, finish(settled, plan), was_complete=False)
         shutil.rmtree(out / PARTS, ignore_errors=True)
@@ -281,25 +280,27 @@ def _checked(source: AnySource, plan: dict[str, Any], names: Pseudonyms | None) 
 
 
 def _write_parts(
-    source: AnySource,
-    out: Path,
+    job: worker.Job,
     plan: dict[str, Any],
     processes: int | None,
     strict: bool,
     progress: Progress | None,
-    names: Pseudonyms | None,
+    scheduler: str | None,
 ) -> int:
     """Writes all parts in order of index; returns how many there are."""
-    size = plan["options"]["size"]
+    source, out = job.source, job.out
     total = len(source) if isinstance(source, Sized) else None
-    parts = (
-        Part(index, studies) for index, studies in enumerate(_groups(_checked(source, plan, names)))
-    )
+    groups = _groups(_checked(source, plan, job.names))
+    parts = (Part(index, studies) for index, studies in enumerate(groups))
     count = studies = 0
     if progress:
         progress(0, total)
     try:
-        for done in _done_parts(source, parts, out, size, processes or cpus(), names):
+        for done in (
+            cluster.done_parts(job, parts, scheduler)
+            if scheduler
+            else worker.done_parts(job, parts, processes or cpus())
+        ):
             count, studies = count + 1, studies + done.studies
             if strict:
                 _refuse_image(out, done)
@@ -313,44 +314,6 @@ def _write_parts(
 def _groups(studies: Iterator[Study]) -> Iterator[tuple[Study, ...]]:
     while group := tuple(islice(studies, PART)):
         yield group
-
-
-def _done_parts(
-    source: AnySource,
-    parts: Iterator[Part],
-    out: Path,
-    size: int,
-    processes: int,
-    names: Pseudonyms | None,
-) -> Iterator[Done]:
-    if processes == 1:
-        yield from (write_part(source, part, out, size, names) for part in parts)
-        return
-    pool = ProcessPoolExecutor(
-        processes,
-        get_context("spawn"),
-        initializer=worker.start,
-        initargs=(source, out, size, names),
-    )
-    pending: deque[tuple[Part, Future[Done]]] = deque()
-    oldest = None
-    try:
-        for part in parts:
-            pending.append((part, pool.submit(worker.run, part)))
-            if len(pending) >= AHEAD * processes:
-                oldest, future = pending.popleft()
-                yield future.result()
-        while pending:
-            oldest, future = pending.popleft()
-            yield future.result()
-    except BrokenProcessPool as error:
-        near = f", near study '{oldest.studies[0].study_id}'," if oldest else ""
-        raise StudySetError(
-            f"{out}: a worker process was killed{near} most often for want of memory; finished "
-            "parts are kept: run the same command again, with fewer processes"
-        ) from error
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _with_need(error: StudySetError, out: Path, total: int | None) -> StudySetError:

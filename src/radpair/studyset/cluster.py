@@ -1,0 +1,289 @@
+"""Parts prepared by the workers of a Dask cluster, the same bytes as by processes of one machine.
+
+A worker reads the input and writes its part itself, so it must see both under the same paths: on
+a shared file system, or in an object store. Before each part it makes sure that it does, and
+that it has the versions of radpair and of all decoders that the writing process has, since
+another decoder may give other pixels. A part lost with its worker is given to another one.
+
+Dask encrypts and authenticates with ``tls://`` alone: over ``tcp://`` whoever reaches the ports
+of the cluster can read what passes and run programs on it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import threading
+from collections import deque
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, fields, is_dataclass, replace
+from importlib.metadata import PackageNotFoundError, version
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+
+from radpair import __version__
+from radpair.errors import StudySetError
+from radpair.records import FileSource
+from radpair.studyset.manifest import PARTS, PLAN
+from radpair.studyset.parts import AnySource, Done, Part
+from radpair.studyset.worker import AHEAD, Job
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
+
+PROTOCOLS = ("tcp://", "tls://")
+PATIENCE = 30.0
+"""Seconds to wait for a scheduler, and for a first worker."""
+ALONE = 4
+"""How often that time may pass without any worker before the work is given up."""
+LIBRARIES = (
+    "numpy",
+    "opencv-python-headless",
+    "Pillow",
+    "pydicom",
+    "pylibjpeg",
+    "pylibjpeg-libjpeg",
+    "pylibjpeg-openjpeg",
+    "pylibjpeg-rle",
+)
+"""What decides the bytes of a part, beside radpair itself."""
+
+_ONE = threading.Lock()
+"""Decoders keep settings of the whole process, so a worker prepares one part at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a worker is told of the set under way, beside the part."""
+
+    job: Job
+    plan: str
+    """The hash of the plan that stands in the set's folder."""
+    witness: Path | None
+    """An image that the writing process sees."""
+    versions: Mapping[str, str]
+
+
+def check_scheduler(scheduler: str, processes: int | None) -> None:
+    """Raises ``StudySetError`` for an address that is none of a Dask scheduler."""
+    if processes is not None:
+        raise StudySetError("--scheduler and --processes: give one of them")
+    if not scheduler.startswith(PROTOCOLS):
+        raise StudySetError(
+            f"--scheduler '{scheduler}' is no address of a Dask scheduler; give such as "
+            "tcp://HOST:8786, or tls://HOST:8786 where Dask is set up with certificates"
+        )
+
+
+def done_parts(job: Job, parts: Iterator[Part], scheduler: str) -> Iterator[Done]:
+    """The parts in their order, each prepared by some worker of the cluster.
+
+    Raises ``StudySetError`` where the scheduler cannot be reached, or where a worker lacks
+    radpair, has another version of it or of a decoder, or does not see the paths.
+    """
+    first = next(parts, None)
+    if first is None:
+        return
+    job = replace(job, source=_absolute(job.source), out=job.out.absolute())
+    order = Order(job, _plan_hash(job.out), _witness(job.source, first), _versions())
+    with _connected(scheduler) as client:
+        yield from _Crowd(client, order).work(chain([first], parts))
+
+
+def prepare(order: Order, part: Part) -> Done:
+    """Runs on a worker: prepares one part where everything is as the writing process sees it."""
+    _check_versions(order.versions)
+    _check_sight(order)
+    with _ONE:
+        cv2.setNumThreads(1)
+        return order.job.write(part)
+
+
+def _absolute(source: AnySource) -> AnySource:
+    """The source with whole paths, since workers stand in other folders."""
+    if not is_dataclass(source) or isinstance(source, type):
+        return source
+    given = {field.name: getattr(source, field.name) for field in fields(source) if field.init}
+    paths = {name: value.absolute() for name, value in given.items() if isinstance(value, Path)}
+    return replace(source, **paths)
+
+
+def _witness(source: AnySource, part: Part) -> Path | None:
+    """The first image of the part that is there."""
+    if isinstance(source, FileSource):
+        for study in part.studies:
+            for view in range(len(study.views)):
+                path = source.path_of(study, view)
+                if path.is_file():
+                    return path
+    return None
+
+
+def _plan_hash(out: Path) -> str:
+    return hashlib.sha256((out / PARTS / PLAN).read_bytes()).hexdigest()
+
+
+def _versions() -> dict[str, str]:
+    found = {"radpair": __version__}
+    for name in LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "none"
+    return found
+
+
+def _check_versions(wanted: Mapping[str, str]) -> None:
+    for name, here in _versions().items():
+        if here != wanted[name]:
+            raise StudySetError(
+                f"worker {_address()} has {name} {here} where this process has {wanted[name]}, "
+                "and another version may give other pixels; install the same on all"
+            )
+
+
+def _check_sight(order: Order) -> None:
+    """The worker sees the same output folder, with the plan of this set, and the input."""
+    if order.witness is not None and not order.witness.is_file():
+        raise StudySetError(
+            f"worker {_address()} does not see {order.witness}; input and output must lie on a "
+            "file system that all workers share under the same paths, or in an object store"
+        )
+    try:
+        same = _plan_hash(order.job.out) == order.plan
+    except OSError:
+        same = False
+    if not same:
+        raise StudySetError(
+            f"worker {_address()} does not see the study set under way in {order.job.out}; input "
+            "and output must lie on a file system that all workers share under the same paths, or "
+            "in an object store"
+        )
+
+
+def _address() -> str:
+    from distributed import get_worker
+
+    try:
+        return str(get_worker().address)
+    except ValueError:
+        return "without a scheduler"
+
+
+@contextmanager
+def _connected(scheduler: str) -> Iterator[Client]:
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise StudySetError(
+            f"--scheduler {scheduler}: Dask is not installed; install it with "
+            "pip install 'radpair[cluster]'"
+        ) from error
+    try:
+        client = Client(scheduler, timeout=PATIENCE, set_as_default=False)
+    except TypeError as error:
+        raise StudySetError(
+            f"--scheduler {scheduler}: there are no certificates for it; name them in Dask's "
+            "configuration under distributed.comm.tls"
+        ) from error
+    except (OSError, ValueError) as error:
+        raise StudySetError(
+            f"--scheduler {scheduler}: cannot be reached ({_line(error)}); check the address and "
+            "that 'dask scheduler' runs there"
+        ) from error
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+class _Crowd:
+    """The workers of a cluster, with the parts that are theirs."""
+
+    def __init__(self, client: Client, order: Order) -> None:
+        self._client, self._order = client, order
+        self._run = secrets.token_hex(4)
+        self._pending: deque[tuple[Part, Future]] = deque()
+
+    def work(self, parts: Iterator[Part]) -> Iterator[Done]:
+        """Raises ``StudySetError``; what the workers had begun is then taken from them."""
+        self._wait_for_workers()
+        try:
+            for part in parts:
+                self._give(part)
+                if len(self._pending) >= AHEAD * max(self._workers(), 1):
+                    yield self._take()
+            while self._pending:
+                yield self._take()
+        finally:
+            self._client.cancel([future for _, future in self._pending], force=True)
+
+    def _give(self, part: Part) -> None:
+        key = f"radpair-{self._run}-{part.index:05d}"
+        future = self._client.submit(prepare, self._order, part, key=key, pure=False)
+        self._pending.append((part, future))
+
+    def _take(self) -> Done:
+        from distributed import KilledWorker
+        from distributed.client import FutureCancelledError
+
+        part, future = self._pending[0]
+        try:
+            done = self._result(future)
+        except KilledWorker as error:
+            raise StudySetError(
+                f"{self._order.job.out}: workers of the cluster were killed again and again near "
+                f"study '{part.studies[0].study_id}', most often for want of memory; finished "
+                "parts are kept: run the same command again, with more memory a worker"
+            ) from error
+        except (FutureCancelledError, OSError) as error:
+            raise StudySetError(
+                f"{self._order.job.out}: the scheduler went away ({_line(error)}); finished parts "
+                "are kept: start it and run the same command again"
+            ) from error
+        except (ImportError, AttributeError, RuntimeError) as error:
+            raise self._strange(error) from error
+        self._pending.popleft()
+        return done
+
+    def _result(self, future: Future) -> Done:
+        alone = 0
+        while True:
+            try:
+                done: Done = future.result(timeout=PATIENCE)
+                return done
+            except TimeoutError:
+                alone = 0 if self._workers() else alone + 1
+                if alone == ALONE:
+                    raise self._no_workers() from None
+
+    def _workers(self) -> int:
+        return len(self._client.nthreads())
+
+    def _wait_for_workers(self) -> None:
+        try:
+            self._client.wait_for_workers(1, timeout=PATIENCE)
+        except TimeoutError:
+            raise self._no_workers() from None
+
+    def _no_workers(self) -> StudySetError:
+        return StudySetError(
+            f"{self._order.job.out}: the scheduler has no workers; start some with 'dask worker "
+            "ADDRESS --nthreads 1 --nworkers CORES' and run the same command again"
+        )
+
+    def _strange(self, error: Exception) -> StudySetError:
+        return StudySetError(
+            f"{self._order.job.out}: the scheduler or a worker lacks radpair "
+            f"{self._order.versions['radpair']} or has another version ({_line(error)}); install "
+            "the same on all"
+        )
+
+
+def _line(error: Exception) -> str:
+    """The first line of a message, or its kind."""
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]
