@@ -69,6 +69,8 @@ class Summary:
     """Images that stay and are like one of an earlier split."""
     was_complete: bool
     """True when the set was finished before and nothing was written."""
+    trimmed_images: int | None = None
+    """Images whose borders were trimmed; None where that was not asked for."""
 
     def __str__(self) -> str:
         state = "was complete already" if self.was_complete else "is complete"
@@ -78,6 +80,8 @@ class Summary:
             f"patients, {self.images:,} images ({self.pixel_bytes / 1e6:,.1f} MB of pixels).",
             f"Splits: {splits}.",
         ]
+        if self.trimmed_images is not None:
+            lines.append(f"Borders were trimmed of {self.trimmed_images:,} images.")
         if self.quarantined_images or self.unusable_reports or self.studies_left_out:
             lines.append(
                 f"Quarantined: {self.quarantined_images:,} images and {self.unusable_reports:,} "
@@ -114,6 +118,7 @@ def write(
     duplicates: str = EXACT,
     key: Path | None = None,
     stratify: Sequence[str] = (),
+    trim_borders: bool = False,
     scheduler: str | None = None,
 ) -> Summary:
     """Writes the studies of ``source`` to the study set ``out``, or continues where it stopped.
@@ -123,6 +128,8 @@ def write(
     (train, validate, test) decide by the patient's id. Unusable images and empty reports are
     quarantined with a reason; with ``strict`` the first of them stops the work. When no study
     has a report the set is one of images only, and no report is counted as missing.
+
+    With ``trim_borders`` the frame around a film is cut first (``images.borders``).
 
     An image that repeats an earlier one is quarantined by ``duplicates``: ``exact`` where the
     stored pixels are the same, ``near`` also where they are alike (``studyset.duplicates``),
@@ -146,6 +153,8 @@ def write(
     plan = _plan(source, size, seed, check_fractions(fractions), duplicates, names)
     if stratify:
         plan["options"]["stratify"] = list(dict.fromkeys(stratify))
+    if trim_borders:
+        plan["options"]["trim_borders"] = True
     with writing_to(out), _claimed(out):
         if (out / MANIFEST).is_file():
             summary = summary_of(out, _complete(out, plan), was_complete=True)
@@ -153,6 +162,7 @@ def write(
             _start(out, plan)
             job = worker.Job(source, out, size, names)
             parts = _write_parts(job, plan, processes, strict, progress, scheduler)
+            _remove_drafts(out)  # of a cluster's worker that was killed
             settled = Settled(out, parts, duplicates)
             summary = summary_of(out, finish(settled, plan), was_complete=False)
         shutil.rmtree(out / PARTS, ignore_errors=True)
@@ -241,6 +251,10 @@ def _start(out: Path, plan: dict[str, Any]) -> None:
             shard.unlink()
         write_json(out / PARTS / PLAN, full)
     (out / PIXELS).mkdir(exist_ok=True)
+    _remove_drafts(out)
+
+
+def _remove_drafts(out: Path) -> None:
     for folder in (out, out / PARTS, out / PIXELS):
         remove_drafts(folder)
 
