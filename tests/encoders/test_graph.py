@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
 from torch_geometric.nn import RGCNConv
 
-from radpair.encoders.graph import ContextNodes, Edges, GraphConfig, RelationalConvolution
+from radpair.encoders.graph import ContextNodes, GraphConfig, RelationalConvolution
+from radpair.encoders.ragged import attend_by_size, attend_jagged, ragged_layer
+from radpair.encoders.sparse import relation_products, sparse_product
 from radpair.encoders.text import TextConfig, build_bert
 from radpair.graphs import arrays
 from radpair.graphs.arrays import EDGE_TYPES, ROOT, SUPER_NODE
@@ -63,29 +67,130 @@ def test_a_graph_does_not_see_its_batch_mates(nodes: str) -> None:
     torch.testing.assert_close(together, alone, atol=1e-5, rtol=1e-5)
 
 
-def test_convolution_equals_pytorch_geometric() -> None:
-    batch = store(5).take(np.arange(6))
-    edges = Edges(batch.source, batch.segment, batch.weight, batch.target, batch.bounds)
-    nodes = torch.randn(len(batch.kind), 7, requires_grad=True)
+def edge_list(graphs: GraphStore, wanted: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+    """``[2, edges]`` and the kinds, read graph by graph from the structure."""
+    built, links, kinds, first = graphs.structure, [], [], 0
+    sizes = np.diff(built.node_start)
+    for graph in sorted(wanted, key=lambda number: sizes[number]):
+        edges = slice(*built.edge_start[graph : graph + 2])
+        links.append(np.stack([built.source[edges], built.target[edges]]) + first)
+        kinds.append(built.type[edges])
+        first += sizes[graph]
+    return torch.from_numpy(np.concatenate(links, 1)), torch.from_numpy(np.concatenate(kinds))
+
+
+@pytest.mark.parametrize("wanted", [[0, 1, 2, 3, 4, 5], [4, 0, 2], [3], [1]])
+def test_convolution_equals_pytorch_geometric(wanted: list[int]) -> None:
+    """Values, and the gradients of nodes, matrices and bias; graph 3 has no entities."""
+    torch.manual_seed(0)
+    graphs = store(5)
+    batch = graphs.take(np.array(wanted))
     ours = RelationalConvolution(7, 9, EDGE_TYPES)
     oracle = RGCNConv(7, 9, EDGE_TYPES, aggr="mean")
     with torch.no_grad():
         oracle.weight.copy_(ours.weight)
         oracle.root.copy_(ours.root.weight.T)
         oracle.bias.copy_(ours.root.bias)
-    kinds, links = [], []
-    for relation in range(EDGE_TYPES):
-        start, end = batch.bounds[relation], batch.bounds[relation + 1]
-        mine = (batch.segment >= start) & (batch.segment < end)
-        kinds.append(torch.full((int(mine.sum()),), relation))
-        links.append(torch.stack([batch.source[mine], batch.target[batch.segment[mine]]]))
-    expected = oracle(nodes, torch.cat(links, 1), torch.cat(kinds))
-    found = ours(nodes, edges)
+    nodes = torch.randn(len(batch.kind), 7, requires_grad=True)
+    expected = oracle(nodes, *edge_list(graphs, np.array(wanted)))
+    found = ours(nodes, batch.relations)
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
     grad = torch.randn_like(found)
-    (a,) = torch.autograd.grad(found, nodes, grad, retain_graph=True)
-    (b,) = torch.autograd.grad(expected, nodes, grad)
-    torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-5)
+    mine = torch.autograd.grad(found, [nodes, ours.weight, ours.root.weight, ours.root.bias], grad)
+    theirs = torch.autograd.grad(expected, [nodes, oracle.weight, oracle.root, oracle.bias], grad)
+    for a, b in zip(mine, (*theirs[:2], theirs[2].T, theirs[3]), strict=True):
+        torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-5)
+
+
+def test_the_same_link_twice_counts_twice() -> None:
+    """As in PyTorch Geometric, whose mean is over links and not over neighbours."""
+    words = ["left", "mild", "effusion"]
+    entities = tuple(Entity(word, ENTITY_LABELS[1], n, n) for n, word in enumerate(words))
+    links = tuple(Relation(source, "modify", 2) for source in (0, 0, 1))
+    graphs = GraphStore([Graph(" ".join(words), entities, links)], WORDPIECE, context=False)
+    relations = graphs.take(np.array([0])).relations
+    nodes = torch.eye(len(graphs.structure.kind))
+    forward = sparse_product(relations.gather, nodes)[relations.bounds[0] : relations.bounds[1]]
+    torch.testing.assert_close(forward[:, :3], torch.tensor([[2 / 3, 1 / 3, 0]]))
+
+
+def test_sparse_products_have_the_gradient_of_dense_ones() -> None:
+    batch = store(7).take(np.arange(6))
+    for matrix in (batch.relations.gather, batch.relations.scatter, batch.pool):
+        columns = len(matrix.transposed.start) - 1
+        dense = torch.randn(columns, 5, dtype=torch.double, requires_grad=True)
+        assert torch.autograd.gradcheck(lambda x, m=matrix: sparse_product(m, x), dense)
+
+
+def test_relation_products_have_the_gradient_of_a_loop() -> None:
+    rows = torch.randn(9, 4, dtype=torch.double, requires_grad=True)
+    weight = torch.randn(3, 4, 5, dtype=torch.double, requires_grad=True)
+    bounds = (0, 3, 3, 9)
+    expected = torch.cat([rows[:3] @ weight[0], rows[3:] @ weight[2]])
+    torch.testing.assert_close(relation_products(rows, weight, bounds), expected)
+    assert torch.autograd.gradcheck(lambda x, w: relation_products(x, w, bounds), (rows, weight))
+
+
+def padded_layer(
+    layer: torch.nn.TransformerEncoderLayer, nodes: torch.Tensor, sizes: tuple[int, ...]
+) -> torch.Tensor:
+    """The library's own layer on padded graphs."""
+    padded = torch.nn.utils.rnn.pad_sequence(nodes.split(sizes), batch_first=True)
+    absent = torch.arange(max(sizes)) >= torch.tensor(sizes)[:, None]
+    return layer(padded, src_key_padding_mask=absent)[~absent]
+
+
+@pytest.mark.parametrize("attend", [attend_by_size, attend_jagged])
+def test_attention_without_padding_equals_the_padded_layer(
+    attend: Callable[..., torch.Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("radpair.encoders.ragged.attend_by_size", attend)
+    torch.manual_seed(0)
+    layer = torch.nn.TransformerEncoderLayer(16, 2, 24, 0.0, batch_first=True)
+    sizes = (1, 3, 3, 8, 11)
+    nodes = torch.randn(sum(sizes), 16, requires_grad=True)
+    start = torch.tensor([0, *np.cumsum(sizes)])
+    expected, found = padded_layer(layer, nodes, sizes), ragged_layer(layer, nodes, sizes, start)
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+    wanted = [nodes, *layer.parameters()]
+    weight = torch.randn_like(found)
+    for a, b in zip(
+        torch.autograd.grad((found * weight).sum(), wanted),
+        torch.autograd.grad((expected * weight).sum(), wanted),
+        strict=True,
+    ):
+        torch.testing.assert_close(a, b, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("attend", [attend_by_size, attend_jagged])
+def test_attention_drops_in_training_alone(attend: Callable[..., torch.Tensor]) -> None:
+    """As the library does: each probability with chance p, the rest divided by 1 - p."""
+    torch.manual_seed(0)
+    projected = torch.zeros(4000, 3 * 4)
+    projected[:, 8:] = 1  # all values are one, all probabilities a half
+    start = torch.arange(0, 4001, 2)
+    found = attend(projected, 1, (2,) * 2000, start, 0.25)
+    kept = found[:, 0] * 2 * 0.75
+    assert set(kept.round().int().tolist()) == {0, 1, 2}
+    torch.testing.assert_close(kept, kept.round(), atol=1e-5, rtol=0)
+    assert abs(float(found.mean()) - 1) < 0.03
+    assert attend(projected, 1, (2,) * 2000, start, 0.0).eq(1).all()
+
+
+def test_dropout_stands_where_the_library_has_it() -> None:
+    """Each of the four dropouts alone, with everything dropped."""
+    sizes, nodes = (2, 5), torch.randn(7, 8)
+    start = torch.tensor([0, 2, 7])
+    for name in ("self_attn", "dropout", "dropout1", "dropout2"):
+        torch.manual_seed(0)
+        layer = torch.nn.TransformerEncoderLayer(8, 2, 12, 0.0, batch_first=True)
+        part = layer.get_submodule(name)
+        setattr(part, "dropout" if name == "self_attn" else "p", 1.0)
+        expected, found = (
+            padded_layer(layer, nodes, sizes),
+            ragged_layer(layer, nodes, sizes, start),
+        )
+        torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
 
 
 def test_directions_and_kinds_change_the_result() -> None:
@@ -114,7 +219,7 @@ def test_a_batch_is_cut_out_and_not_built_again(monkeypatch: pytest.MonkeyPatch)
     graphs = store(3)
     for name in ("build_structure", "connected_components", "entity_pieces", "_assemble"):
         monkeypatch.setattr(arrays, name, None)
-    assert graphs.take(np.arange(6)).graphs == 6
+    assert len(graphs.take(np.arange(6)).sizes) == 6
 
 
 def test_all_relations_of_an_entity_count() -> None:

@@ -21,6 +21,7 @@ from radpair.studyset.batch import (
     text_batch,
     usable_sentences,
 )
+from radpair.studyset.tensors import SparseRows
 
 REPORTS = [report_of(("left", "right", "")[n % 3], n) for n in range(9)] + ["FINDINGS: Clear."]
 WORDPIECE = train_tokenizer(REPORTS, 120)
@@ -111,10 +112,30 @@ def test_studies_without_a_partner_are_left_out_and_counted(disc_set: Path, repo
 def test_a_batch_of_graphs_is_its_graphs_side_by_side(disc_set: Path) -> None:
     studies = StudySet.open(disc_set)
     store = GraphStore([g or Graph("") for g in studies.graphs()], WORDPIECE, context=False)
-    both = store.take(np.array([4, 2]))
-    one, two = store.take(np.array([4])), store.take(np.array([2]))
+    small, large = sorted([4, 2], key=lambda n: int(store.entities[n]))
+    both = store.take(np.array([large, small]))
+    one, two = store.take(np.array([small])), store.take(np.array([large]))
+    assert both.sizes == one.sizes + two.sizes
+    assert both.place.tolist() == [1, 0]
     assert both.kind.equal(torch.cat([one.kind, two.kind]))
     assert both.pieces.equal(torch.cat([one.pieces, two.pieces]))
-    assert both.graph.tolist() == [0] * len(one.kind) + [1] * len(two.kind)
-    assert len(both.source) == len(one.source) + len(two.source)
-    assert torch.isclose(both.weight.sum(), one.weight.sum() + two.weight.sum())
+    assert both.start.tolist() == [0, len(one.kind), len(one.kind) + len(two.kind)]
+
+
+def test_both_orders_of_the_relations_are_one_matrix(disc_set: Path) -> None:
+    studies = StudySet.open(disc_set)
+    store = GraphStore([g or Graph("") for g in studies.graphs()], WORDPIECE, context=False)
+    batch = store.take(np.array([7, 1, 4]))
+    for matrix in (batch.relations.gather, batch.relations.scatter, batch.pool):
+        dense, transposed = dense_form(matrix.rows), dense_form(matrix.transposed)
+        width = len(matrix.transposed.start) - 1
+        assert np.array_equal(dense[:, :width], transposed.T[: len(dense)])
+
+
+def dense_form(rows: SparseRows) -> np.ndarray:
+    start = rows.start.tolist()
+    out = np.zeros((len(start) - 1, int(rows.column.max()) + 1), np.float32)
+    for row in range(len(out)):
+        for entry in range(start[row], start[row + 1]):
+            out[row, rows.column[entry]] += rows.weight[entry]
+    return out

@@ -1,7 +1,8 @@
 """The graph encoder of IGC: relational graph convolution, then attention over the whole graph.
 
 Khanna et al., "Learning generalized medical image representations through image-graph
-contrastive pretraining", 2023, section 3. Its tensors are laid out by ``radpair.graphs.arrays``.
+contrastive pretraining", 2023, section 3. Its tensors are laid out by
+``radpair.studyset.graph_store``.
 """
 
 from __future__ import annotations
@@ -13,7 +14,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from radpair.encoders.ragged import ragged_layer
+from radpair.encoders.sparse import relation_products, sparse_product
 from radpair.errors import RecipeError, nearest
+from radpair.studyset.tensors import GraphBatch, RelationTensors
 
 NODE_INPUTS = ("contextual", "words")
 
@@ -52,9 +56,8 @@ class GraphConfig:
 class RelationalConvolution(nn.Module):
     """``out_i = W_0 x_i + b + sum_r mean_{j in N_r(i)} W_r x_j`` (Schlichtkrull et al. 2018).
 
-    Edges come sorted by relation and grouped into segments, one for each pair of a relation and
-    a target node. Neighbours are averaged first, so that each relation costs one matrix product
-    over only the nodes that it reaches.
+    Each relation costs one matrix product over only the nodes that it reaches, or that it comes
+    from where these are fewer (``radpair.studyset.relations``).
     """
 
     def __init__(self, width_in: int, width_out: int, relations: int) -> None:
@@ -64,38 +67,17 @@ class RelationalConvolution(nn.Module):
         for matrix in self.weight:
             nn.init.xavier_uniform_(matrix)
 
-    def forward(self, nodes: Tensor, edges: Edges) -> Tensor:
+    def forward(self, nodes: Tensor, relations: RelationTensors) -> Tensor:
         """``nodes [nodes, width_in]`` to ``[nodes, width_out]``."""
-        messages = nodes[edges.source] * edges.weight.unsqueeze(1).to(nodes.dtype)
-        means = nodes.new_zeros(len(edges.target), nodes.shape[1])
-        means = means.index_add(0, edges.segment, messages)
-        out: Tensor = self.root(nodes)
-        reached = [
-            means[start:end] @ self.weight[relation]
-            for relation, (start, end) in enumerate(
-                zip(edges.bounds[:-1], edges.bounds[1:], strict=True)
-            )
-            if end > start
-        ]
-        if not reached:
-            return out
-        return out.index_add(0, edges.target, torch.cat(reached).to(out.dtype))
-
-
-@dataclass(frozen=True)
-class Edges:
-    """The relations of a batch of graphs, sorted by (relation, target)."""
-
-    source: Tensor
-    """``[edges]``: the node that a message comes from."""
-    segment: Tensor
-    """``[edges]``: the segment that it is averaged in."""
-    weight: Tensor
-    """``[edges]``: one over the size of that segment."""
-    target: Tensor
-    """``[segments]``: the node that a segment reaches."""
-    bounds: tuple[int, ...]
-    """``[relations + 1]``: the segments of relation r are ``bounds[r]:bounds[r + 1]``."""
+        weight: Tensor = self.weight
+        device = nodes.device.type
+        if torch.is_autocast_enabled(device):
+            precision = torch.get_autocast_dtype(device)
+            nodes, weight = nodes.to(precision), weight.to(precision)
+        rows = sparse_product(relations.gather, nodes)
+        products = relation_products(rows, weight, relations.bounds)
+        out: Tensor = self.root(nodes) + sparse_product(relations.scatter, products)
+        return out
 
 
 class GraphEncoder(nn.Module):
@@ -124,40 +106,18 @@ class GraphEncoder(nn.Module):
         )
         self.dim = config.width
 
-    def forward(
-        self,
-        words: Tensor,
-        kind: Tensor,
-        edges: Edges,
-        graph: Tensor,
-        position: Tensor,
-        graphs: int,
-    ) -> Tensor:
-        """One vector a graph, ``[graphs, dim]``.
+    def forward(self, words: Tensor, batch: GraphBatch) -> Tensor:
+        """One vector a graph, ``[graphs, dim]``, in the order that was asked for.
 
         ``words [nodes, node_width]`` is zero for super-nodes and roots, whose learned vector is
-        that of their ``kind [nodes]``; ``graph [nodes]`` and ``position [nodes]`` say where a node
-        belongs.
+        that of their kind.
         """
-        nodes = words + self.kinds(kind)
+        nodes = words + self.kinds(batch.kind)
         for convolution in self.convolutions:
-            nodes = torch.relu(convolution(nodes, edges))
-        padded, mask = _pad(nodes, graph, position, graphs)
-        attended = self.attention(padded, src_key_padding_mask=~mask)
-        held = mask.unsqueeze(-1).to(attended.dtype)
-        pooled = (attended * held).sum(1) / held.sum(1)
-        out: Tensor = self.head(pooled)
-        return out
-
-
-def _pad(nodes: Tensor, graph: Tensor, position: Tensor, graphs: int) -> tuple[Tensor, Tensor]:
-    """``[graphs, longest, width]`` and the mask of what is real in it."""
-    longest = int(position.max()) + 1
-    padded = nodes.new_zeros(graphs, longest, nodes.shape[1])
-    mask = torch.zeros(graphs, longest, dtype=torch.bool, device=nodes.device)
-    mask[graph, position] = True
-    padded = padded.index_put((graph, position), nodes)
-    return padded, mask
+            nodes = torch.relu(convolution(nodes, batch.relations))
+        attended = ragged_layer(self.attention, nodes, batch.sizes, batch.start)
+        out: Tensor = self.head(sparse_product(batch.pool, attended))
+        return out.index_select(0, batch.place)
 
 
 class WordNodes(nn.Module):

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from radpair.encoders.graph import ContextNodes, Edges, GraphConfig, GraphEncoder, WordNodes
+from radpair.encoders.graph import ContextNodes, GraphConfig, GraphEncoder, WordNodes
 from radpair.encoders.image import ImageConfig, ImageEncoder
 from radpair.encoders.projection import projection
 from radpair.encoders.text import TextConfig, TextEncoder, build_bert, reach
@@ -107,14 +107,12 @@ class GraphTower(nn.Module):
 
     def forward(self, batch: GraphBatch) -> Tensor:
         """``[graphs, dim]``."""
-        edges = Edges(batch.source, batch.segment, batch.weight, batch.target, batch.bounds)
-        vectors = self.encoder(
-            self._words(batch), batch.kind, edges, batch.graph, batch.position, batch.graphs
-        )
-        out: Tensor = self.head(vectors)
+        out: Tensor = self.head(self.encoder(self._words(batch), batch))
         return out
 
     def _words(self, batch: GraphBatch) -> Tensor:
+        if batch.vectors is not None:
+            return batch.vectors
         if isinstance(self.nodes, ContextNodes):
             assert batch.context is not None
             words = self.nodes(

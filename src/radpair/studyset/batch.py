@@ -6,9 +6,8 @@ depend on the order of the batch, on the number of workers, or on what was read 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
-from typing import Any, Self, TypeVar
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -18,9 +17,13 @@ from torch import Tensor
 
 from radpair.graphs import arrays
 from radpair.images.augment import AugmentationConfig, augment, fit
-from radpair.records import Graph
 from radpair.reports import body, sentences
+from radpair.studyset.graph_store import GraphStore as GraphStore
 from radpair.studyset.read import StudySet
+from radpair.studyset.tensors import GraphBatch as GraphBatch
+from radpair.studyset.tensors import TensorGroup
+from radpair.studyset.tensors import TextBatch as TextBatch
+from radpair.studyset.tensors import to_device as to_device
 
 Ints = NDArray[np.int64]
 SHORTEST_SENTENCE = 4
@@ -28,55 +31,7 @@ SHORTEST_SENTENCE = 4
 
 
 @dataclass(frozen=True)
-class _Tensors:
-    """A group of tensors; the data loader pins it on its way to a GPU."""
-
-    def pin_memory(self) -> Self:
-        """The same batch in page-locked memory."""
-        return _mapped(self, Tensor.pin_memory)
-
-
-@dataclass(frozen=True)
-class TextBatch(_Tensors):
-    """Texts as token ids."""
-
-    tokens: Tensor
-    """``[texts, length]`` int64."""
-    mask: Tensor
-    """``[texts, length]`` bool, false on padding."""
-
-
-@dataclass(frozen=True)
-class GraphBatch(_Tensors):
-    """Graphs side by side, as ``radpair.encoders.graph`` reads them."""
-
-    graphs: int
-    kind: Tensor
-    """``[nodes]``."""
-    graph: Tensor
-    """``[nodes]``: the graph that a node belongs to."""
-    position: Tensor
-    """``[nodes]``: its place within that graph."""
-    source: Tensor
-    """``[edges]``, sorted by (relation, target) like the four fields below."""
-    segment: Tensor
-    weight: Tensor
-    target: Tensor
-    bounds: tuple[int, ...]
-    pieces: Tensor
-    """``[pieces]``: word pieces of the entities' own words, node by node."""
-    piece_offsets: Tensor
-    """``[nodes]``: where a node's pieces begin."""
-    context: TextBatch | None = None
-    """The reports' token windows, for contextual nodes."""
-    places: Tensor | None = None
-    """``[located pieces]``: positions in the flattened windows."""
-    owner: Tensor | None = None
-    """``[located pieces]``: the node that each belongs to."""
-
-
-@dataclass(frozen=True)
-class PairBatch(_Tensors):
+class PairBatch(TensorGroup):
     """One image and one partner of each of a batch's studies."""
 
     pixels: Tensor
@@ -91,25 +46,6 @@ class PairBatch(_Tensors):
     graph: GraphBatch | None = None
     graph_content: Tensor | None = None
     """``[studies]`` int64: equal where the graphs say the same."""
-
-
-Batch = TypeVar("Batch", bound="_Tensors")
-
-
-def to_device(batch: Batch, device: torch.device) -> Batch:
-    """The same batch with every tensor on ``device``."""
-    return _mapped(batch, lambda tensor: tensor.to(device, non_blocking=True))
-
-
-def _mapped(batch: Batch, change: Callable[[Tensor], Tensor]) -> Batch:
-    changed: dict[str, Any] = {}
-    for field in fields(batch):
-        value = getattr(batch, field.name)
-        if isinstance(value, Tensor):
-            changed[field.name] = change(value)
-        elif isinstance(value, _Tensors):
-            changed[field.name] = _mapped(value, change)
-    return replace(batch, **changed)
 
 
 class SentenceStore:
@@ -187,79 +123,8 @@ def _padded(flat: Ints, counts: Ints, max_tokens: int) -> TextBatch:
         cut = counts > max_tokens
         tokens[cut, max_tokens - 1] = tokens[cut, counts[cut] - 1]
         tokens, mask = tokens[:, :max_tokens], mask[:, :max_tokens]
-    return TextBatch(torch.from_numpy(tokens), torch.from_numpy(mask))
-
-
-class GraphStore:
-    """Every graph as flat arrays, super-nodes and roots included."""
-
-    def __init__(
-        self, graphs: Sequence[Graph], tokenizer: Tokenizer, *, context: bool, window: int = 512
-    ) -> None:
-        """With ``context``, whole reports are tokenised too, in windows of ``window`` tokens."""
-        self.structure = arrays.build_structure(graphs)
-        self.pieces, self.piece_start = arrays.entity_pieces(graphs, self.structure, tokenizer)
-        self.windows = arrays.report_windows(graphs, tokenizer, window) if context else None
-        self.content = np.array([arrays.content_hash(graph) for graph in graphs], np.int64)
-        self.entities = np.array([len(graph.entities) for graph in graphs], np.int64)
-
-    def take(self, wanted: Ints) -> GraphBatch:
-        """The graphs with these numbers, assembled without a loop."""
-        s = self.structure
-        nodes, node_counts = arrays.ranges(s.node_start, wanted)
-        edges, edge_counts = arrays.ranges(s.edge_start, wanted)
-        first_node = np.concatenate([[0], np.cumsum(node_counts)])[:-1]
-        shift = np.repeat(first_node, edge_counts)
-        pieces, piece_counts = arrays.ranges(self.piece_start, nodes)
-        sorted_edges = _segments(
-            s.source[edges] + shift, s.target[edges] + shift, s.type[edges], len(nodes)
-        )
-        return GraphBatch(
-            graphs=len(wanted),
-            kind=torch.from_numpy(s.kind[nodes]),
-            graph=torch.from_numpy(np.repeat(np.arange(len(wanted)), node_counts)),
-            position=torch.from_numpy(nodes - np.repeat(s.node_start[wanted], node_counts)),
-            pieces=torch.from_numpy(self.pieces[pieces]),
-            piece_offsets=torch.from_numpy(np.cumsum(piece_counts) - piece_counts),
-            **sorted_edges,
-            **self._context(wanted, first_node),
-        )
-
-    def _context(self, wanted: Ints, first_node: Ints) -> dict[str, Any]:
-        w = self.windows
-        if w is None:
-            return {}
-        rows, row_counts = arrays.ranges(w.start, wanted)
-        places, place_counts = arrays.ranges(w.piece_start, wanted)
-        longest = int(w.used[rows].max())
-        first_row = np.cumsum(row_counts) - row_counts
-        row = w.window[places] + np.repeat(first_row, place_counts)
-        return {
-            "context": TextBatch(
-                torch.from_numpy(w.tokens[rows, :longest]),
-                torch.from_numpy(np.arange(longest) < w.used[rows][:, None]),
-            ),
-            "places": torch.from_numpy(row * longest + w.offset[places]),
-            "owner": torch.from_numpy(w.node[places] + np.repeat(first_node, place_counts)),
-        }
-
-
-def _segments(source: Ints, target: Ints, kind: Ints, nodes: int) -> dict[str, Any]:
-    key = kind * nodes + target
-    order = np.argsort(key, kind="stable")
-    key = key[order]
-    new = np.concatenate([[True], key[1:] != key[:-1]]) if len(key) else np.zeros(0, bool)
-    segment = np.cumsum(new) - 1
-    size = np.bincount(segment) if len(segment) else segment
-    relation = key[new] // max(nodes, 1)
-    bounds = np.searchsorted(relation, np.arange(arrays.EDGE_TYPES + 1))
-    return {
-        "source": torch.from_numpy(source[order]),
-        "segment": torch.from_numpy(segment),
-        "weight": torch.from_numpy((1 / size[segment]).astype(np.float32)),
-        "target": torch.from_numpy(target[order][new]),
-        "bounds": tuple(int(b) for b in bounds),
-    }
+    lengths = tuple(np.minimum(counts, max_tokens).tolist())
+    return TextBatch(torch.from_numpy(tokens), torch.from_numpy(mask), lengths)
 
 
 @dataclass(frozen=True)

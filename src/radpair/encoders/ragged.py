@@ -1,0 +1,67 @@
+"""A transformer layer over groups of different sizes that lie side by side, without padding.
+
+Everything but the attention itself treats each member alone, so it runs over the flat members.
+"""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+def ragged_layer(
+    layer: nn.TransformerEncoderLayer, members: Tensor, sizes: tuple[int, ...], start: Tensor
+) -> Tensor:
+    """What ``layer`` makes of each group alone, ``[members, width]``.
+
+    ``members [members, width]`` lie group by group, ``sizes`` are ascending and ``start
+    [groups + 1]`` says where each group begins. ``layer`` must normalise after each sum
+    (``norm_first=False``); its dropout applies as in its own ``forward``.
+    """
+    attention = layer.self_attn
+    projected = F.linear(members, attention.in_proj_weight, attention.in_proj_bias)
+    dropout = attention.dropout if layer.training else 0.0
+    attend = attend_jagged if members.is_cuda else attend_by_size
+    mixed = attend(projected, attention.num_heads, sizes, start, dropout)
+    members = layer.norm1(members + layer.dropout1(attention.out_proj(mixed)))
+    inner = layer.linear2(layer.dropout(F.relu(layer.linear1(members))))
+    out: Tensor = layer.norm2(members + layer.dropout2(inner))
+    return out
+
+
+def attend_by_size(
+    projected: Tensor, heads: int, sizes: tuple[int, ...], start: Tensor, dropout: float
+) -> Tensor:
+    """Attention within each group, groups of one size together.
+
+    ``projected [members, 3 * width]`` are queries, keys and values; returns ``[members, width]``.
+    Nothing is padded and nothing masked.
+    """
+    runs = [(size, len(list(run))) for size, run in groupby(sizes)]
+    parts = torch.split(projected, [size * groups for size, groups in runs])
+    found = []
+    for (size, groups), part in zip(runs, parts, strict=True):
+        query, key, value = part.view(groups, size, 3, heads, -1).permute(2, 0, 3, 1, 4)
+        mixed = F.scaled_dot_product_attention(query, key, value, dropout_p=dropout)
+        found.append(mixed.transpose(1, 2).reshape(groups * size, -1))
+    return torch.cat(found)
+
+
+def attend_jagged(
+    projected: Tensor, heads: int, sizes: tuple[int, ...], start: Tensor, dropout: float
+) -> Tensor:
+    """The same as one call on nested tensors, for devices with variable-length kernels."""
+    parts = projected.view(len(projected), 3, heads, -1).unbind(1)
+    query, key, value = (
+        torch.nested.nested_tensor_from_jagged(
+            part.contiguous(), start, min_seqlen=sizes[0], max_seqlen=sizes[-1]
+        ).transpose(1, 2)
+        for part in parts
+    )
+    mixed: Any = F.scaled_dot_product_attention(query, key, value, dropout_p=dropout)
+    out: Tensor = mixed.transpose(1, 2).values().reshape(len(projected), -1)
+    return out
