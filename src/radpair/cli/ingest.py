@@ -45,6 +45,8 @@ class Writing:
     """Shares of train, validate and test, where there is no official split."""
     stratify: Many = ()
     """Labels of which the seeded splits get equal shares, such as Edema "Pleural Effusion"."""
+    trim_borders: bool = False
+    """Cut the black, white or grey frame around a film, and letters that stand in it."""
     processes: int | None = None
     """Worker processes; every core if not given."""
     scheduler: str | None = None
@@ -210,16 +212,17 @@ def _write(source: AnySource, options: Writing) -> None:
         summary = write(
             source,
             options.out,
-            options.size,
-            options.processes,
-            options.seed,
-            options.fractions,
-            options.strict,
-            progress,
-            options.duplicates(),
-            options.pseudonymise,
-            options.stratify,
-            options.scheduler,
+            size=options.size,
+            processes=options.processes,
+            seed=options.seed,
+            fractions=options.fractions,
+            strict=options.strict,
+            progress=progress,
+            duplicates=options.duplicates(),
+            key=options.pseudonymise,
+            stratify=options.stratify,
+            scheduler=options.scheduler,
+            trim_borders=options.trim_borders,
         )
     print(summary)
     for remark in getattr(source, "remarks", list)():

@@ -6,6 +6,7 @@ white (dense).
 
 from __future__ import annotations
 
+import math
 import stat
 from pathlib import Path
 
@@ -14,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from radpair.errors import ImageError
+from radpair.images.borders import MOST
+from radpair.images.borders import trim as trim_frame
 from radpair.images.limits import MAX_BYTES, check_picture, unreadable
 
 HEAD = 256
@@ -21,7 +24,7 @@ HEAD = 256
 
 
 def decode(
-    path: Path | str, size: int | None = None, frame: int | None = None
+    path: Path | str, size: int | None = None, frame: int | None = None, trim: bool = False
 ) -> NDArray[np.uint8]:
     """The grey picture in a file: uint8 ``[height, width]``, 0 black (air) to 255 white (dense).
 
@@ -29,6 +32,7 @@ def decode(
     kept; a smaller image keeps its own size. A large JPEG is reduced while it is decoded; a
     film then differs by less than 1 grey level, on average over its pixels. The format is told by
     content, not by extension. ``frame``, from 1, is the one to take of a DICOM file with several.
+    With ``trim`` the frame around a film is cut before that (``radpair.images.borders``).
 
     8-bit pictures keep their values. 16-bit, 32-bit and float pictures are stretched so that
     their darkest pixel is 0 and their brightest 255. Colour becomes ITU-R 601 luma; transparent
@@ -38,14 +42,39 @@ def decode(
     several frames, smaller than 32 pixels, larger than 100 megapixels or 30,000 pixels a side
     (refused from the header), or of a single grey level.
     """
-    path = Path(path)
+    if trim:
+        return decode_film(path, size, frame)[0]
+    pixels = _whole(Path(path), size, frame)
+    return pixels if size is None else shrink(pixels, size)
+
+
+def decode_film(
+    path: Path | str, size: int | None = None, frame: int | None = None
+) -> tuple[NDArray[np.uint8], float]:
+    """The picture of ``decode`` without its frame, and the share of its area that was cut.
+
+    A picture without a frame is the same as without ``trim``. At least half of each side is
+    left, so a JPEG is decoded at twice the size and more.
+    """
+    ample = size and math.ceil(size / MOST)
+    whole = _whole(Path(path), ample, frame)
+    pixels, cut = trim_frame(whole)
+    if size is None:
+        return np.ascontiguousarray(pixels), cut
+    if not cut and min(whole.shape) == ample:  # a JPEG that was reduced to what is not needed
+        return decode(path, size, frame), cut
+    return shrink(pixels, size), cut
+
+
+def _whole(path: Path, size: int | None, frame: int | None) -> NDArray[np.uint8]:
+    """The whole picture; of a JPEG, at least ``size`` pixels on the shorter side."""
     head = _head(path)
     try:
         pixels = _read(path, head, size, frame)
     except MemoryError as error:
         raise unreadable(path, "asks for more memory than there is") from error
     check_picture(path, pixels)
-    return pixels if size is None else shrink(pixels, size)
+    return pixels
 
 
 def _read(path: Path, head: bytes, size: int | None, frame: int | None) -> NDArray[np.uint8]:

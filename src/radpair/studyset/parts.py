@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from radpair.errors import ImageError, StudySetError
-from radpair.images.decode import decode, shrink
+from radpair.images.borders import trim
+from radpair.images.decode import decode, decode_film, shrink
 from radpair.images.limits import check_picture
 from radpair.records import FileSource, Source, Study, View
 from radpair.reports import is_empty
@@ -38,10 +39,12 @@ class Part:
 
     index: int
     studies: tuple[Study, ...]
+    trim: bool = False
+    """Whether frames around films are cut."""
 
     def fingerprint(self, size: int) -> str:
         """Changes when anything about the studies changes."""
-        return hashlib.sha256(repr((size, self.studies)).encode()).hexdigest()
+        return hashlib.sha256(repr((size, self.trim, self.studies)).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,13 +116,13 @@ def _write(
             kept = 0
             for number, view in enumerate(study.views):
                 try:
-                    pixels = _pixels(source, given, number, size)
+                    pixels, cut = _pixels(source, given, number, size, part.trim)
                 except ImageError as error:
                     reason = names.reason(given, number, str(error)) if names else str(error)
                     quarantine.append(_entry(IMAGE, view.path, study, reason, view.row))
                     continue
                 place = {"study": len(studies), "offset": shard.file.count}
-                images.append(place | _image_row(study, view, pixels))
+                images.append(place | _image_row(study, view, pixels, cut))
                 shard.write(np.ascontiguousarray(pixels))
                 kept += 1
             if kept:
@@ -140,7 +143,10 @@ def _write(
     return body
 
 
-def _pixels(source: AnySource, study: Study, number: int, size: int) -> NDArray[np.uint8]:
+def _pixels(
+    source: AnySource, study: Study, number: int, size: int, trimmed: bool
+) -> tuple[NDArray[np.uint8], float]:
+    """The picture as it is stored, and the share of its area that was cut as a frame."""
     view = study.views[number]
     name = view.path
     if view.fault:
@@ -148,7 +154,9 @@ def _pixels(source: AnySource, study: Study, number: int, size: int) -> NDArray[
     if isinstance(source, FileSource):
         path = source.path_of(study, number)
         try:
-            return decode(path, size, view.frame)
+            if trimmed:
+                return decode_film(path, size, view.frame)
+            return decode(path, size, view.frame), 0.0
         except ImageError as error:  # a study set names images by their relative path
             raise ImageError(str(error).replace(str(path), name)) from error
     pixels = source.read(study, number)
@@ -158,10 +166,11 @@ def _pixels(source: AnySource, study: Study, number: int, size: int) -> NDArray[
             "[height, width] is agreed; mend the source"
         )
     check_picture(name, pixels)
-    return shrink(pixels, size)
+    film, cut = trim(pixels) if trimmed else (pixels, 0.0)
+    return shrink(film, size), cut
 
 
-def _image_row(study: Study, view: View, pixels: NDArray[np.uint8]) -> dict[str, Any]:
+def _image_row(study: Study, view: View, pixels: NDArray[np.uint8], cut: float) -> dict[str, Any]:
     height, width = pixels.shape
     return {
         "path": view.path,
@@ -169,6 +178,7 @@ def _image_row(study: Study, view: View, pixels: NDArray[np.uint8]) -> dict[str,
         "row": study.row if view.row is None else view.row,
         "height": height,
         "width": width,
+        "trimmed": round(cut, 4),
         "content": content_of(pixels),
         "likeness": likeness_of(pixels),
     }

@@ -48,6 +48,8 @@ IMAGE_SCHEMA = pa.schema(
     ]
 )
 """``content`` and ``likeness`` are as ``radpair.studyset.duplicates`` makes them."""
+TRIMMED = pa.field("trimmed", pa.float32())
+"""In a set with trimmed borders: the share of the picture's area that was cut."""
 NEAR_SCHEMA = pa.schema(
     [
         ("split", pa.string()),
@@ -80,7 +82,9 @@ def finish(bodies: Settled, plan: dict[str, Any]) -> dict[str, Any]:
     files[STUDIES] = _write_table(
         out / STUDIES, study_schema(survey.labels), _study_rows(bodies, survey.labels)
     )
-    files[IMAGES] = _write_table(out / IMAGES, IMAGE_SCHEMA, _image_rows(bodies))
+    trimmed = plan["options"].get("trim_borders", False)
+    schema = IMAGE_SCHEMA.append(TRIMMED) if trimmed else IMAGE_SCHEMA
+    files[IMAGES] = _write_table(out / IMAGES, schema, _image_rows(bodies, schema.names))
     files[QUARANTINE] = _write_table(
         out / QUARANTINE, QUARANTINE_SCHEMA, _quarantine_rows(bodies, survey.has_reports)
     )
@@ -92,13 +96,16 @@ def finish(bodies: Settled, plan: dict[str, Any]) -> dict[str, Any]:
     if across:
         rows = {name: [row[name] for row in across] for name in NEAR_SCHEMA.names}
         files[NEAR_DUPLICATES] = _write_table(out / NEAR_DUPLICATES, NEAR_SCHEMA, iter([rows]))
+    counts = survey.counts() | bodies.counts() | {"near_across_splits": len(across)}
+    if trimmed:
+        counts["trimmed_images"] = survey.trimmed
     manifest = {
         "format": FORMAT,
         "radpair": __version__,
         **plan,
         "pixels": PIXEL_RANGE,
         "labels": survey.labels,
-        "counts": survey.counts() | bodies.counts() | {"near_across_splits": len(across)},
+        "counts": counts,
         "files": {name: record.as_json() for name, record in sorted(files.items())},
     }
     write_json(out / MANIFEST, manifest)
@@ -118,7 +125,7 @@ class _Survey:
     def __init__(self, bodies: Settled) -> None:
         self.labels: list[str] = []
         self.shards: list[FileRecord] = []
-        self.graphs = self.images = self.left_out = 0
+        self.graphs = self.images = self.left_out = self.trimmed = 0
         self.has_reports = False
         self._entries: Counter[str] = Counter()
         self._splits: Counter[str] = Counter()
@@ -131,6 +138,7 @@ class _Survey:
     def _add(self, body: dict[str, Any]) -> None:
         self.shards.append(FileRecord(**body["shard"]))
         self.images += len(body["images"])
+        self.trimmed += sum(image["trimmed"] > 0 for image in body["images"])
         self.left_out += body["left_out"]
         self._entries.update(entry["kind"] for entry in body["quarantine"])
         for study in body["studies"]:
@@ -202,10 +210,10 @@ def _study_rows(bodies: Settled, labels: Sequence[str]) -> Iterator[dict[str, An
         yield columns
 
 
-def _image_rows(bodies: Settled) -> Iterator[dict[str, Any]]:
+def _image_rows(bodies: Settled, names: Sequence[str]) -> Iterator[dict[str, Any]]:
     before = 0
     for first, group in _grouped(bodies):
-        columns: dict[str, list[Any]] = {name: [] for name in IMAGE_SCHEMA.names}
+        columns: dict[str, list[Any]] = {name: [] for name in names}
         for shard, body in enumerate(group, first):
             for image in body["images"]:
                 row = {**image, "study": image["study"] + before, "shard": shard}

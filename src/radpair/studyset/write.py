@@ -118,8 +118,8 @@ def write(
     duplicates: str = EXACT,
     key: Path | None = None,
     stratify: Sequence[str] = (),
-    trim_borders: bool = False,
     scheduler: str | None = None,
+    trim_borders: bool = False,
 ) -> Summary:
     """Writes the studies of ``source`` to the study set ``out``, or continues where it stopped.
 
@@ -305,7 +305,8 @@ def _write_parts(
     source, out = job.source, job.out
     total = len(source) if isinstance(source, Sized) else None
     groups = _groups(_checked(source, plan, job.names))
-    parts = (Part(index, studies) for index, studies in enumerate(groups))
+    trim = plan["options"].get("trim_borders", False)
+    parts = (Part(index, studies, trim) for index, studies in enumerate(groups))
     count = studies = 0
     if progress:
         progress(0, total)
