@@ -3,10 +3,11 @@
 A line (row or column) belongs to a frame when it has the level of the outermost line in all but
 ``SPECKS`` of its pixels, so nothing that a reader could see is cut with it. A frame ends at an
 edge, where the picture leaves that level at once. Saturated air beside a body mostly fades, and
-stays; where it too ends at an edge it is taken for a frame, and holds as little. Burnt-in letters are cut with the margin that they stand in: where a plain gap parts them
-from a film that begins along a straight line. The rest of a tilted or rounded collimator stays,
-for a rectangle without it would cut into the film; so does a frame that is noisy or patterned.
-More than half of the height or the width is never cut: such a picture is left whole.
+stays; where it too ends at an edge it is taken for a frame, and holds as little. Burnt-in letters
+are cut with the margin that they stand in: where a plain gap parts them from a film that begins
+along a straight line. The rest of a tilted or rounded collimator stays, for a rectangle without
+it would cut into the film; so does a frame that is noisy or patterned. More than half of the
+height or the width is never cut: such a picture is left whole.
 """
 
 from __future__ import annotations
