@@ -11,7 +11,7 @@ from torch import Tensor
 
 
 @dataclass(frozen=True)
-class Tensors:
+class TensorGroup:
     """A dataclass of tensors, of other groups, and of what stays on the host."""
 
     def pin_memory(self) -> Self:
@@ -19,7 +19,7 @@ class Tensors:
         return mapped(self, Tensor.pin_memory)
 
 
-Group = TypeVar("Group", bound=Tensors)
+Group = TypeVar("Group", bound=TensorGroup)
 
 
 def to_device(group: Group, device: torch.device) -> Group:
@@ -34,6 +34,6 @@ def mapped(group: Group, change: Callable[[Tensor], Tensor]) -> Group:
         value = getattr(group, field.name)
         if isinstance(value, Tensor):
             changed[field.name] = change(value)
-        elif isinstance(value, Tensors):
+        elif isinstance(value, TensorGroup):
             changed[field.name] = mapped(value, change)
     return replace(group, **changed)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from radpair.images.augment import DENSEST, FAINTEST, KEPT, Pixels, Variation, affine
-from radpair.tensors import Tensors
+from radpair.tensors import TensorGroup
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -44,7 +44,7 @@ class Part(NamedTuple):
 
 
 @dataclass(frozen=True)
-class FilmBatch(Tensors):
+class FilmBatch(TensorGroup):
     """Films of any shapes and what is to become of them, for ``render``."""
 
     size: int

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 import torch
@@ -15,8 +16,10 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from torch import Tensor
 
+from radpair.errors import RecipeError
 from radpair.graphs import arrays
-from radpair.images.augment import AugmentationConfig, augment, fit
+from radpair.images.augment import AugmentationConfig, Variation, draw, fit, vary
+from radpair.images.augment_batch import FilmBatch, pack_films, render
 from radpair.reports import body, sentences
 from radpair.studyset.graph_store import GraphStore as GraphStore
 from radpair.studyset.read import StudySet
@@ -35,7 +38,8 @@ class PairBatch(TensorGroup):
     """One image and one partner of each of a batch's studies."""
 
     pixels: Tensor
-    """``[studies, size, size]`` uint8, 0 black to 255 white."""
+    """``[studies, size, size]`` uint8, 0 black to 255 white; no rows before ``with_pixels`` where
+    the pictures are made on the device."""
     study: Tensor
     """``[studies]`` int64."""
     report: Tensor
@@ -46,6 +50,18 @@ class PairBatch(TensorGroup):
     graph: GraphBatch | None = None
     graph_content: Tensor | None = None
     """``[studies]`` int64: equal where the graphs say the same."""
+    films: FilmBatch | None = None
+    """What ``with_pixels`` makes the pictures of."""
+
+
+def with_pixels(batch: PairBatch) -> PairBatch:
+    """The same batch with its pictures, made of its films on the device where these lie.
+
+    A batch that has its pictures already comes back as it is.
+    """
+    if batch.films is None:
+        return batch
+    return replace(batch, pixels=render(batch.films), films=None)
 
 
 class SentenceStore:
@@ -136,6 +152,12 @@ class PairSettings:
     augmentation: AugmentationConfig | None
     """None: the whole image, and the first sentence (validation)."""
     seed: int
+    augment_on: Literal["host", "device"] = "host"
+    """``device``: a batch brings its films as they are stored; ``with_pixels`` does the rest."""
+
+    def __post_init__(self) -> None:
+        if self.augment_on not in ("host", "device"):
+            raise RecipeError(f"augment_on is '{self.augment_on}'; give 'host' or 'device'")
 
 
 class PairData:
@@ -170,12 +192,16 @@ class PairData:
     def batch(self, places: Ints, turn: int) -> PairBatch:
         """The pairs of ``self.members[places]`` in pass number ``turn`` over the data."""
         chosen = self.members[places]
-        drawn = [self._draw(int(study), turn) for study in chosen]
-        pixels, texts = [film for film, _ in drawn], [text for _, text in drawn]
+        drawn = [self._draw(study, turn) for study in chosen.tolist()]
+        texts = [text for _, text, _ in drawn]
+        pixels, films = self._pictures(
+            np.array([image for image, _, _ in drawn], np.int64), [fate for _, _, fate in drawn]
+        )
         batch = PairBatch(
-            pixels=torch.from_numpy(np.stack(pixels)),
+            pixels=pixels,
             study=torch.from_numpy(chosen),
             report=torch.from_numpy(self._reports[chosen]),
+            films=films,
         )
         if self._texts is not None:
             content = torch.from_numpy(self._texts.contents(texts))
@@ -185,18 +211,33 @@ class PairData:
             batch = replace(batch, graph=self._graphs.take(chosen), graph_content=content)
         return batch
 
-    def _draw(self, study: int, turn: int) -> tuple[NDArray[np.uint8], Ints]:
-        """One image of the study, and the numbers of the sentences of its text."""
+    def _draw(self, study: int, turn: int) -> tuple[int, Ints, Variation | None]:
+        """One image of the study, the numbers of its text's sentences, and what is done to it."""
         settings, texts = self.settings, self._texts
-        key = [settings.seed, (turn << 40) + study]
-        random = settings.augmentation is not None
-        rng = np.random.Generator(np.random.Philox(key=key))
-        view = int(rng.integers(self._set.image_count[study])) if random else 0
-        image = self._set.pixels(int(self._set.first_image[study]) + view)
-        text = _NO_TEXT if texts is None else texts.pick(study, rng if random else None)
+        first = int(self._set.first_image[study])
         if settings.augmentation is None:
-            return fit(image, settings.size), text
-        return augment(image, settings.size, settings.augmentation, rng), text
+            return first, _NO_TEXT if texts is None else texts.pick(study, None), None
+        rng = np.random.Generator(np.random.Philox(key=[settings.seed, (turn << 40) + study]))
+        view = int(rng.integers(self._set.image_count[study]))
+        text = _NO_TEXT if texts is None else texts.pick(study, rng)
+        return first + view, text, draw(settings.augmentation, rng)
+
+    def _pictures(
+        self, images: Ints, variations: Sequence[Variation | None]
+    ) -> tuple[Tensor, FilmBatch | None]:
+        """The pictures; or none yet, and the films."""
+        size = self.settings.size
+        if self.settings.augment_on == "device":
+            drawn = [variation for variation in variations if variation is not None]
+            films = pack_films(*self._set.films(images), size, drawn or None)
+            return torch.empty(0, size, size, dtype=torch.uint8), films
+        pictures = [
+            fit(film, size) if variation is None else vary(film, size, variation)
+            for film, variation in zip(
+                map(self._set.pixels, images.tolist()), variations, strict=True
+            )
+        ]
+        return torch.from_numpy(np.stack(pictures)), None
 
 
 _NO_TEXT = np.zeros(0, np.int64)

@@ -122,6 +122,21 @@ class StudySet:
         flat = self._shard(shard)[offset : offset + height * width]
         return flat.reshape(height, width)
 
+    def films(self, images: NDArray[np.int64]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+        """Several images one after the other, ``[bytes]`` uint8, and their shapes ``[images, 2]``.
+
+        Each is row by row, 0 black (air) to 255 white; a shape is height and width. The bytes are
+        a copy that may be written to.
+        """
+        places = self._places[images]
+        counts = places[:, 2:].prod(axis=1)
+        ends = np.cumsum(counts)
+        flat = np.empty(int(counts.sum()), np.uint8)
+        rows = np.column_stack([places[:, :2], ends - counts, ends]).tolist()
+        for shard, offset, begin, end in rows:
+            flat[begin:end] = self._shard(shard)[offset : offset + end - begin]
+        return flat, places[:, 2:]
+
     def images_of(self, study: int) -> range:
         """The indices of a study's images."""
         first = int(self.first_image[study])
@@ -176,7 +191,7 @@ class StudySet:
             if len(self._shards) >= OPEN_SHARDS:
                 self._shards.clear()
             path = self.path / shard_name(index)
-            found = self._shards[index] = np.memmap(path, dtype=np.uint8, mode="r")
+            found = self._shards[index] = np.asarray(np.memmap(path, dtype=np.uint8, mode="r"))
         return found
 
 

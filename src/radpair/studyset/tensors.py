@@ -2,40 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
-from typing import Any, Self, TypeVar
+from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
-
-@dataclass(frozen=True)
-class TensorGroup:
-    """A group of tensors; the data loader pins it on its way to a GPU."""
-
-    def pin_memory(self) -> Self:
-        """The same batch in page-locked memory."""
-        return _mapped(self, Tensor.pin_memory)
-
-
-Group = TypeVar("Group", bound=TensorGroup)
-
-
-def to_device(batch: Group, device: torch.device) -> Group:
-    """The same batch with every tensor on ``device``."""
-    return _mapped(batch, lambda tensor: tensor.to(device, non_blocking=True))
-
-
-def _mapped(batch: Group, change: Callable[[Tensor], Tensor]) -> Group:
-    changed: dict[str, Any] = {}
-    for field in fields(batch):
-        value = getattr(batch, field.name)
-        if isinstance(value, Tensor):
-            changed[field.name] = change(value)
-        elif isinstance(value, TensorGroup):
-            changed[field.name] = _mapped(value, change)
-    return replace(batch, **changed)
+from radpair.tensors import TensorGroup as TensorGroup
+from radpair.tensors import to_device as to_device
 
 
 @dataclass(frozen=True)
