@@ -17,8 +17,8 @@ import numpy as np
 from coverage import CUT, METRICS, SCENARIOS, Floats, Scenario
 from radpair.comparison.measured import Scored, measure, sample_of
 from radpair.comparison.pairs import runs_of
-from radpair.comparison.tested import difference
 from radpair.evaluation.bootstrap import resample
+from radpair.evaluation.differences import difference
 
 SHOWN = ("auroc", "average_precision", "f1", "mcc", "sensitivity")
 DRAWS = 5

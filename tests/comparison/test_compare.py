@@ -13,8 +13,8 @@ from comparison.compare_case import PROMPTS, Runs, answer
 from radpair.cli import main
 from radpair.comparison.bench import Seen
 from radpair.comparison.compare_models import name_sets
-from radpair.comparison.tested import difference
 from radpair.evaluation.bootstrap import resample
+from radpair.evaluation.differences import difference
 from radpair.evaluation.few_shot import few_shot_probe
 from radpair.evaluation.linear import linear_probe
 from radpair.evaluation.neighbours import knn_probe

@@ -7,9 +7,9 @@ import pytest
 from sklearn import metrics as oracle
 
 from radpair.comparison import Model, Panel, compare
-from radpair.comparison.tested import difference
 from radpair.errors import EvaluationError
 from radpair.evaluation.bootstrap import patient_weights, resample
+from radpair.evaluation.differences import difference
 from radpair.evaluation.paired import holm
 from radpair.evaluation.statistics import f1, mcc
 

@@ -37,8 +37,9 @@ INTERVAL is that of ``radpair.evaluation.bootstrap``. ``sensitivity_gap`` is the
 positive rate at the reader's false positive rate, minus the reader's. ``side`` is where the
 reader's point lies to the curve at that rate: "under", "on", "above", or null; ``distance`` is the
 shortest one in the ROC plane, negative for a point above. ``p`` (differences and gaps) is that of
-``radpair.comparison.tested``, one comparison at a time; differences and gaps also have ``holm``,
-corrected over the labels of that reader and metric, for the mean over labels over the readers.
+``radpair.evaluation.differences``, one comparison at a time; differences and gaps also have
+``holm``, corrected over the labels of that reader and metric, for the mean over labels over the
+readers.
 """
 
 from __future__ import annotations
@@ -60,9 +61,9 @@ from radpair.comparison.roc import (
     sensitivity_at,
     true_positive_rate,
 )
-from radpair.comparison.tested import difference
 from radpair.errors import EvaluationError
 from radpair.evaluation.bootstrap import Estimate, Resampled, interval, resample
+from radpair.evaluation.differences import difference
 from radpair.evaluation.results import jsonable, metric_result
 from radpair.evaluation.statistics import Floats, Metric, auroc, f1, given_labels, mcc
 from radpair.evaluation.thresholds import decide

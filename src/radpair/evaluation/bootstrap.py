@@ -81,6 +81,10 @@ class Resampled:
     """
     notes: tuple[str | None, ...] = ()
     """Per label why it is undefined or doubtful, None where it is not."""
+    run_values: Floats = field(default_factory=_nothing)
+    """Each run's own ``[runs, labels]``; empty for one run."""
+    run_draws: Floats = field(default_factory=_nothing)
+    """Each run's own ``[runs, resamples, labels]``; empty for one run."""
 
 
 def resample(
@@ -102,18 +106,22 @@ def resample(
         raise EvaluationError(f"{len(truth)} studies but {len(patients)} patient ids were given")
 
     def measured(weights: Floats | None) -> Floats:
-        return np.asarray(np.mean([metric(run, truth, weights) for run in stacked], axis=0))
+        return np.stack([metric(run, truth, weights) for run in stacked])
 
-    value = measured(None)
+    values = measured(None)
     drawn, without = _weights(patients, resamples, seed)
-    draws = [measured(weights) for weights in drawn]
-    left_out = np.concatenate([measured(weights) for weights in without])
+    draws = np.concatenate([measured(weights) for weights in drawn], axis=1)
+    left_out = np.concatenate([measured(weights).mean(axis=0) for weights in without])
+    value = np.asarray(values.mean(axis=0))
+    several = len(stacked) > 1
     return Resampled(
         value,
-        np.concatenate(draws),
+        np.asarray(draws.mean(axis=0)),
         left_out,
         _support(metric, truth, patients, len(value)),
         _notes(value, left_out, truth),
+        values if several else _nothing(),
+        draws if several else _nothing(),
     )
 
 
@@ -223,12 +231,12 @@ def _estimate(sample: Resampled, level: float, tested: bool) -> Estimate:
     value = float(sample.value[defined].mean()) if defined.any() else float("nan")
     macro = _interval(
         value,
-        _means(sample.draws[:, defined]),
-        _means(left_out[:, defined]),
+        mean_over_labels(sample.draws[:, defined]),
+        mean_over_labels(left_out[:, defined]),
         level,
         tested,
         sample.support[0] if count == 1 and len(sample.support) else None,
-        _left_out_note(defined) or (notes[0] if count == 1 else None),
+        left_out_note(sample.value) or (notes[0] if count == 1 else None),
     )
     return Estimate(macro, tuple(labels))
 
@@ -266,12 +274,12 @@ def _effective(value: float, left_out: Floats, share: Floats) -> float:
     return float(np.clip(value * (1 - value) / spread, patients, studies))
 
 
-def _means(draws: Floats) -> Floats:
-    """The mean over labels of each row ``[rows, labels]``, undefined labels left out."""
-    there = ~np.isnan(draws)
+def mean_over_labels(values: Floats) -> Floats:
+    """The mean of the defined labels of each row ``[rows, labels]``; NaN where none is."""
+    there = ~np.isnan(values)
     counts = there.sum(axis=1)
-    total = np.where(there, draws, 0.0).sum(axis=1)
-    found: Floats = np.divide(total, counts, out=np.full(len(draws), np.nan), where=counts > 0)
+    total = np.where(there, values, 0.0).sum(axis=1)
+    found: Floats = np.divide(total, counts, out=np.full(len(values), np.nan), where=counts > 0)
     return found
 
 
@@ -295,10 +303,10 @@ def _notes(value: Floats, left_out: Floats, truth: NDArray[Any]) -> tuple[str | 
     return tuple(found)
 
 
-def _left_out_note(defined: NDArray[np.bool_]) -> str | None:
-    if defined.all():
-        return None
-    return f"{int((~defined).sum())} of {len(defined)} labels are undefined and left out"
+def left_out_note(value: Floats) -> str | None:
+    """What a mean over the labels ``[labels]`` leaves out, None where nothing."""
+    lost = int(np.isnan(value).sum())
+    return f"{lost} of {len(value)} labels are undefined and left out" if lost else None
 
 
 def _weighted(arrays: Sequence[Floats], factors: Sequence[float]) -> Floats:

@@ -53,6 +53,18 @@ def shape(value: float, draws: Floats, left_out: Floats) -> Shape:
     return Shape(float(ndtri(share)), skew, float(np.clip(df, 1.5, len(influence) - 1)))
 
 
+def effective_patients(value: float, left_out: Floats) -> float:
+    """The number of patients, all of normal influence, that would make the variance as certain.
+
+    ``3 * sum(influence**2)**2 / sum(influence**4)``: n normal influences count as about n, and so
+    do n of them among any number of patients without influence.
+    """
+    influence = _influence(value, left_out)
+    fourth = float((influence**4).sum())
+    second = float((influence**2).sum())
+    return 3 * second**2 / fourth if second > _ROUNDING else float("inf")
+
+
 def variance(value: float, left_out: Floats) -> float:
     """The jackknife's variance of a metric."""
     influence = _influence(value, left_out)

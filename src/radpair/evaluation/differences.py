@@ -2,14 +2,15 @@
 
 One form for all differences, so that p-values in one column mean the same. The standard error is
 that of the resampled patients, together with the spread between draws of labels where there are
-several; the degrees of freedom are the patients that the metric effectively rests on (``df`` of
-``radpair.evaluation.intervals.shape``), joined with those of the draws after Satterthwaite (1946).
-The patients' variance is widened by ``(df + 1) / df`` as in ``radpair.evaluation.intervals``.
+several; the degrees of freedom are one less than the patients that the difference effectively
+rests on (``radpair.evaluation.intervals.effective_patients``), joined with those of the draws after
+Satterthwaite (1946). The patients' variance is widened by ``patients / (patients - 1)``, since a
+resample of n scatters as if n - 1 had been drawn.
 
 A p-value counted off the resamples cannot fall below about ``2 / resamples``, so that Holm's
 correction over many labels could never find anything; this one has no such floor. The interval
 holds 0 exactly where p is above one minus its level.
-``benchmarks/compare_tests.py`` simulates how often equal models are called different.
+``benchmarks/coverage.py --part tests`` simulates how often equal models are called different.
 """
 
 from __future__ import annotations
@@ -19,13 +20,20 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import t as student
 
-from radpair.comparison.measured import mean_over_labels
-from radpair.evaluation.bootstrap import Estimate, Interval, Resampled, combined
-from radpair.evaluation.intervals import shape
+from radpair.evaluation.bootstrap import (
+    Estimate,
+    Interval,
+    Resampled,
+    combined,
+    left_out_note,
+    mean_over_labels,
+)
+from radpair.evaluation.intervals import effective_patients
 from radpair.evaluation.statistics import Floats
 
 _NOTHING = 1e-18
 """A variance below this is rounding."""
+_LEAST_DF = 1.5
 UNVARIED = "every resample gave the same value, so there is no test"
 
 
@@ -42,14 +50,15 @@ class Runs:
 def difference(
     first: Resampled,
     second: Resampled,
-    level: float,
+    level: float = 0.95,
     runs: Runs | None = None,
     patients: int | None = None,
 ) -> Estimate:
     """``first - second`` over the same patients and resamples, per label and for their mean.
 
     ``runs`` where labels were drawn several times. ``patients`` stands for the effective number
-    of patients where the metrics do not say what each patient adds (``left_out`` is empty).
+    of patients where the metrics do not say what each patient adds (``left_out`` is empty); without
+    either, the number is taken as large.
     """
     both = combined([first, second], [1.0, -1.0])
     left_out = both.left_out if both.left_out.size else np.empty((0, len(both.value)))
@@ -73,9 +82,19 @@ def difference(
         level,
         None if runs is None else _mean_runs(runs),
         patients,
-        _left_out_note(both.value) or (notes[0] if len(notes) == 1 else None),
+        left_out_note(both.value) or (notes[0] if len(notes) == 1 else None),
     )
     return Estimate(macro, tuple(labels))
+
+
+def runs_of(first: Resampled, second: Resampled) -> Runs | None:
+    """The differences run by run, for models whose runs learned from the same draws of labels.
+
+    None where there is one run, or not as many of both.
+    """
+    if not len(first.run_values) == len(second.run_values) > 1:
+        return None
+    return Runs(first.run_values - second.run_values, first.run_draws - second.run_draws)
 
 
 def _mean_runs(runs: Runs) -> Runs:
@@ -99,10 +118,9 @@ def _interval(
     if np.isnan(value) or there.sum() < 2:
         nothing = float("nan")
         return Interval(nothing, nothing, nothing, None, missing, note)
-    df = shape(value, draws[there], left_out).df
-    if not len(left_out) and patients is not None:
-        df = max(1.5, patients - 1.0)
-    wider = 1.0 if np.isinf(df) else (df + 1) / df
+    count = len(left_out) if len(left_out) else patients
+    df = _freedom(value, left_out, patients)
+    wider = 1.0 if count is None or count < 2 else count / (count - 1)
     resampled = float(draws[there].var(ddof=1)) * wider
     drawn = 0.0 if runs is None else _between(runs, draws, there)
     variance = resampled + drawn
@@ -119,6 +137,17 @@ def _interval(
     return Interval(value, value - half, value + half, p, missing, note)
 
 
+def _freedom(value: float, left_out: Floats, patients: int | None) -> float:
+    """One less than the effective patients, within 1.5 and one less than all of them."""
+    if len(left_out):
+        count, all_of_them = effective_patients(value, left_out), float(len(left_out))
+    elif patients is not None:
+        count = all_of_them = float(patients)
+    else:
+        return float("inf")
+    return max(_LEAST_DF, min(count, all_of_them) - 1.0)
+
+
 def _between(runs: Runs, draws: Floats, there: Floats) -> float:
     """What draws of labels add to the variance of their mean, beyond the patients' part.
 
@@ -129,8 +158,3 @@ def _between(runs: Runs, draws: Floats, there: Floats) -> float:
     alone = float(runs.resampled[:, there].var(axis=1, ddof=1).mean())
     own = max(0.0, alone - float(draws[there].var(ddof=1))) * count / (count - 1)
     return max(0.0, float(runs.values.var(ddof=1)) - own) / count
-
-
-def _left_out_note(value: Floats) -> str | None:
-    lost = int(np.isnan(value).sum())
-    return f"{lost} of {len(value)} labels are undefined and left out" if lost else None

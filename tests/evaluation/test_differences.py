@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy.stats import t as student
+from scipy.stats import ttest_1samp
 
-from radpair.comparison.tested import UNVARIED, Runs, difference
 from radpair.evaluation.bootstrap import Resampled, resample
-from radpair.evaluation.intervals import shape
+from radpair.evaluation.differences import UNVARIED, Runs, difference, runs_of
+from radpair.evaluation.intervals import effective_patients
 from radpair.evaluation.paired import holm
 from radpair.evaluation.statistics import auroc
 
@@ -27,8 +28,11 @@ def test_p_and_interval_are_students_over_the_resampled_error() -> None:
     ours, theirs = samples(0.4)
     found = difference(ours, theirs, 0.95).macro
     value, draws = ours.value[0] - theirs.value[0], (ours.draws - theirs.draws)[:, 0]
-    df = shape(float(value), draws, (ours.left_out - theirs.left_out)[:, 0]).df
-    error = np.sqrt(draws.var(ddof=1) * (df + 1) / df)
+    left_out = (ours.left_out - theirs.left_out)[:, 0]
+    influence = left_out - left_out.mean()
+    df = 3 * (influence**2).sum() ** 2 / (influence**4).sum() - 1
+    assert 20 < df < len(left_out) - 1
+    error = np.sqrt(draws.var(ddof=1) * len(left_out) / (len(left_out) - 1))
     assert found.p == pytest.approx(2 * student.sf(abs(value) / error, df))
     assert found.low == pytest.approx(value - student.ppf(0.975, df) * error)
     at_p = difference(ours, theirs, 1 - found.p).macro
@@ -45,6 +49,29 @@ def test_an_enormous_effect_holds_over_forty_labels_and_few_resamples() -> None:
     assert found.macro.p < 1e-12
 
 
+def test_influences_count_alike_whether_all_patients_have_one_or_few() -> None:
+    rng = np.random.default_rng(1)
+    few = rng.normal(size=4000)
+    among_many = np.concatenate([few, np.zeros(36_000)])
+    assert effective_patients(0.0, few) == pytest.approx(4000, rel=0.1)
+    assert effective_patients(0.0, among_many) == pytest.approx(4000, rel=0.1)
+    assert effective_patients(0.5, np.full(9, 0.5)) == np.inf
+
+
+def test_it_is_students_paired_t_test_of_patients_means() -> None:
+    """Of a share whose differences are normal: SciPy's test, but for the resamples' own error."""
+    rng = np.random.default_rng(8)
+    each = rng.normal(0.3, 1, size=(40, 1))
+    weights = rng.multinomial(40, np.full(40, 1 / 40), size=20_000) / 40
+    left_out = (each.sum() - each) / 39
+    ours = Resampled(each.mean(axis=0), weights @ each, left_out)
+    theirs = Resampled(np.zeros(1), np.zeros((20_000, 1)), np.zeros((40, 1)))
+    found, expected = difference(ours, theirs).macro, ttest_1samp(each[:, 0], 0)
+    assert found.p == pytest.approx(expected.pvalue, rel=0.1)
+    ends = tuple(expected.confidence_interval(0.95))
+    assert (found.low, found.high) == pytest.approx(ends, abs=0.02)
+
+
 def test_one_run_is_several_equal_runs() -> None:
     ours, theirs = samples(0.5, labels=3)
     values, draws = ours.value - theirs.value, ours.draws - theirs.draws
@@ -52,6 +79,21 @@ def test_one_run_is_several_equal_runs() -> None:
     one, several = difference(ours, theirs, 0.95), difference(ours, theirs, 0.95, runs)
     assert several.macro.p == pytest.approx(one.macro.p)
     assert several.labels[0].low == pytest.approx(one.labels[0].low)
+
+
+def test_runs_come_from_the_resampled_models_themselves() -> None:
+    rng = np.random.default_rng(4)
+    truth = (rng.random((60, 2)) < 0.4).astype(float)
+    people = [str(row) for row in range(60)]
+    first, second = (
+        resample(auroc, rng.normal(size=(3, 60, 2)) + truth, truth, people, 50) for _ in range(2)
+    )
+    found = runs_of(first, second)
+    assert found is not None
+    np.testing.assert_allclose(found.values.mean(axis=0), first.value - second.value)
+    np.testing.assert_allclose(found.resampled.mean(axis=0), first.draws - second.draws)
+    alone = resample(auroc, truth, truth, people, 50)
+    assert runs_of(first, alone) is runs_of(alone, alone) is None
 
 
 def test_draws_that_differ_widen_the_interval() -> None:
