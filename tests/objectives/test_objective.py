@@ -13,6 +13,7 @@ from radpair.objectives import ObjectiveConfig, Temperature, share, whole
 from radpair.objectives.infonce import infonce, infonce_share
 from radpair.objectives.rows import left_out, same_pairs
 from radpair.objectives.sigmoid import sigmoid, sigmoid_share
+from radpair.settings import build
 
 KINDS = ("infonce", "sigmoid")
 DOUBLE = torch.float64
@@ -70,10 +71,10 @@ def test_shares_add_up_to_the_whole(
     generator = torch.Generator().manual_seed(seed + 1)
     order = torch.randperm(count, generator=generator)
     owner = torch.randint(0, processes, (count,), generator=generator)
-    parts = [
-        share(config, *values, rows=order[owner == process], keys=keys)
-        for process in range(processes)
-    ]
+    rows = [order[owner == process] for process in range(processes)]
+    if processes == 1:
+        rows = [slice(None)]
+    parts = [share(config, *values, rows=own, keys=keys) for own in rows]
     wanted = plain(config, values, keys)
     assert_equal({key: sum(part[key] for part in parts) for key in wanted}, wanted, 1e-10)
     expected = slopes(wanted["loss"], values)
@@ -97,13 +98,14 @@ def test_slices_are_rows(kind: str, chunk: int) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_gradcheck(kind: str) -> None:
+@pytest.mark.parametrize("rows", [slice(None), slice(1, 5), torch.tensor([4, 0, 3])])
+def test_gradcheck(kind: str, rows: slice | Tensor) -> None:
     """Against finite differences."""
     values, keys = draw(6, 1)
 
     def loss(images: Tensor, partners: Tensor, scale: Tensor, bias: Tensor) -> Tensor:
         config = ObjectiveConfig(kind, chunk=2)
-        return share(config, images, partners, scale, bias, rows=slice(1, 5), keys=keys)["loss"]
+        return share(config, images, partners, scale, bias, rows=rows, keys=keys)["loss"]
 
     assert torch.autograd.gradcheck(loss, values)
 
@@ -113,7 +115,11 @@ def test_the_default_is_the_plain_loss_bit_for_bit(kind: str) -> None:
     config = ObjectiveConfig(kind)
     values, keys = draw(9, 2, dtype=torch.float32)
     wanted = plain(config, values, keys)
-    for found in (share(config, *values, keys=keys), whole(config, *values, keys=keys)):
+    for found in (
+        whole(config, *values, keys=keys),
+        share(config, *values, keys=keys),
+        share(config, *values, rows=slice(0, 9), keys=keys),
+    ):
         assert all(torch.equal(found[key], wanted[key]) for key in wanted)
         for slope, expected in zip(
             slopes(found["loss"], values), slopes(wanted["loss"], values), strict=True
@@ -124,18 +130,19 @@ def test_the_default_is_the_plain_loss_bit_for_bit(kind: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("chunk", [0, 4])
 def test_half_precision_codes_are_compared_in_single(kind: str, chunk: int) -> None:
-    """Also under autocast, which would multiply in half precision."""
+    """Also under autocast, which would multiply in half precision; the backward pass of a chunked
+    loss computes similarities again."""
     values, keys = draw(9, 5, dtype=torch.bfloat16)
     config = ObjectiveConfig(kind, chunk=chunk)
     exact = [value.detach().to(DOUBLE).requires_grad_() for value in values]
     wanted = plain(config, exact, keys)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         found = whole(config, *values, keys=keys)
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=chunk > 0):
+        given = slopes(found["loss"], values)
     assert found["loss"].dtype != torch.bfloat16
     assert_equal(found, wanted, 1e-5)
-    for slope, expected in zip(
-        slopes(found["loss"], values), slopes(wanted["loss"], exact), strict=True
-    ):
+    for slope, expected in zip(given, slopes(wanted["loss"], exact), strict=True):
         torch.testing.assert_close(slope.to(DOUBLE), expected, rtol=1e-2, atol=1e-4)
 
 
@@ -154,12 +161,13 @@ def test_a_batch_of_one_report_is_finite(kind: str, chunk: int) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("factor", [1e-4, 100.0, 1e5])
-def test_extreme_scales(kind: str, factor: float) -> None:
+@pytest.mark.parametrize("rows", [slice(None), torch.arange(8)])
+def test_extreme_scales(kind: str, factor: float, rows: slice | Tensor) -> None:
     values, keys = draw(8, 9, dtype=torch.float32)
     values[2] = torch.tensor(factor, requires_grad=True)
     exact = [value.detach().to(DOUBLE).requires_grad_() for value in values]
     wanted = plain(ObjectiveConfig(kind), exact, keys)
-    found = share(ObjectiveConfig(kind, chunk=3), *values, keys=keys)
+    found = share(ObjectiveConfig(kind, chunk=3), *values, rows=rows, keys=keys)
     assert float(found["loss"]) == pytest.approx(float(wanted["loss"]), rel=1e-4)
     for slope, expected in zip(
         slopes(found["loss"], values), slopes(wanted["loss"], exact), strict=True
@@ -169,12 +177,14 @@ def test_extreme_scales(kind: str, factor: float) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_loss_that_is_not_finite_stays_so(kind: str) -> None:
+@pytest.mark.parametrize("rows", [slice(None), torch.arange(6)])
+def test_a_loss_that_is_not_finite_stays_so(kind: str, rows: slice | Tensor) -> None:
     """The loop stops on it, so no chunk may hide it."""
     values, keys = draw(6, 4)
     with torch.no_grad():
         values[0][4, 2] = math.nan
-    assert math.isnan(share(ObjectiveConfig(kind, chunk=2), *values, keys=keys)["loss"])
+    found = share(ObjectiveConfig(kind, chunk=2), *values, rows=rows, keys=keys)
+    assert math.isnan(found["loss"].item())
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -234,5 +244,7 @@ def test_the_sigmoid_loss_has_a_learned_bias() -> None:
 
 def test_infonce_has_no_bias_among_its_weights() -> None:
     """So that model folders written before the sigmoid loss still load."""
+    before = {"temperature": 0.07, "learn_temperature": True, "image_weight": 0.5}
+    assert build(ObjectiveConfig, before) == ObjectiveConfig("infonce", 0.07, True)
     assert set(Temperature(ObjectiveConfig()).state_dict()) == {"log_scale"}
     assert set(Temperature(ObjectiveConfig("sigmoid")).state_dict()) == {"log_scale", "bias"}

@@ -8,7 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from radpair.objectives.rows import ALL, Rows, Share, row_losses, same_pairs, unit
+from radpair.objectives.both_ways import both_ways
+from radpair.objectives.rows import ALL, Rows, Share, covers, row_losses, same_pairs, unit
 
 __all__ = ["infonce", "infonce_share", "same_pairs"]
 
@@ -62,11 +63,14 @@ def infonce_share(
     those of ``infonce(images, partners, scale, same_pairs(*keys), image_weight)``.
     """
     count = len(images)
-    own = torch.arange(count, device=images.device)[rows]
     with torch.autocast(images.device.type, enabled=False):
         image, partner = scale * unit(images), unit(partners)
-        forward, hits = row_losses(image[rows], partner, None, own, keys, _cross_entropy, chunk)
-        backward, _ = row_losses(partner[rows], image, None, own, keys, _cross_entropy, chunk)
+        if covers(rows, count):
+            forward, backward, hits = both_ways(image, partner, keys, chunk or count)
+        else:
+            own = torch.arange(count, device=images.device)[rows]
+            forward, hits = row_losses(image[rows], partner, None, own, keys, _cross_entropy, chunk)
+            backward, _ = row_losses(partner[rows], image, None, own, keys, _cross_entropy, chunk)
     forward, backward = forward / count, backward / count
     return {
         "loss": image_weight * forward + (1 - image_weight) * backward,
@@ -78,10 +82,11 @@ def infonce_share(
 
 def _cross_entropy(logits: Tensor, own: Tensor, top: Tensor) -> Tensor:
     """A ``rows.RowLoss``: minus the log of the own partner's share in the row's softmax."""
+    at = own[:, None]
     logits -= top[:, None]
-    chosen = logits.gather(1, own[:, None])
+    chosen = logits.gather(1, at)
     logits.exp_()
     sums = logits.sum(1, keepdim=True)
     logits /= sums
-    logits.scatter_add_(1, own[:, None], chosen.new_full((), -1).expand_as(chosen))
+    logits.scatter_(1, at, logits.gather(1, at) - 1)
     return (sums.log() - chosen).sum()

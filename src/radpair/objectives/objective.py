@@ -8,7 +8,7 @@ from torch import Tensor
 
 from radpair.objectives.config import ObjectiveConfig
 from radpair.objectives.infonce import infonce, infonce_share
-from radpair.objectives.rows import ALL, Rows, Share, same_pairs
+from radpair.objectives.rows import ALL, Rows, Share, covers, same_pairs
 from radpair.objectives.sigmoid import sigmoid, sigmoid_share
 
 NAMES = {
@@ -39,16 +39,16 @@ def share(
     they add up to those of the whole batch, and so do the gradients of all images, all partners,
     scale and bias: they must be summed over processes, not averaged.
     """
-    whole_at_once = isinstance(rows, slice) and rows == ALL and not config.chunk
-    same = same_pairs(*keys) if keys and whole_at_once else None
+    at_once = covers(rows, len(images)) and not config.chunk
+    same = same_pairs(*keys) if keys and at_once else None
     if config.kind == "infonce":
         weight = config.image_weight
-        if whole_at_once:
+        if at_once:
             return infonce(images, partners, scale, same, weight)
         return infonce_share(images, partners, scale, rows, keys, weight, config.chunk)
     if bias is None:
         raise ValueError("the sigmoid loss needs a bias")
-    if whole_at_once:
+    if at_once:
         return sigmoid(images, partners, scale, bias, same)
     return sigmoid_share(images, partners, scale, bias, rows, keys, config.chunk)
 

@@ -51,6 +51,27 @@ def left_out(keys: Sequence[Tensor], own: Tensor) -> Tensor | None:
     return None if found is None else found.scatter_(1, own[:, None], False)
 
 
+def covers(rows: Rows, count: int) -> bool:
+    """Whether ``rows`` are all ``count`` rows in their order."""
+    return isinstance(rows, slice) and rows.indices(count) == (0, count, 1)
+
+
+def add_slopes(
+    slopes: Sequence[Tensor | None],
+    part: slice,
+    slope: Tensor,
+    queries: Tensor,
+    candidates: Tensor,
+) -> None:
+    """Adds to the gradients of ``queries`` and ``candidates``, where wanted, what the logits of the
+    rows ``part`` give with their derivative ``slope [rows, pairs]``."""
+    query, candidate = slopes
+    if query is not None:
+        torch.mm(slope, candidates, out=query[part])
+    if candidate is not None:
+        candidate.addmm_(slope.T, queries[part])
+
+
 def row_losses(
     queries: Tensor,
     candidates: Tensor,
@@ -107,7 +128,9 @@ class _RowLosses(torch.autograd.Function):
             top, highest = logits.max(1)
             hits += (highest == own[part]).sum()
             total += loss(logits, own[part], top)
-            _add_slopes(slopes, part, logits, queries, candidates)
+            add_slopes(slopes[:2], part, logits, queries, candidates)
+            if slopes[2] is not None:
+                slopes[2] += logits.sum()
         ctx.save_for_backward(*slopes)
         ctx.mark_non_differentiable(hits)
         return total, hits
@@ -117,16 +140,3 @@ class _RowLosses(torch.autograd.Function):
     def backward(ctx: Any, slope: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
         found = [None if kept is None else slope * kept for kept in ctx.saved_tensors]
         return *found, None, None, None, None, None
-
-
-def _add_slopes(
-    slopes: Sequence[Tensor | None], part: slice, logits: Tensor, queries: Tensor, others: Tensor
-) -> None:
-    """Adds the gradient of one chunk, whose ``logits`` are by now derivatives."""
-    query, candidate, bias = slopes
-    if query is not None:
-        torch.mm(logits, others, out=query[part])
-    if candidate is not None:
-        candidate.addmm_(logits.T, queries[part])
-    if bias is not None:
-        bias += logits.sum()
