@@ -119,11 +119,11 @@ def test_a_probe_that_takes_its_thresholds_from_the_test_set_is_refused(
     features, truth, patients, splits = cohort()
     honest, asked = protocol_module.choose_thresholds, []
 
-    def noting(scores: Any, known: Any, people: Sequence[str], tested: Sequence[str]) -> Any:
+    def noting(scores: Any, known: Any, people: Sequence[str], tested: Any, *point: Any) -> Any:
         asked.append(set(people))
-        return honest(scores, known, people, tested)
+        return honest(scores, known, people, tested, *point)
 
-    def careless(scores: Any, known: Any, people: Sequence[str], tested: Sequence[str]) -> Any:
+    def careless(scores: Any, known: Any, people: Sequence[str], tested: Any, *point: Any) -> Any:
         rows = np.random.default_rng(0).random((len(tested), truth.shape[1]))
         return honest(rows, truth[TEST], tested, tested)
 

@@ -7,59 +7,46 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-Many = Annotated[tuple[str, ...], Parameter(consume_multiple=True)]
-Models = Annotated[tuple[str, ...], Parameter(name="--model", consume_multiple=True)]
+from radpair.cli.probed import Given, Many, Models
+
 Fractions = Annotated[tuple[float, ...], Parameter(consume_multiple=True)]
 Shots = Annotated[tuple[int, ...], Parameter(consume_multiple=True)]
 
 
 def linear(
-    *,
-    model: Models,
-    data: Path,
-    labels: Many = (),
-    fractions: Fractions = (0.01, 0.1, 1.0),
-    draws: int = 5,
-    seed: int = 0,
-    out: Path | None = None,
-    cache: Path | None = None,
-    uncertain: str = "ignore",
-    resamples: int = 1000,
-    calibration: bool = False,
-    scores: Path | None = None,
-    device: str = "cpu",
+    *, given: Given, fractions: Fractions = (0.01, 0.1, 1.0), calibration: bool = False
 ) -> None:
     """Probe frozen encoders with few labels; AUROC with 95 % intervals, over patients and in total.
 
     Args:
-        model: Run folders or model folders, or random:LIKE, where LIKE is such a folder or a timm
-            name. A random control of each architecture is added.
-        data: The study set; its training split gives the labels, its test split the figures.
-        labels: Names of labels; all of the set's if not given.
         fractions: Shares of the training labels.
-        draws: Seeded draws of patients a fraction.
-        seed: Of the draws and the resampling.
-        out: A file for the results as JSON.
-        cache: A folder in which features are kept between calls.
-        uncertain: What an uncertain label counts as: 'ignore', 'ones', 'zeros' or 'convirt'.
-        resamples: Resamples of the patients that the intervals come from, 100 or more.
         calibration: Add the Brier score and the calibration error of the probabilities.
-        scores: A CSV file for every test study's score: study_id, patient_id, model, label,
-            protocol, draw, score, truth.
-        device: 'cpu' or 'cuda'.
     """
-    from radpair.evaluation.run import evaluate_linear
+    from radpair.evaluation.probe_verbs import Asked, evaluate_linear
 
-    given = (model, data, labels, fractions, draws, seed, out, cache, device)
-    print(
-        evaluate_linear(
-            *given,
-            uncertain=uncertain,
-            resamples=resamples,
-            calibration=calibration,
-            scores=scores,
-        )
-    )
+    print(evaluate_linear(Asked(**vars(given)), fractions, calibration))
+
+
+def knn(*, given: Given, fractions: Fractions = (0.01, 0.1, 1.0)) -> None:
+    """Let the nearest labelled studies vote, within label budgets; no classifier is trained.
+
+    Args:
+        fractions: Shares of the training labels.
+    """
+    from radpair.evaluation.probe_verbs import Asked, evaluate_knn
+
+    print(evaluate_knn(Asked(**vars(given)), fractions))
+
+
+def few_shot(*, given: Given, shots: Shots = (1, 2, 4, 5, 8, 16, 32)) -> None:
+    """Probe frozen encoders with K patients with each finding and K without.
+
+    Args:
+        shots: Values of K. A label with fewer patients of a class is left out, and named.
+    """
+    from radpair.evaluation.probe_verbs import Asked, evaluate_few_shot
+
+    print(evaluate_few_shot(Asked(**vars(given)), shots))
 
 
 def fine_tune(
@@ -75,6 +62,7 @@ def fine_tune(
     uncertain: str = "ignore",
     overrides: Annotated[tuple[str, ...], Parameter(name="--set", consume_multiple=True)] = (),
     save: Path | None = None,
+    views: str = "mean",
     device: str = "cpu",
 ) -> None:
     """Train whole encoders with few labels; the same command again continues where it stopped.
@@ -87,18 +75,19 @@ def fine_tune(
         labels: Names of labels; all of the set's if not given.
         task: 'binary', 'multi-label', 'multi-class' (the labels are classes, one a study), 'mura'
             (every image learned with its study's label), or 'auto': binary for one label,
-            multi-label for several. A study's probability is the mean of its images'.
+            multi-label for several.
         fractions: Shares of the training labels.
         draws: Seeded draws of patients a fraction.
         seed: Of draws, training and resampling.
         uncertain: What an uncertain label counts as: 'ignore', 'ones', 'zeros' or 'convirt'.
         overrides: Settings as key=value, for instance passes=10; learning_rate=[3e-5,1e-4] sweeps.
         save: A folder in which every fine-tuned classifier is kept, for 'radpair predict'.
+        views: A study's probability: the 'mean' of its images', or the 'max'.
         device: 'cpu' or 'cuda'.
     """
     from radpair.evaluation.fine_tune.run import evaluate_fine_tune
 
-    chosen = (labels, task, fractions, draws, seed, overrides, uncertain, save, device)
+    chosen = (labels, task, fractions, draws, seed, overrides, uncertain, save, device, views)
     print(evaluate_fine_tune(model, data, out, *chosen))
 
 
@@ -112,6 +101,8 @@ def zero_shot(
     out: Path | None = None,
     cache: Path | None = None,
     scores: Path | None = None,
+    views: str = "mean",
+    operating_point: str = "mcc",
     device: str = "cpu",
 ) -> None:
     """Score findings by prompts alone, with the text tower, the graph tower, or both.
@@ -127,11 +118,15 @@ def zero_shot(
         cache: A folder in which features are kept between calls.
         scores: A CSV file for every test study's score: study_id, patient_id, model, label,
             protocol, draw, score, truth.
+        views: A study's score: the 'mean' of its images', or the 'max'.
+        operating_point: What thresholds are best at on the split 'validate', where the set has
+            one: 'mcc', 'f1', 'youden', sensitivity=0.9 or specificity=0.9.
         device: 'cpu' or 'cuda'.
     """
     from radpair.evaluation.run import evaluate_zero_shot
 
-    print(evaluate_zero_shot(model, data, prompts, labels, seed, out, cache, device, scores))
+    given = (model, data, prompts, labels, seed, out, cache, device, scores)
+    print(evaluate_zero_shot(*given, views, operating_point))
 
 
 def retrieval(
@@ -188,78 +183,3 @@ def retrieval_lists(
     from radpair.evaluation.retrieval_lists import evaluate_lists
 
     print(evaluate_lists(model, lists, images, text, seed, out, device))
-
-
-def knn(
-    *,
-    model: Models,
-    data: Path,
-    labels: Many = (),
-    fractions: Fractions = (0.01, 0.1, 1.0),
-    draws: int = 5,
-    seed: int = 0,
-    out: Path | None = None,
-    cache: Path | None = None,
-    uncertain: str = "ignore",
-    resamples: int = 1000,
-    scores: Path | None = None,
-    device: str = "cpu",
-) -> None:
-    """Let the nearest labelled studies vote, within label budgets; no classifier is trained.
-
-    Args:
-        model: Run folders or model folders, or random:LIKE, where LIKE is such a folder or a timm
-            name. A random control of each architecture is added.
-        data: The study set; its training split gives the labels, its test split the figures.
-        labels: Names of labels; all of the set's if not given.
-        fractions: Shares of the training labels.
-        draws: Seeded draws of patients a fraction, those of 'evaluate linear'.
-        seed: Of the draws and the resampling.
-        out: A file for the results as JSON.
-        cache: A folder in which features are kept between calls.
-        uncertain: What an uncertain label counts as: 'ignore', 'ones', 'zeros' or 'convirt'.
-        resamples: Resamples of the patients that the intervals come from, 100 or more.
-        scores: A CSV file for every test study's score: study_id, patient_id, model, label,
-            protocol, draw, score, truth.
-        device: 'cpu' or 'cuda'.
-    """
-    from radpair.evaluation.probe_verbs import evaluate_knn
-
-    given = (model, data, labels, fractions, draws, seed, out, cache, device)
-    print(evaluate_knn(*given, uncertain=uncertain, resamples=resamples, scores=scores))
-
-
-def few_shot(
-    *,
-    model: Models,
-    data: Path,
-    labels: Many = (),
-    shots: Shots = (1, 2, 4, 5, 8, 16, 32),
-    draws: int = 5,
-    seed: int = 0,
-    out: Path | None = None,
-    cache: Path | None = None,
-    uncertain: str = "ignore",
-    resamples: int = 1000,
-    device: str = "cpu",
-) -> None:
-    """Probe frozen encoders with K patients with each finding and K without.
-
-    Args:
-        model: Run folders or model folders, or random:LIKE, where LIKE is such a folder or a timm
-            name. A random control of each architecture is added.
-        data: The study set; its training split gives the labels, its test split the figures.
-        labels: Names of labels; all of the set's if not given.
-        shots: Values of K. A label with fewer patients of a class is left out, and named.
-        draws: Seeded draws of patients for each K.
-        seed: Of the draws and the resampling.
-        out: A file for the results as JSON.
-        cache: A folder in which features are kept between calls.
-        uncertain: What an uncertain label counts as: 'ignore', 'ones', 'zeros' or 'convirt'.
-        resamples: Resamples of the patients that the intervals come from, 100 or more.
-        device: 'cpu' or 'cuda'.
-    """
-    from radpair.evaluation.probe_verbs import evaluate_few_shot
-
-    given = (model, data, labels, shots, draws, seed, out, cache, device)
-    print(evaluate_few_shot(*given, uncertain=uncertain, resamples=resamples))

@@ -15,8 +15,19 @@ from numpy.typing import NDArray
 
 from radpair.errors import EvaluationError
 from radpair.evaluation.budgets import few_shot
+from radpair.evaluation.operating import STANDARD
 from radpair.evaluation.probe import PENALTIES, fit_probe
-from radpair.evaluation.protocol import Budget, Level, OnProbe, Task, make_task, run_levels
+from radpair.evaluation.protocol import (
+    Budget,
+    Features,
+    Level,
+    OnProbe,
+    OnScores,
+    Task,
+    make_task,
+    run_levels,
+    views_of,
+)
 from radpair.evaluation.results import Results, Row
 from radpair.evaluation.statistics import Floats
 
@@ -25,7 +36,7 @@ SHOTS = (1, 2, 4, 5, 8, 16, 32)
 
 
 def few_shot_probe(
-    features_by_name: Mapping[str, NDArray[Any]],
+    features_by_name: Mapping[str, Features],
     labels: NDArray[Any],
     patients: Sequence[str],
     splits: Sequence[str] | NDArray[Any],
@@ -40,7 +51,9 @@ def few_shot_probe(
     resamples: int = 1000,
     level: float = 0.95,
     uncertain: str = "ignore",
+    operating_point: str = STANDARD,
     on_probe: OnProbe | None = None,
+    on_scores: OnScores | None = None,
 ) -> Results:
     """As ``linear_probe``, with ``shots`` positives and as many negatives a label in each draw.
 
@@ -67,7 +80,11 @@ def few_shot_probe(
                 on_probe(before + done, total * len(asked))
 
         point = shot_level(part, count, draws, seed)
-        found = run_levels(part, features_by_name, [point], fit, resamples, seed, level, told)
+        found = run_levels(
+            *(part, features_by_name, [point], fit, resamples, seed, level, told),
+            on_scores=None if on_scores is None else _whole(on_scores, task, part),
+            operating_point=operating_point,
+        )
         rows += [replace(row, left_out=left_out) for row in found]
     settings = {
         "shots": asked,
@@ -78,10 +95,24 @@ def few_shot_probe(
         "resamples": resamples,
         "level": level,
         "uncertain": uncertain,
+        "views": views_of(features_by_name),
+        "operating_point": operating_point,
         "evaluated": evaluated,
     }
     first = next(iter(features_by_name))
     return Results(SCHEMA, list(task.names), first, settings, task.counts(), rows)
+
+
+def _whole(on_scores: OnScores, task: Task, part: Task) -> OnScores:
+    """Hands scores on with a column for every label of the task; NaN where one is left out."""
+    places = [task.names.index(name) for name in part.names]
+
+    def take(model: str, level: Level, scores: Floats) -> None:
+        every = np.full((*scores.shape[:2], len(task.names)), np.nan)
+        every[:, :, places] = scores
+        on_scores(model, level, every)
+
+    return take
 
 
 def possible(task: Task, shots: int) -> tuple[Task, dict[str, str]]:

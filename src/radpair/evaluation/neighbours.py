@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from radpair.errors import EvaluationError
 from radpair.evaluation.features import unit_length
-from radpair.evaluation.linear import fraction_level
+from radpair.evaluation.linear import fraction_probe
 from radpair.evaluation.probe import check_training, why_constant
-from radpair.evaluation.protocol import OnProbe, OnScores, make_task, run_levels
+from radpair.evaluation.protocol import Features, make_task
 from radpair.evaluation.results import Results
 from radpair.evaluation.statistics import Floats, auroc
 
@@ -41,6 +41,7 @@ class Neighbours:
     chosen: Floats
     """How many vote, for each label; NaN for a constant label."""
     constant: tuple[str | None, ...]
+    """Why a label has a constant score, or None, for each label."""
     cross_fitted: Floats
     """Votes of other patients on each labelled study ``[studies, labels]``."""
 
@@ -130,7 +131,7 @@ def _votes(
 
 
 def knn_probe(
-    features_by_name: Mapping[str, NDArray[Any]],
+    features_by_name: Mapping[str, Features],
     labels: NDArray[Any],
     patients: Sequence[str],
     splits: Sequence[str] | NDArray[Any],
@@ -139,39 +140,17 @@ def knn_probe(
     draws: int = 5,
     seed: int = 0,
     *,
-    evaluated: str = "test",
     neighbours: Sequence[int] = NEIGHBOURS,
-    resamples: int = 1000,
-    level: float = 0.95,
-    uncertain: str = "ignore",
-    on_probe: OnProbe | None = None,
-    on_scores: OnScores | None = None,
+    **asked: Any,
 ) -> Results:
     """As ``linear_probe``, on the same draws, with nearest neighbours in place of a regression."""
-    if draws < 1 or not features_by_name or not fractions:
-        raise EvaluationError("a neighbour probe needs at least one encoder, fraction and draw")
-    task = make_task(labels, patients, splits, label_names, evaluated, uncertain)
-    levels = [fraction_level(task, fraction, draws, seed) for fraction in fractions]
 
     def fit(features: NDArray[Any], truth: Floats, people: Sequence[str]) -> Any:
         return fit_neighbours(features, truth, people, neighbours)
 
-    rows = run_levels(
-        *(task, features_by_name, levels, fit, resamples, seed, level, on_probe, on_scores)
-    )
-    settings = {
-        "fractions": list(fractions),
-        "draws": draws,
-        "seed": seed,
-        "neighbours": list(neighbours),
-        "temperature": TEMPERATURE,
-        "resamples": resamples,
-        "level": level,
-        "uncertain": uncertain,
-        "evaluated": evaluated,
-    }
-    first = next(iter(features_by_name))
-    return Results(SCHEMA, list(task.names), first, settings, task.counts(), rows)
+    swept = {"neighbours": list(neighbours), "temperature": TEMPERATURE}
+    given = (features_by_name, labels, patients, splits, label_names, fractions, draws, seed)
+    return fraction_probe(SCHEMA, fit, swept, *given, **asked)
 
 
 def knn_auroc(

@@ -1,12 +1,17 @@
-"""The verbs of further probes: nearest neighbours and few-shot."""
+"""The verbs of probes on frozen features: linear, nearest neighbours, few-shot."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from radpair.evaluation.few_shot import SHOTS, few_shot_probe
+from radpair.evaluation.linear import linear_probe
 from radpair.evaluation.neighbours import knn_probe
+from radpair.evaluation.operating import STANDARD, read_point
+from radpair.evaluation.results import Results
 from radpair.evaluation.run import (
     EVALUATED,
     RESAMPLES,
@@ -21,95 +26,107 @@ from radpair.evaluation.run import (
     provenance,
 )
 from radpair.evaluation.score_file import ScoreFile
-from radpair.evaluation.tables import draws_table
+from radpair.evaluation.tables import calibration_table, decisions_table, draws_table
+from radpair.evaluation.views import MEAN, check_views
 from radpair.progress import track
 
+FRACTIONS = (0.01, 0.1, 1.0)
 
-def evaluate_knn(
-    names: Sequence[str],
-    data: Path,
-    labels: Sequence[str] = (),
-    fractions: Sequence[float] = (0.01, 0.1, 1.0),
-    draws: int = 5,
-    seed: int = 0,
-    out: Path | None = None,
-    cache: Path | None = None,
-    device: str = "cpu",
-    *,
-    uncertain: str = "ignore",
-    resamples: int = RESAMPLES,
-    scores: Path | None = None,
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What every probe is asked with; ``models`` and ``data`` are named as by their folders."""
+
+    models: Sequence[str]
+    data: Path
+    labels: Sequence[str] = ()
+    draws: int = 5
+    seed: int = 0
+    out: Path | None = None
+    cache: Path | None = None
+    uncertain: str = "ignore"
+    views: str = MEAN
+    """What a study of several images scores: ``mean`` (of their features), or the ``max``."""
+    operating_point: str = STANDARD
+    """What thresholds are best at (``radpair.evaluation.operating``)."""
+    resamples: int = RESAMPLES
+    scores: Path | None = None
+    """A CSV file for every tested study's score."""
+    device: str = "cpu"
+
+
+def evaluate_linear(
+    asked: Asked, fractions: Sequence[float] = FRACTIONS, calibration: bool = False
 ) -> Outcome:
+    """Linear probes of models beside a random control (ConVIRT, section 4.3; IGC, section 4).
+
+    Trains on the set's training split within each budget and measures on its test split. Raises
+    ``EvaluationError``, ``ModelError`` or ``StudySetError``.
+    """
+    further = {"calibration": calibration}
+    return _probed(asked, linear_probe, "linear", fractions, further)
+
+
+def evaluate_knn(asked: Asked, fractions: Sequence[float] = FRACTIONS) -> Outcome:
     """Nearest-neighbour probes of models beside a random control, on the draws of the linear one.
 
     Raises ``EvaluationError``, ``ModelError`` or ``StudySetError``.
     """
-    studies = opened(data, seed, out, scores, cache and cache / "features")
-    check_resamples(resamples)
-    columns = label_columns(studies, labels)
-    named = [studies.label_names[column] for column in columns]
-    file = None if scores is None else ScoreFile(scores, studies, columns, EVALUATED, uncertain)
-    seen = [Encoded(one, studies, cache) for one in open_models(names, control=True, device=device)]
-    with track("nearest neighbours", len(seen) * len(fractions)) as show:
-        results = knn_probe(
-            {one.model.name: one.features for one in seen},
-            studies.labels[:, columns],
-            studies.patient_ids,
-            studies.splits,
-            named,
-            fractions,
-            draws,
-            seed,
-            evaluated=EVALUATED,
-            resamples=resamples,
-            uncertain=uncertain,
-            on_scores=None if file is None else file.taking("knn", named),
-            on_probe=lambda done, total: show(done),
-        )
-    check_measured(results, data)
-    if file is not None:
-        file.write()
-    found = {**results.to_json(), "provenance": provenance(seen, studies)}
-    return kept(Outcome(draws_table(results, "AUROC, neighbours"), found), out)
+    return _probed(asked, knn_probe, "neighbours", fractions, {})
 
 
-def evaluate_few_shot(
-    names: Sequence[str],
-    data: Path,
-    labels: Sequence[str] = (),
-    shots: Sequence[int] = SHOTS,
-    draws: int = 5,
-    seed: int = 0,
-    out: Path | None = None,
-    cache: Path | None = None,
-    device: str = "cpu",
-    *,
-    uncertain: str = "ignore",
-    resamples: int = RESAMPLES,
-) -> Outcome:
+def evaluate_few_shot(asked: Asked, shots: Sequence[int] = SHOTS) -> Outcome:
     """Linear probes of models beside a random control, with K labelled patients a class.
 
     Raises ``EvaluationError``, ``ModelError`` or ``StudySetError``.
     """
-    studies = opened(data, seed, out, cache and cache / "features")
-    check_resamples(resamples)
-    columns = label_columns(studies, labels)
-    seen = [Encoded(one, studies, cache) for one in open_models(names, control=True, device=device)]
-    with track("few-shot probes", len(seen) * len(set(shots))) as show:
-        results = few_shot_probe(
-            {one.model.name: one.features for one in seen},
+    return _probed(asked, few_shot_probe, "few-shot", shots, {})
+
+
+_PROTOCOLS = {"linear": "linear", "neighbours": "knn", "few-shot": "few-shot"}
+
+
+def _probed(
+    asked: Asked,
+    probe: Callable[..., Results],
+    title: str,
+    budgets: Sequence[float],
+    further: Mapping[str, Any],
+) -> Outcome:
+    """The same for all: what is asked, the models' features, the figures, and where they go."""
+    data, scores, cache = asked.data, asked.scores, asked.cache
+    studies = opened(data, asked.seed, asked.out, scores, cache and cache / "features")
+    check_resamples(asked.resamples)
+    check_views(asked.views)
+    read_point(asked.operating_point)
+    columns = label_columns(studies, asked.labels)
+    names = [studies.label_names[column] for column in columns]
+    file = None
+    if scores is not None:
+        file = ScoreFile(scores, studies, columns, EVALUATED, asked.uncertain)
+    models = open_models(asked.models, control=True, device=asked.device)
+    seen = [Encoded(model, studies, cache) for model in models]
+    with track(f"{title} probes", len(seen) * len(set(budgets))) as show:
+        results = probe(
+            {one.model.name: one.probed(asked.views) for one in seen},
             studies.labels[:, columns],
             studies.patient_ids,
             studies.splits,
-            [studies.label_names[column] for column in columns],
-            shots,
-            draws,
-            seed,
+            names,
+            *(budgets, asked.draws, asked.seed),
             evaluated=EVALUATED,
-            resamples=resamples,
-            uncertain=uncertain,
+            resamples=asked.resamples,
+            uncertain=asked.uncertain,
+            operating_point=asked.operating_point,
+            on_scores=None if file is None else file.taking(_PROTOCOLS[title], names),
             on_probe=lambda done, total: show(done),
+            **further,
         )
     check_measured(results, data)
+    if file is not None:
+        file.write()
+    told = [draws_table(results, f"AUROC, {title}"), decisions_table(results)]
+    if further.get("calibration"):
+        told.append(calibration_table(results))
     found = {**results.to_json(), "provenance": provenance(seen, studies)}
-    return kept(Outcome(draws_table(results, "AUROC, few-shot"), found), out)
+    return kept(Outcome("\n\n".join(told), found), asked.out)

@@ -17,37 +17,26 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from radpair.errors import EvaluationError
-from radpair.evaluation.bootstrap import (
-    Interval,
-    Resampled,
-    combined,
-    difference,
-    interval,
-    resample,
-)
+from radpair.evaluation.bootstrap import Resampled, interval, mean_over_labels, resample
 from radpair.evaluation.budgets import Indices, assert_disjoint
-from radpair.evaluation.calibration import brier, expected_calibration_error
-from radpair.evaluation.over_draws import crossed, spread, total
-from radpair.evaluation.results import MetricResult, Row, Total, metric_result
-from radpair.evaluation.statistics import (
-    Floats,
-    Metric,
-    auroc,
-    average_precision,
-    f1,
-    given_labels,
-    mcc,
+from radpair.evaluation.differences import difference, runs_of
+from radpair.evaluation.metrics import (
+    BOUNDS,
+    CALIBRATED,
+    DECIDED,
+    RANKED,
+    accuracies,
+    columns_of,
 )
+from radpair.evaluation.operating import STANDARD, read_point
+from radpair.evaluation.over_draws import spread, total
+from radpair.evaluation.results import MetricResult, Row, Total, metric_result
+from radpair.evaluation.statistics import Floats, Metric, given_labels
 from radpair.evaluation.thresholds import choose_thresholds, decide
+from radpair.evaluation.views import MEAN, Views, fit_views
 
-RANKED: Mapping[str, Metric] = {"auroc": auroc, "average_precision": average_precision}
-DECIDED: Mapping[str, Metric] = {"mcc": mcc, "f1": f1}
-CALIBRATED: Mapping[str, Metric] = {
-    "brier": brier,
-    "calibration_error": expected_calibration_error(),
-}
-BOUNDS: Mapping[str, tuple[float, float]] = {"mcc": (-1, 1)}
-"""The range of a metric; 0 to 1 for all others."""
+Features = NDArray[Any] | Views
+"""``[studies, dim]``; or studies whose images are each learned from and scored by themselves."""
 OnProbe = Callable[[int, int], None]
 OnScores = Callable[[str, "Level", Floats], None]
 """Takes a model's name, the level, and scores ``[draws, evaluated studies, labels]``."""
@@ -156,7 +145,7 @@ def make_task(
 
 def run_levels(
     task: Task,
-    features_by_name: Mapping[str, NDArray[Any]],
+    features_by_name: Mapping[str, Features],
     levels: Sequence[Level],
     fit: Fit,
     resamples: int = 1000,
@@ -165,18 +154,20 @@ def run_levels(
     on_probe: OnProbe | None = None,
     on_scores: OnScores | None = None,
     calibration: bool = False,
+    operating_point: str = STANDARD,
 ) -> list[Row]:
     """Every encoder at every level; the first encoder is the reference of all differences.
 
     ``calibration``: the scores are logits, whose probabilities get a Brier score and a calibration
-    error too.
+    error too. ``operating_point``: as ``radpair.evaluation.operating`` reads it.
     """
     _check_features(features_by_name, len(task.truth))
+    read_point(operating_point)
     rows: list[Row] = []
     for point in levels:
         reference: dict[str, _Sampled] = {}
         for name, features in features_by_name.items():
-            fitted = _fit(task, features, point.budgets, fit)
+            fitted = _fit(task, features, point.budgets, fit, operating_point)
             sampled = _sample(task, fitted, resamples, seed, calibration)
             if on_scores is not None:
                 on_scores(name, point, fitted.scores)
@@ -187,11 +178,17 @@ def run_levels(
     return rows
 
 
-def _check_features(features_by_name: Mapping[str, NDArray[Any]], studies: int) -> None:
+def views_of(features_by_name: Mapping[str, Features]) -> str:
+    """How studies of several images are scored: ``mean`` or ``max``."""
+    first = next(iter(features_by_name.values()))
+    return first.how if isinstance(first, Views) else MEAN
+
+
+def _check_features(features_by_name: Mapping[str, Features], studies: int) -> None:
     for name, features in features_by_name.items():
-        if np.ndim(features) != 2 or len(features) != studies:
+        if features.ndim != 2 or len(features) != studies:
             raise EvaluationError(
-                f"the features of '{name}' have shape {list(np.shape(features))} but there are "
+                f"the features of '{name}' have shape {list(features.shape)} but there are "
                 f"{studies} studies: encode the same study set"
             )
 
@@ -220,21 +217,49 @@ def _task(
     return Task(truth, people, names, train, test, evaluated)
 
 
-def _fit(task: Task, features: NDArray[Any], budgets: Sequence[Budget], fit: Fit) -> _Draws:
+def _fit(
+    task: Task, features: Features, budgets: Sequence[Budget], fit: Fit, operating_point: str
+) -> _Draws:
     """One probe a budget; thresholds for decisions from its out-of-fold scores."""
     probes, scores, decisions = [], [], []
     tested = task.patients[task.test].tolist()
     for budget in budgets:
         people = task.patients[budget.rows].tolist()
-        probe = fit(features[budget.rows], budget.truth, people)
-        logits = probe.score(features[task.test])
-        held_out = probe.cross_fitted
-        known = np.where(np.isnan(held_out), np.nan, budget.truth)
-        thresholds = choose_thresholds(np.nan_to_num(held_out), known, people, tested)
+        probe, logits, decided = learn(
+            *(features, budget.rows, budget.truth, people, fit),
+            *(task.test, tested, operating_point),
+        )
         probes.append(probe)
         scores.append(logits)
-        decisions.append(decide(logits, thresholds))
+        decisions.append(decided)
     return _Draws(probes, np.stack(scores), np.stack(decisions))
+
+
+def learn(
+    features: Features,
+    rows: Indices,
+    truth: Floats,
+    people: Sequence[str],
+    fit: Fit,
+    test: Indices,
+    tested: Sequence[str],
+    operating_point: str = STANDARD,
+) -> tuple[Fitted, Floats, NDArray[np.bool_]]:
+    """A probe of the studies ``rows``, its scores of the studies ``test`` and its decisions.
+
+    ``truth [rows, labels]`` and ``people [rows]`` belong to the budget, ``tested`` are the patients
+    of ``test``. Thresholds come from out-of-fold scores inside the budget.
+    """
+    given: Any = features[rows]
+    by_view = isinstance(given, Views)
+    probe: Any = fit_views(fit, given, truth, people) if by_view else fit(given, truth, people)
+    scores = probe.score(features[test])
+    held_out = probe.cross_fitted
+    known = np.where(np.isnan(held_out), np.nan, truth)
+    thresholds = choose_thresholds(
+        np.nan_to_num(held_out), known, people, tested, *read_point(operating_point)
+    )
+    return probe, scores, decide(scores, thresholds)
 
 
 def _sample(
@@ -244,6 +269,7 @@ def _sample(
     inputs: list[tuple[Mapping[str, Metric], NDArray[Any]]] = [
         (RANKED, fitted.scores),
         (DECIDED, fitted.decisions),
+        (accuracies(truth), fitted.scores),
     ]
     if calibration:
         inputs.append((CALIBRATED, expit(fitted.scores)))
@@ -296,8 +322,8 @@ def _row(
 def _metric(task: Task, name: str, sample: _Sampled, level: float) -> MetricResult:
     """A metric over patients, its spread over draws, and both together."""
     estimate = interval(sample.mean, level)
-    macros = _means(sample.each)
-    found = metric_result(estimate, task.names, macros.tolist())
+    macros = mean_over_labels(sample.each)
+    found = metric_result(estimate, columns_of(task.names, len(estimate.labels)), macros.tolist())
     if len(macros) < 2:
         return found
     bounds = BOUNDS.get(name, (0.0, 1.0))
@@ -313,33 +339,17 @@ def _metric(task: Task, name: str, sample: _Sampled, level: float) -> MetricResu
 
 def _difference(task: Task, ours: _Sampled, theirs: _Sampled, level: float) -> MetricResult:
     """The same for a difference of two models, which learned from the same draws."""
-    found = metric_result(difference(ours.mean, theirs.mean, level), task.names)
-    each = ours.each - theirs.each
-    if len(each) < 2:
+    names = columns_of(task.names, len(ours.mean.value))
+    found = metric_result(difference(ours.mean, theirs.mean, level), names)
+    runs = runs_of(ours.mean, theirs.mean)
+    if runs is None:
         return found
-    both = combined([ours.mean, theirs.mean], [1.0, -1.0])
-    macros = _means(each)
-    labels: dict[str, Interval] = {
-        label: replace(
-            crossed(
-                *(both.value[i], each[:, i], both.draws[:, i], both.left_out[:, i]),
-                level,
-            ),
-            note=found.labels[label].note,
-        )
-        for i, label in enumerate(task.names)
-    }
-    values = _means(both.value[None])[0], macros, _means(both.draws), _means(both.left_out)
-    whole = Total(replace(crossed(*values, level), note=found.macro.note), labels)
-    return replace(found, draws=macros.tolist(), spread=spread(macros), total=whole)
-
-
-def _means(values: Floats) -> Floats:
-    """The mean over the defined labels of each row ``[rows, labels]``; NaN where none is."""
-    there = ~np.isnan(values)
-    counts = there.sum(axis=1)
-    summed = np.where(there, values, 0.0).sum(axis=1)
-    return np.asarray(np.divide(summed, counts, out=np.full(len(values), np.nan), where=counts > 0))
+    macros = mean_over_labels(runs.values)
+    whole = difference(ours.mean, theirs.mean, level, runs)
+    labels = dict(zip(names, whole.labels, strict=True))
+    return replace(
+        found, draws=macros.tolist(), spread=spread(macros), total=Total(whole.macro, labels)
+    )
 
 
 def _counts(task: Task, rows: Indices) -> dict[str, Any]:

@@ -20,12 +20,15 @@ from radpair.encoders.image import ImageConfig
 from radpair.errors import EvaluationError, nearest
 from radpair.evaluation.features import encode_study_set, study_means
 from radpair.evaluation.linear import linear_probe
+from radpair.evaluation.operating import STANDARD, VALIDATION, read_point
 from radpair.evaluation.prompts import Prompts, read_prompt_set
+from radpair.evaluation.protocol import Features
 from radpair.evaluation.results import Results
 from radpair.evaluation.retrieval import graph_key, report_key, retrieval
 from radpair.evaluation.score_file import ScoreFile
 from radpair.evaluation.shown_graphs import graphs_json, graphs_told
-from radpair.evaluation.tables import calibration_table, draws_table, zero_shot_report
+from radpair.evaluation.tables import zero_shot_report
+from radpair.evaluation.views import MEAN, Views, check_views
 from radpair.evaluation.zero_shot import encode_prompts, score_studies, zero_shot
 from radpair.models import Model, open_model
 from radpair.models.folder import write_atomically
@@ -60,10 +63,20 @@ class Encoded:
             codes = encode_study_set(model, studies, cache, lambda done, total: show(done))
         self.projections = codes.projections
         """``[images, dim]``."""
+        self.image_features = codes.features
+        """``[images, features]``."""
+        self.studies = studies
         self.features = study_means(codes.features, studies.image_study, len(studies))
         """``[studies, features]``: the mean over a study's images."""
         self.study_projections = study_means(codes.projections, studies.image_study, len(studies))
         """``[studies, dim]``."""
+
+    def probed(self, views: str = MEAN) -> Features:
+        """What probes learn from: the mean over a study's images, or with ``max`` each image."""
+        if views == MEAN:
+            return self.features
+        studies = self.studies
+        return Views(self.image_features, studies.image_study, studies.study_ids, views)
 
 
 def open_models(names: Sequence[str], *, control: bool = False, device: str = "cpu") -> list[Model]:
@@ -87,53 +100,6 @@ def open_models(names: Sequence[str], *, control: bool = False, device: str = "c
     return sorted(models, key=lambda model: not model.name.startswith("random:"))
 
 
-def evaluate_linear(
-    names: Sequence[str],
-    data: Path,
-    labels: Sequence[str] = (),
-    fractions: Sequence[float] = (0.01, 0.1, 1.0),
-    draws: int = 5,
-    seed: int = 0,
-    out: Path | None = None,
-    cache: Path | None = None,
-    device: str = "cpu",
-    *,
-    uncertain: str = "ignore",
-    resamples: int = RESAMPLES,
-    calibration: bool = False,
-    scores: Path | None = None,
-) -> Outcome:
-    """Linear probes of models beside a random control (ConVIRT, section 4.3; IGC, section 4).
-
-    Trains on the set's training split within each budget and measures on its test split. Raises
-    ``EvaluationError``, ``ModelError`` or ``StudySetError``.
-    """
-    studies = opened(data, seed, out, scores, cache and cache / "features")
-    check_resamples(resamples)
-    columns = label_columns(studies, labels)
-    kept_scores = (
-        None if scores is None else ScoreFile(scores, studies, columns, EVALUATED, uncertain)
-    )
-    seen = [
-        Encoded(model, studies, cache) for model in open_models(names, control=True, device=device)
-    ]
-    results = probe(
-        *(seen, studies, columns, fractions, draws, seed),
-        uncertain=uncertain,
-        resamples=resamples,
-        calibration=calibration,
-        scores=kept_scores,
-    )
-    check_measured(results, data)
-    told = draws_table(results)
-    if calibration:
-        told += "\n\n" + calibration_table(results)
-    if kept_scores is not None:
-        kept_scores.write()
-    found = {**results.to_json(), "provenance": provenance(seen, studies)}
-    return kept(Outcome(told, found), out)
-
-
 def check_resamples(resamples: int) -> None:
     """Raises ``EvaluationError`` for too few resamples to read an interval off."""
     if resamples < LEAST_RESAMPLES:
@@ -146,10 +112,14 @@ def check_resamples(resamples: int) -> None:
 def check_measured(results: Results, data: Path) -> None:
     """Raises ``EvaluationError`` where no label could be measured at all."""
     if all(math.isnan(row.metrics["auroc"].macro.value) for row in results.rows):
-        raise EvaluationError(
-            f"{data}: no label has both classes in the split '{EVALUATED}', so there is nothing "
-            "to measure; choose other labels or a larger test split"
-        )
+        raise _nothing_measured(data)
+
+
+def _nothing_measured(data: Path) -> EvaluationError:
+    return EvaluationError(
+        f"{data}: no label has both classes in the split '{EVALUATED}', so there is nothing "
+        "to measure; choose other labels or a larger test split"
+    )
 
 
 def probe(
@@ -160,10 +130,7 @@ def probe(
     draws: int = 5,
     seed: int = 0,
     *,
-    uncertain: str = "ignore",
     resamples: int = RESAMPLES,
-    calibration: bool = False,
-    scores: ScoreFile | None = None,
 ) -> Results:
     """Linear probes of encoded sets; the first is the reference of the differences."""
     named = [studies.label_names[column] for column in columns]
@@ -179,9 +146,6 @@ def probe(
             seed,
             evaluated=EVALUATED,
             resamples=resamples,
-            uncertain=uncertain,
-            calibration=calibration,
-            on_scores=None if scores is None else scores.taking("linear", named),
             on_probe=lambda done, total: show(done),
         )
 
@@ -196,9 +160,17 @@ def evaluate_zero_shot(
     cache: Path | None = None,
     device: str = "cpu",
     scores: Path | None = None,
+    views: str = MEAN,
+    operating_point: str = STANDARD,
 ) -> Outcome:
-    """Findings by text and by graph prompts, with every tower that the models have."""
+    """Findings by text and by graph prompts, with every tower that the models have.
+
+    A study scores the mean of its images, or with ``views`` of ``max`` the highest of them.
+    Thresholds come from the split ``validate``, where there is one.
+    """
     studies = opened(data, seed, out, scores, cache and cache / "features")
+    check_views(views)
+    read_point(operating_point)
     version, asked = prompts_for(prompts)
     columns = label_columns(studies, labels)
     if not any(studies.label_names[column] in asked for column in columns):
@@ -208,16 +180,18 @@ def evaluate_zero_shot(
         )
     file = None if scores is None else ScoreFile(scores, studies, columns, EVALUATED, "ignore")
     seen = [Encoded(model, studies, cache) for model in open_models(names, device=device)]
-    found = [
-        row for one in seen for row in zero_shot_rows(one, studies, asked, columns, seed, file)
-    ]
+    given = (studies, asked, columns, seed, file, views, operating_point)
+    found = [row for one in seen for row in zero_shot_rows(one, *given)]
     if not found:
         raise EvaluationError(
             "none of the models has a text or graph tower that these prompts can be put to"
         )
+    if all(row["metrics"]["auroc"]["macro"]["value"] is None for row in found):
+        raise _nothing_measured(data)
     if file is not None:
         file.write()
-    made = provenance(seen, studies, seed=seed, resamples=RESAMPLES, uncertain="ignore")
+    settings = {"seed": seed, "resamples": RESAMPLES, "uncertain": "ignore", "views": views}
+    made = provenance(seen, studies, **settings, operating_point=operating_point)
     rests = {"prompts_version": version, "provenance": made}
     told = [zero_shot_report(found)]
     silent = [one.model.name for one in seen if one.model.name not in {r["model"] for r in found}]
@@ -244,6 +218,8 @@ def zero_shot_rows(
     columns: Sequence[int],
     seed: int = 0,
     scores: ScoreFile | None = None,
+    views: str = MEAN,
+    operating_point: str = STANDARD,
 ) -> list[dict[str, Any]]:
     """One result for each tower of the model that has prompts for some of the labels."""
     names = [studies.label_names[column] for column in columns]
@@ -253,9 +229,8 @@ def zero_shot_rows(
         for kind, has in (("text", one.model.has_text), ("graph", one.model.has_graph))
         if has and any(_sides(entry, kind) for entry in entries.values())
     ]
-    return [
-        _zero_shot_row(one, studies, entries, names, columns, kind, seed, scores) for kind in kinds
-    ]
+    given = (one, studies, entries, names, columns)
+    return [_zero_shot_row(*given, kind, seed, scores, views, operating_point) for kind in kinds]
 
 
 def _sides(entry: Prompts, kind: str) -> bool:
@@ -271,11 +246,13 @@ def _zero_shot_row(
     kind: str,
     seed: int,
     scores: ScoreFile | None,
+    views: str,
+    operating_point: str,
 ) -> dict[str, Any]:
     codes = encode_prompts(one.model, entries, kind)
     if scores is not None:
         every = score_studies(
-            one.projections, studies.image_study, codes, codes.labels, len(studies)
+            one.projections, studies.image_study, codes, codes.labels, studies.study_ids, views
         )
         chosen = every[studies.split(EVALUATED)].astype(np.float64)
         scores.add(one.model.name, f"zero-shot {kind}", codes.labels, chosen[None])
@@ -288,7 +265,10 @@ def _zero_shot_row(
         studies.patient_ids,
         names,
         studies.split(EVALUATED),
+        validation=studies.split(VALIDATION),
         seed=seed,
+        views=views,
+        operating_point=operating_point,
     )
     return {**found, "graphs": graphs_json(entries, codes.labels)} if kind == "graph" else found
 

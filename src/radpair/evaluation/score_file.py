@@ -1,9 +1,10 @@
 """Scores of every evaluated study as a CSV file, for statistics of one's own.
 
 Columns: ``study_id, patient_id, model, label, protocol, draw, score, truth``. ``protocol`` is
-``linear 0.1`` or ``knn 0.1`` (with the fraction of labels), ``zero-shot text`` or ``zero-shot
-graph``; ``draw`` counts from 0. A score is a logit (linear), a share of votes (knn), or a
-difference of cosines (zero-shot). ``truth`` is 1, 0, or blank where the label is not given.
+``linear 0.1`` or ``knn 0.1`` (with the fraction of labels), ``few-shot 4`` (K), ``zero-shot text``
+or ``zero-shot graph``; ``draw`` counts from 0. A score is a logit (linear, few-shot), a share of
+votes (knn), or a difference of cosines (zero-shot). ``truth`` is 1, 0, or blank where the label is
+not given.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from radpair.errors import EvaluationError
@@ -46,13 +48,15 @@ class ScoreFile:
         """``scores [draws, studies, labels]``, the studies in the order of the set's split."""
         for draw, run in enumerate(scores):
             for label, column in zip(labels, run.T, strict=True):
-                self._column(model, protocol, label, draw, column)
+                if not np.isnan(column).all():  # a label left out of few-shot
+                    self._column(model, protocol, label, draw, column)
 
     def taking(self, protocol: str, labels: Sequence[str]) -> OnScores:
-        """A receiver of the scores of ``linear_probe`` and ``knn_probe``."""
+        """A receiver of a probe's scores."""
 
         def take(model: str, level: Level, scores: Floats) -> None:
-            self.add(model, f"{protocol} {level.fraction:g}", labels, scores)
+            budget = level.fraction if level.shots is None else level.shots
+            self.add(model, f"{protocol} {budget:g}", labels, scores)
 
         return take
 

@@ -8,6 +8,8 @@ from typing import Any
 
 from radpair.evaluation.bootstrap import Interval
 from radpair.evaluation.calibration import BINS
+from radpair.evaluation.metrics import DECIDED, RANKED, TITLES
+from radpair.evaluation.operating import chosen_line, point_words
 from radpair.evaluation.results import Results, Row
 
 
@@ -33,7 +35,41 @@ def draws_table(results: Results, title: str = "AUROC, linear") -> str:
         "Over patients: other tested patients, the same draws of labels. Sd of draws: standard\n"
         "deviation over the draws of labels. Total: other patients and other draws together."
     )
-    return "\n".join([aligned([head, *body]), legend, *_without(results)])
+    return "\n".join([aligned([head, *body]), legend, *_without(results), *_undefined(results)])
+
+
+def decisions_table(results: Results) -> str:
+    """Means over labels at the operating point, and accuracies where labels exclude each other."""
+    names = [n for n in results.rows[0].metrics if n in DECIDED or n.endswith("accuracy")]
+    head = ["at the operating point", "labels", *(TITLES[name] for name in names)]
+    body = [
+        [*_draws_line(row)[:2], *(_metric_cell(row, name) for name in names)]
+        for row in results.rows
+    ]
+    return f"{aligned([head, *body])}\n{chosen_line(results.settings['operating_point'])}"
+
+
+def _metric_cell(row: Row, name: str) -> str:
+    return cell(row.metrics[name].macro) if name in row.metrics else ""
+
+
+def _undefined(results: Results) -> list[str]:
+    """Labels whose AUROC no row could give, with the reason, a line for each reason."""
+    reasons: dict[str, str] = {}
+    for row in results.rows:
+        for name, one in row.metrics["auroc"].labels.items():
+            if math.isnan(one.value):
+                reasons[name] = one.note or "undefined"
+    return _undefined_lines(reasons)
+
+
+def _undefined_lines(reasons: Mapping[str, str]) -> list[str]:
+    """``undefined and in no mean: A, B (why)``."""
+    return [
+        "undefined and in no mean: "
+        f"{', '.join(name for name, why in reasons.items() if why == reason)} ({reason})"
+        for reason in dict.fromkeys(reasons.values())
+    ]
 
 
 def calibration_table(results: Results) -> str:
@@ -104,13 +140,43 @@ def zero_shot_report(found: Sequence[Mapping[str, Any]]) -> str:
         missing = next(row["unprompted"] for row in found if row["kind"] == kind)
         if missing:
             lines.append(f"without {kind} prompts: {', '.join(missing)}")
+    lines += _undefined_lines(
+        {
+            name: one["note"] or "undefined"
+            for row in found
+            for name, one in row["metrics"]["auroc"]["labels"].items()
+            if one["value"] is None
+        }
+    )
     names = list(dict.fromkeys(n for row in found for n in row["metrics"]["auroc"]["labels"]))
     head = ["AUROC", *(f"{row['model']}, {row['kind']}" for row in found)]
     body = [
         [name, *(_label_cell(row["metrics"]["auroc"]["labels"].get(name)) for row in found)]
         for name in names
     ]
-    return "\n".join(lines) + "\n\n" + aligned([head, *body])
+    return "\n\n".join(["\n".join(lines), aligned([head, *body]), _zero_shot_decisions(found)])
+
+
+def _zero_shot_decisions(found: Sequence[Mapping[str, Any]]) -> str:
+    """Means at the operating point, or why there is none; accuracies where labels exclude."""
+    names = list(dict.fromkeys(n for row in found for n in row["metrics"] if n not in RANKED))
+    lines = []
+    if names:
+        head = ["at the operating point", "prompts", *(TITLES[name] for name in names)]
+        body = [
+            [row["model"], row["kind"], *(cell(row["metrics"][name]["macro"]) for name in names)]
+            for row in found
+        ]
+        lines.append(aligned([head, *body]))
+    chosen = found[0]["thresholds"]
+    if chosen is None:
+        return "\n".join([*lines, "no operating point: the set has no studies to validate with"])
+    lines.append(
+        f"Operating point: {point_words(chosen['operating_point'])} on the {chosen['studies']:,} "
+        f"studies of the split '{chosen['split']}'."
+    )
+    missing = chosen["missing"]
+    return "\n".join([*lines, *(f"{name} has {why}" for name, why in missing.items())])
 
 
 def _label_cell(found: Mapping[str, Any] | None) -> str:

@@ -16,18 +16,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from radpair.errors import EvaluationError
-from radpair.evaluation.bootstrap import bootstrap
+from radpair.evaluation.bootstrap import interval, resample
 from radpair.evaluation.features import Codes, study_means
+from radpair.evaluation.metrics import DECIDED, RANKED, accuracies, columns_of
+from radpair.evaluation.operating import STANDARD, Validated, from_validation, resample_decided
+from radpair.evaluation.policies import study_scores
 from radpair.evaluation.prompts import Prompts
-from radpair.evaluation.results import jsonable, metric_result
-from radpair.evaluation.statistics import Metric, auroc, average_precision, given_labels
+from radpair.evaluation.results import MetricResult, jsonable, metric_result
+from radpair.evaluation.statistics import given_labels
 from radpair.records import Graph
 
 SCHEMA = "radpair.zero-shot/1"
 KINDS = ("text", "graph")
 _SAME = 1e-6
 """Codes, and scores, no farther apart than this differ by rounding alone."""
-_METRICS: Mapping[str, Metric] = {"auroc": auroc, "average_precision": average_precision}
 
 
 class PromptEncoder(Protocol):
@@ -145,11 +147,15 @@ def score_studies(
     image_study: NDArray[np.int64],
     codes: PromptCodes,
     labels: Sequence[str],
-    studies: int,
+    studies: Sequence[str],
+    views: str = "mean",
 ) -> Codes:
-    """Scores ``[studies, labels]``: the mean over each study's images; ``labels`` have codes."""
+    """Scores ``[studies, labels]``: the mean, or ``max``, over the images of each of ``studies``
+    (ids); ``labels`` have codes."""
     images = score_images(projections, codes)[:, [codes.labels.index(name) for name in labels]]
-    return study_means(images.astype(np.float32), image_study, studies)
+    if views == "mean":
+        return study_means(images.astype(np.float32), image_study, len(studies))
+    return study_scores(images, image_study, studies, views).astype(np.float32)
 
 
 def zero_shot(
@@ -162,18 +168,26 @@ def zero_shot(
     label_names: Sequence[str],
     studies: NDArray[np.int64],
     *,
+    validation: NDArray[np.int64] | None = None,
     resamples: int = 1000,
     seed: int = 0,
     level: float = 0.95,
     uncertain: str = "ignore",
+    views: str = "mean",
+    operating_point: str = STANDARD,
 ) -> dict[str, Any]:
     """AUROC and average precision with intervals over the patients of ``studies`` (indices).
 
     ``projections [images, dim]`` and ``image_study [images]`` describe all images, ``labels
-    [studies, labels]`` and ``patients`` all studies. A study's score is the mean of its images'.
+    [studies, labels]`` and ``patients`` all studies. A study's score is the mean of its images', or
+    with ``views`` of ``max`` the highest. Thresholds for MCC, F1, sensitivity and specificity are
+    chosen on the studies ``validation`` (indices); without any there are no such metrics. Labels
+    that exclude each other have accuracies.
+
     Returns schema ``radpair.zero-shot/1``: ``model, kind, prompts (label: counts), prompts_hash,
-    unprompted (labels without a prompt of this kind), studies, patients, metrics`` with each metric
-    as in ``radpair.evaluation.results``. Raises ``EvaluationError`` when prompts and labels share
+    unprompted (labels without a prompt of this kind), studies, patients, thresholds (what
+    ``radpair.evaluation.operating`` says of them, null without), metrics`` with each metric as in
+    ``radpair.evaluation.results``. Raises ``EvaluationError`` when prompts and labels share
     no name, and for a label that all of several studies score the same in.
     """
     columns = [name for name in label_names if name in codes.labels]
@@ -184,16 +198,19 @@ def zero_shot(
         )
     places = [list(label_names).index(name) for name in columns]
     ids = [f"row {index}" for index in range(len(labels))]
-    truth = given_labels(labels, ids, label_names, uncertain)[studies][:, places]
-    scores = score_studies(projections, image_study, codes, columns, len(labels))[studies]
+    every = given_labels(labels, ids, label_names, uncertain)[:, places]
+    scored = score_studies(projections, image_study, codes, columns, ids, views)
+    scores, truth = scored[studies], every[studies]
     _refuse_constant(model_name, codes.kind, scores, columns)
-    people = [str(patients[index]) for index in studies]
-    metrics = {
-        name: metric_result(
-            bootstrap(metric, scores, truth, people, resamples, seed, level), columns
+    everyone = np.asarray(patients, dtype=str)
+    people = everyone[studies].tolist()
+    chosen = None
+    if validation is not None:
+        chosen = from_validation(
+            *(scored, every, everyone, validation, studies, columns, operating_point)
         )
-        for name, metric in _METRICS.items()
-    }
+    resampling = (people, resamples, seed)
+    metrics = _metrics(scores, truth, columns, chosen, resampling, level)
     found: dict[str, Any] = jsonable(
         {
             "schema": SCHEMA,
@@ -204,10 +221,33 @@ def zero_shot(
             "unprompted": [name for name in label_names if name not in codes.labels],
             "studies": len(studies),
             "patients": len(set(people)),
+            "thresholds": None if chosen is None else chosen.facts,
             "metrics": {name: asdict(result) for name, result in metrics.items()},
         }
     )
     return found
+
+
+def _metrics(
+    scores: Codes,
+    truth: NDArray[np.float64],
+    names: Sequence[str],
+    chosen: Validated | None,
+    resampling: tuple[Sequence[str], int, int],
+    level: float,
+) -> dict[str, MetricResult]:
+    """Every metric of one run; ``resampling`` are patients, resamples and seed."""
+    sampled = {
+        name: resample(metric, scores, truth, *resampling)
+        for name, metric in {**RANKED, **accuracies(truth)}.items()
+    }
+    if chosen is not None:
+        given = (chosen.decisions[None], truth, chosen.why_not, *resampling)
+        sampled |= {name: resample_decided(metric, *given) for name, metric in DECIDED.items()}
+    return {
+        name: metric_result(interval(sample, level), columns_of(names, len(sample.value)))
+        for name, sample in sampled.items()
+    }
 
 
 def _refuse_constant(name: str, kind: str, scores: Codes, labels: Sequence[str]) -> None:

@@ -2,8 +2,9 @@
 
 Schema ``radpair.fine-tune/1`` is ``radpair.linear/1`` (see ``radpair.evaluation.results``) with the
 metrics of the task, ``penalties`` empty, and ``runs`` beside the rows: what each run chose inside
-its budget. Exclusive classes have ``accuracy`` too, with one entry for all classes; their F1 and
-MCC are each class's against the rest, so that ``macro`` of ``f1`` is the macro F1.
+its budget. Exclusive classes have ``accuracy`` and ``top_K_accuracy`` too, with one entry for all
+classes; the decision is the likeliest class, and F1, MCC, sensitivity and specificity are each
+class's against the rest, so that ``macro`` of ``f1`` is the macro F1.
 """
 
 from __future__ import annotations
@@ -15,25 +16,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from radpair.evaluation.bootstrap import Resampled, difference, interval, resample
+from radpair.evaluation.bootstrap import Resampled, interval, resample
 from radpair.evaluation.budgets import Indices
+from radpair.evaluation.differences import difference
 from radpair.evaluation.fine_tune.runs import Learned
 from radpair.evaluation.fine_tune.tasks import Task
+from radpair.evaluation.metrics import DECIDED, RANKED, accuracies, columns_of
 from radpair.evaluation.results import Row, metric_result
-from radpair.evaluation.statistics import (
-    Floats,
-    Metric,
-    auroc,
-    average_precision,
-    f1,
-    mcc,
-    top_k_accuracy,
-)
+from radpair.evaluation.statistics import Floats, Metric
 from radpair.evaluation.thresholds import decide
 
 SCHEMA = "radpair.fine-tune/1"
-RANKED: Mapping[str, Metric] = {"auroc": auroc, "average_precision": average_precision}
-DECIDED: Mapping[str, Metric] = {"mcc": mcc, "f1": f1}
 LEVEL = 0.95
 
 
@@ -67,7 +60,7 @@ def row(
 ) -> tuple[Row, dict[str, Resampled]]:
     """One model at one fraction, beside the reference's resamples (empty for the reference)."""
     task = measured.task
-    inputs = _inputs(task, runs)
+    inputs = _inputs(measured, runs)
     sampled = {
         name: resample(
             *(metric, values, measured.truth, measured.patients),
@@ -80,11 +73,15 @@ def row(
         for name, (metric, values) in inputs.items()
     }
     metrics = {
-        name: metric_result(interval(sample, LEVEL), _names(task, sample), macros[name])
+        name: metric_result(
+            interval(sample, LEVEL), columns_of(task.names, len(sample.value)), macros[name]
+        )
         for name, sample in sampled.items()
     }
     differences = {
-        name: metric_result(difference(sampled[name], base, LEVEL), _names(task, base))
+        name: metric_result(
+            difference(sampled[name], base, LEVEL), columns_of(task.names, len(base.value))
+        )
         for name, base in reference.items()
     }
     constant = [
@@ -96,21 +93,15 @@ def row(
     return found, sampled
 
 
-def _inputs(task: Task, runs: Sequence[Learned]) -> dict[str, tuple[Metric, NDArray[Any]]]:
+def _inputs(measured: Measured, runs: Sequence[Learned]) -> dict[str, tuple[Metric, NDArray[Any]]]:
     scores = np.stack([run.scores for run in runs])
-    decided = np.stack([decisions(task, run) for run in runs])
-    found: dict[str, tuple[Metric, NDArray[Any]]] = {
-        name: (metric, scores) for name, metric in RANKED.items()
+    decided = np.stack([decisions(measured.task, run) for run in runs])
+    exclusive = accuracies(measured.truth) if measured.task.exclusive else {}
+    return {
+        **{name: (metric, scores) for name, metric in RANKED.items()},
+        **{name: (metric, decided) for name, metric in DECIDED.items()},
+        **{name: (metric, scores) for name, metric in exclusive.items()},
     }
-    found |= {name: (metric, decided) for name, metric in DECIDED.items()}
-    if task.exclusive:
-        found["accuracy"] = (top_k_accuracy(1), scores)
-    return found
-
-
-def _names(task: Task, sample: Resampled) -> tuple[str, ...]:
-    """The labels of a metric's columns; accuracy has one column that is no label's."""
-    return task.names if len(sample.value) == len(task.names) else ("all classes",)
 
 
 def _macro(values: Floats) -> float:

@@ -22,7 +22,7 @@ from radpair.errors import ModelError, RecipeError
 from radpair.evaluation.budgets import Indices
 from radpair.evaluation.fine_tune.classifier import Classifier
 from radpair.evaluation.fine_tune.films import Films, Fitted
-from radpair.evaluation.fine_tune.loop import study_probabilities
+from radpair.evaluation.fine_tune.loop import image_probabilities, study_probabilities
 from radpair.evaluation.fine_tune.tasks import TASKS, Task
 from radpair.evaluation.statistics import Floats
 from radpair.models.folder import write_atomically
@@ -48,11 +48,23 @@ class SavedClassifier:
     origin: dict[str, Any]
     """The encoder, study set, budget and settings that it was made from."""
     hash: str
+    views: str = "mean"
+    """What a study's probability is of its images' in the figures and thresholds: ``mean`` or
+    ``max``."""
 
-    def predict(self, films: Films, studies: Indices) -> Floats:
-        """Probabilities ``[studies, outputs]``: the mean over each study's images."""
-        size = self.classifier.encoder.config.size
-        return study_probabilities(self.classifier, Fitted(films, studies, size))
+    def predict(self, films: Films, studies: Indices, views: str | None = None) -> Floats:
+        """Probabilities ``[studies, outputs]``: the ``mean`` or ``max`` over each study's images,
+        by its own ``views`` if not given."""
+        return study_probabilities(
+            self.classifier, self._fitted(films, studies), views or self.views
+        )
+
+    def predict_images(self, films: Films, studies: Indices) -> Floats:
+        """Probabilities ``[images, outputs]`` of every image of ``studies``, study after study."""
+        return image_probabilities(self.classifier, self._fitted(films, studies))
+
+    def _fitted(self, films: Films, studies: Indices) -> Fitted:
+        return Fitted(films, studies, self.classifier.encoder.config.size)
 
 
 def save_classifier(
@@ -62,6 +74,7 @@ def save_classifier(
     thresholds: Floats,
     origin: Mapping[str, Any],
     layer_norm: bool = True,
+    views: str = "mean",
 ) -> None:
     """Writes ``folder``; ``hashes.json`` comes last and makes it whole."""
     image = classifier.encoder.config
@@ -76,8 +89,9 @@ def save_classifier(
             "size": image.size,
             "mean": list(image.mean),
             "std": list(image.std),
-            "study": "mean of its images' probabilities",
+            "study": f"{views} of its images' probabilities",
         },
+        "views": views,
         "task": task.kind,
         "labels": list(task.names),
         "origin": dict(origin),
@@ -127,7 +141,8 @@ def load_classifier(folder: Path | str, device: str = "cpu") -> SavedClassifier:
     limits = json.loads(parts[THRESHOLDS])
     thresholds = np.array([limits[name] for name in task.names], dtype=np.float64)
     ready = classifier.to(device).eval()
-    return SavedClassifier(ready, task, thresholds, described["origin"], whole)
+    views = described.get("views", "mean")
+    return SavedClassifier(ready, task, thresholds, described["origin"], whole, views)
 
 
 def is_whole(folder: Path, key: str) -> bool:

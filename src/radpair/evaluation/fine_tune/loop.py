@@ -28,6 +28,7 @@ from radpair.evaluation.fine_tune.films import (
 )
 from radpair.evaluation.fine_tune.settings import FineTuneConfig, Trial
 from radpair.evaluation.fine_tune.tasks import Task, held_out_loss, loss
+from radpair.evaluation.policies import study_scores
 from radpair.evaluation.statistics import Floats
 
 OnStep = Callable[[int, int, str], None]
@@ -110,7 +111,7 @@ def train(
             course.steps += 1
             _refuse_non_finite(found, course.steps, trial)
             if held is not None and seen is not None and _is_look(course.steps, limits):
-                _look(classifier, held, seen, course)
+                _look(classifier, held, seen, course, config.views)
                 _lower_rates(optimiser, course, limits, config)
             best = f"  held out {course.best_loss:.3f}" if course.looks else ""
             on_step(course.steps, limits.end, f"loss {found:.3f}{best}")
@@ -120,8 +121,21 @@ def train(
     return course
 
 
-def study_probabilities(classifier: Classifier, films: Fitted) -> Floats:
-    """The mean over each study's images of their probabilities ``[studies, outputs]``."""
+def study_probabilities(classifier: Classifier, films: Fitted, views: str = "mean") -> Floats:
+    """The mean, or ``max``, over each study's images of their probabilities ``[studies, outputs]``.
+
+    Classes that exclude each other are scaled to sum to 1 after the maximum.
+    """
+    images = image_probabilities(classifier, films)
+    names = [f"number {place}" for place in range(films.studies)]
+    found = study_scores(images, films.owner, names, views)
+    if classifier.exclusive and views == "max":
+        found /= found.sum(axis=1, keepdims=True)
+    return found
+
+
+def image_probabilities(classifier: Classifier, films: Fitted) -> Floats:
+    """``[images, outputs]``, in the order of ``films``."""
     device = next(classifier.parameters()).device
     modes = [(part, part.training) for part in classifier.modules()]
     classifier.eval()
@@ -129,10 +143,7 @@ def study_probabilities(classifier: Classifier, films: Fitted) -> Floats:
         found = [classifier.probabilities(group.to(device)).cpu() for group in films.batches()]
     for part, training in modes:
         part.training = training
-    images = torch.cat(found).double().numpy()
-    total = np.zeros((films.studies, images.shape[1]))
-    np.add.at(total, films.owner, images)
-    return np.asarray(total / np.bincount(films.owner, minlength=films.studies)[:, None])
+    return np.asarray(torch.cat(found).double().numpy())
 
 
 def _limits(config: FineTuneConfig, items: Sequence[Item]) -> _Limits:
@@ -163,8 +174,8 @@ def _is_look(step: int, limits: _Limits) -> bool:
     return step == limits.warmup or (step - limits.warmup) % limits.every == 0 or step == limits.end
 
 
-def _look(classifier: Classifier, held: Part, seen: Fitted, course: Course) -> None:
-    scores = study_probabilities(classifier, seen)
+def _look(classifier: Classifier, held: Part, seen: Fitted, course: Course, views: str) -> None:
+    scores = study_probabilities(classifier, seen, views)
     truth = np.where(_in_loss(classifier).numpy(), held.truth, np.nan)
     if classifier.exclusive:
         truth = held.truth

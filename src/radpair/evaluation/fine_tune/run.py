@@ -23,10 +23,13 @@ from radpair.evaluation.fine_tune.folder import is_whole, save_classifier
 from radpair.evaluation.fine_tune.parts import divide
 from radpair.evaluation.fine_tune.runs import Learned, Order, learn, run_key
 from radpair.evaluation.fine_tune.settings import FineTuneConfig, read_settings
-from radpair.evaluation.fine_tune.tasks import Task, targets, task_of
+from radpair.evaluation.fine_tune.tasks import MULTI_CLASS, Task, targets, task_of
+from radpair.evaluation.metrics import TITLES
 from radpair.evaluation.results import Results, Row, jsonable
 from radpair.evaluation.run import Outcome, open_models
 from radpair.evaluation.statistics import Floats
+from radpair.evaluation.tables import aligned, cell
+from radpair.evaluation.views import MEAN, check_views
 from radpair.models import Model
 from radpair.models.folder import write_atomically
 from radpair.progress import Track, track
@@ -76,6 +79,7 @@ def evaluate_fine_tune(
     uncertain: str = "ignore",
     save: Path | None = None,
     device: str = "cpu",
+    views: str = MEAN,
 ) -> Outcome:
     """Fine-tunes every model at every fraction and draw; figures on the set's test split.
 
@@ -83,7 +87,8 @@ def evaluate_fine_tune(
     ``save`` takes each fine-tuned classifier as a folder. Raises ``EvaluationError``,
     ``RecipeError``, ``ModelError`` or ``StudySetError``.
     """
-    config = read_settings(overrides)
+    check_views(views)
+    config = read_settings((*overrides, f"views={views}"))
     plan = Plan(tuple(fractions), draws, seed, config, uncertain)
     _check(plan, out, save)
     studies = StudySet.open(data)
@@ -207,8 +212,11 @@ def _save(
         "chosen": {key: learned.facts[key] for key in ("learning_rate", "weight_decay")},
         "threshold_from_held_out": learned.facts["threshold_from_held_out"],
     }
-    task, norm = order.task, order.config.layer_norm
-    save_classifier(folder, classifier, task, learned.thresholds, jsonable(origin), norm)
+    config = order.config
+    save_classifier(
+        *(folder, classifier, order.task, learned.thresholds, jsonable(origin)),
+        *(config.layer_norm, config.views),
+    )
 
 
 def _labelled(studies: StudySet, names: Sequence[str], kind: str, uncertain: str) -> Data:
@@ -276,40 +284,32 @@ def _settings(plan: Plan, task: Task) -> dict[str, Any]:
         "uncertain": plan.uncertain,
         "evaluated": EVALUATED,
         "chosen_by": selection,
+        "views": plan.config.views,
+        "operating_point": "the likeliest class" if task.exclusive else "mcc",
         "training": plain(plan.config),
     }
 
 
 def fine_tune_table(results: Results) -> str:
     """The task's main metrics, one row a model, one column a fraction of the labels."""
-    shown = {"auroc": "AUROC"}
-    if "accuracy" in results.rows[0].metrics:
-        shown |= {"accuracy": "accuracy", "f1": "macro F1"}
+    shown = ["auroc", "sensitivity", "specificity"]
+    shown += [name for name in results.rows[0].metrics if name.endswith("accuracy")]
+    shown += ["f1"] if results.settings["task"] == MULTI_CLASS else []
     fractions = list(dict.fromkeys(one.fraction for one in results.rows))
     models = list(dict.fromkeys(one.model for one in results.rows))
     sizes = {one.fraction: one.studies for one in results.rows}
     blocks = []
-    for metric, title in shown.items():
+    for metric in shown:
+        title = "macro F1" if metric == "f1" else TITLES[metric]
         head = [f"{title}, fine-tuned"]
         head += [f"{f:.0%} ({sizes[f]:,} studies)" for f in fractions]
         body = [
-            [name, *(_cell(results.row(name, f).metrics[metric].macro) for f in fractions)]
+            [name, *(cell(results.row(name, f).metrics[metric].macro) for f in fractions)]
             for name in models
         ]
-        blocks.append(_aligned([head, *body]))
+        blocks.append(aligned([head, *body]))
+    if results.settings["task"] != MULTI_CLASS:
+        blocks.append(
+            "Sensitivity and specificity at the best MCC on the held-out part of each budget."
+        )
     return "\n\n".join(blocks)
-
-
-def _cell(found: Any) -> str:
-    if np.isnan(found.value):
-        return "undefined"
-    return f"{found.value:.3f} [{found.low:.3f}, {found.high:.3f}]"
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> str:
-    widths = [max(len(line[column]) for line in rows) for column in range(len(rows[0]))]
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in rows
-    ]
-    return "\n".join([lines[0], "─" * len(lines[0]), *lines[1:]])

@@ -129,7 +129,8 @@ def _trained(model: Model, order: Order, on_step: OnStep) -> tuple[Learned, Clas
     course, classifier = best
     classifier.eval()
     size = model.size
-    scores = study_probabilities(classifier, Fitted(order.films, order.tested, size))
+    tested = Fitted(order.films, order.tested, size)
+    scores = study_probabilities(classifier, tested, order.config.views)
     thresholds, chosen = _thresholds(classifier, order, size)
     facts = _facts(model, order, courses, course, chosen, time.monotonic() - begun)
     return Learned(scores, thresholds, facts), classifier
@@ -161,7 +162,8 @@ def _thresholds(classifier: Classifier, order: Order, size: int) -> tuple[Floats
     outputs = len(order.task.names)
     if order.held is None:
         return np.full(outputs, FALLBACK), [False] * outputs
-    scores = study_probabilities(classifier, Fitted(order.films, order.held.studies, size))
+    held = Fitted(order.films, order.held.studies, size)
+    scores = study_probabilities(classifier, held, order.config.views)
     people, tested = (order.patients[part].tolist() for part in (order.held.studies, order.tested))
     found = choose_thresholds(scores, order.held.truth, people, tested)
     return np.where(np.isnan(found), FALLBACK, found), (~np.isnan(found)).tolist()

@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from radpair.errors import RecipeError, nearest
+from radpair.evaluation.policies import AGGREGATIONS
 from radpair.images.augment import AugmentationConfig
 from radpair.settings import build, plain, with_value
 
@@ -83,6 +84,9 @@ class FineTuneConfig:
     validation split, no more of them than the budget has."""
     held_out: float = 0.2
     """The part of the budget that ``budget`` holds out."""
+    views: str = "mean"
+    """A study's probability: the ``mean`` of its images' or the ``max``, also where it is held out
+    to end training and to choose thresholds."""
     augmentation: AugmentationConfig = field(default_factory=lambda: MILD)
 
     def __post_init__(self) -> None:
@@ -103,7 +107,8 @@ class FineTuneConfig:
             raise RecipeError(f"'head_rate' is {self.head_rate}; it must be below 1")
         if not 0 < self.layer_decay <= 1:
             raise RecipeError(f"'layer_decay' is {self.layer_decay}; it must lie above 0, up to 1")
-        for key, known in (("selection", SELECTIONS), ("statistics", STATISTICS)):
+        chosen = (("selection", SELECTIONS), ("statistics", STATISTICS), ("views", AGGREGATIONS))
+        for key, known in chosen:
             if getattr(self, key) not in known:
                 value = getattr(self, key)
                 raise RecipeError(f"'{key}' is '{value}'{nearest(value, known)}")

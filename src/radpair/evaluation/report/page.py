@@ -141,8 +141,9 @@ def _linear(results: Mapping[str, Any], shades: Mapping[str, str]) -> str:
         + _section("Label by label", legend(shown) + charts)
         + _section(
             "Other metrics",
-            "<p>Means over labels. Thresholds of MCC and F1 come from cross-fitted scores of the "
-            "training labels inside the budget.</p>" + metrics_table(linear),
+            "<p>Means over labels. MCC, F1, sensitivity and specificity are at thresholds from "
+            "cross-fitted scores of the training labels inside the budget (the best MCC, if not "
+            "asked otherwise).</p>" + metrics_table(linear),
         )
     )
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from radpair.evaluation.metrics import TITLES
 from radpair.evaluation.report.marks import NONE, number, percent, signed
 
 
@@ -29,8 +30,7 @@ def headline_table(linear: Mapping[str, Any], colours: Mapping[str, str]) -> str
 def metrics_table(linear: Mapping[str, Any]) -> str:
     """Every metric's mean over labels, by encoder and fraction."""
     names = list(linear["rows"][0]["metrics"])
-    titles = {"auroc": "AUROC", "average_precision": "average precision", "mcc": "MCC", "f1": "F1"}
-    head = "".join(f'<th scope="col">{titles.get(name, name)}</th>' for name in names)
+    head = "".join(f'<th scope="col">{TITLES.get(name, name)}</th>' for name in names)
     body = "".join(
         f'<tr><th scope="row">{escape(row["model"])}</th><td>{percent(row["fraction"])}</td>'
         + "".join(f"<td>{interval(row['metrics'][name]['macro'])}</td>" for name in names)
