@@ -7,7 +7,8 @@ three keys that make some pairs no negatives of each other. ``plain`` is the los
 matrix by torch's own derivatives; ``chunked`` has ``--chunk`` rows in memory; their values are
 compared. Every measurement is a process of its own. Memory is what the first pass held beyond the
 codes (CPU: resident, with freed blocks given back at once; GPU: what torch allocated). Time is the
-shortest of up to three passes (CPU: processor seconds). Last come the exponents: memory grows as pairs to that power.
+shortest of up to three passes (CPU: processor seconds). Last come the exponents: memory grows as
+pairs to that power.
 """
 
 from __future__ import annotations

@@ -156,7 +156,7 @@ def test_a_batch_of_one_report_is_finite(kind: str, chunk: int) -> None:
         found = share(ObjectiveConfig(kind, chunk=chunk), *values, rows=rows, keys=keys)
         assert all(torch.isfinite(value) for value in found.values())
         assert all(torch.isfinite(slope).all() for slope in slopes(found["loss"], values))
-        assert kind == "sigmoid" or float(found["loss"]) == pytest.approx(0, abs=1e-6)
+        assert kind == "sigmoid" or found["loss"].item() == pytest.approx(0, abs=1e-6)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -168,7 +168,7 @@ def test_extreme_scales(kind: str, factor: float, rows: slice | Tensor) -> None:
     exact = [value.detach().to(DOUBLE).requires_grad_() for value in values]
     wanted = plain(ObjectiveConfig(kind), exact, keys)
     found = share(ObjectiveConfig(kind, chunk=3), *values, rows=rows, keys=keys)
-    assert float(found["loss"]) == pytest.approx(float(wanted["loss"]), rel=1e-4)
+    assert found["loss"].item() == pytest.approx(wanted["loss"].item(), rel=1e-4)
     for slope, expected in zip(
         slopes(found["loss"], values), slopes(wanted["loss"], exact), strict=True
     ):
