@@ -19,9 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from radpair.evaluation.bootstrap import Estimate, Resampled, difference, interval, resample
+from radpair.evaluation.bootstrap import Estimate, Resampled, interval, resample
 from radpair.evaluation.calibration import brier
 from radpair.evaluation.delong import delong_intervals, delong_test
+from radpair.evaluation.differences import difference
 from radpair.evaluation.statistics import (
     Metric,
     auroc,

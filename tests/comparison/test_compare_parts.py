@@ -19,7 +19,8 @@ from radpair.comparison.p_values import p_text
 from radpair.comparison.pairs import correct_means, label_difference
 from radpair.comparison.partners import _nearest
 from radpair.comparison.runs import _distinct
-from radpair.evaluation.bootstrap import bootstrap, difference, interval
+from radpair.evaluation.bootstrap import bootstrap, interval
+from radpair.evaluation.differences import difference
 from radpair.evaluation.statistics import auroc
 
 SIZES = np.array([10.0, 100.0, 1000.0])

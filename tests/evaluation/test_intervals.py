@@ -7,14 +7,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from radpair.evaluation.bootstrap import bootstrap, difference, resample
+from radpair.evaluation.bootstrap import bootstrap, resample
 from radpair.evaluation.delong import delong_intervals, delong_test
+from radpair.evaluation.differences import difference
 from radpair.evaluation.intervals import (
     Shape,
     percentile_bounds,
     shape,
-    symmetric,
-    two_sided_p,
     variance,
     wilson_bounds,
 )
@@ -58,21 +57,6 @@ def test_few_positives_among_many_patients_count_as_few() -> None:
     assert shape(0, draws, rare).df < 15
     still = shape(0, draws, np.full(30, 0.2))
     assert (still.skew, still.df) == (0.0, float("inf"))
-
-
-def test_the_p_value_is_where_the_interval_reaches_zero() -> None:
-    draws = np.random.default_rng(2).normal(0.8, 0.5, size=20_001)
-    found = Shape(0.0, 0.0, 12.0)
-    p = two_sided_p(draws, found)
-    low, high = percentile_bounds(draws, 1 - p, found)
-    assert min(abs(low), abs(high)) == pytest.approx(0, abs=2e-3)
-    assert two_sided_p(-draws, found) == pytest.approx(p)
-    assert symmetric(Shape(0.3, 0.1, 12.0)) == found
-
-
-def test_draws_that_never_vary() -> None:
-    assert two_sided_p(np.zeros(99), Shape(0, 0, 5)) == 1
-    assert two_sided_p(np.full(99, 0.1), Shape(0, 0, 5)) == pytest.approx(0.02)
 
 
 @pytest.mark.parametrize("case", REFERENCE["wilson"])

@@ -9,7 +9,7 @@ from scipy import stats
 from evaluation.cohorts import NAMES, cohort
 from radpair.evaluation.bootstrap import Interval
 from radpair.evaluation.linear import linear_probe
-from radpair.evaluation.over_draws import crossed, spread, total
+from radpair.evaluation.over_draws import spread, total
 from radpair.evaluation.tables import draws_table
 
 PATIENTS = Interval(0.8, 0.7, 0.85, None, 3, "a note")
@@ -47,14 +47,6 @@ def test_the_total_covers_the_truth_where_patients_alone_do_not() -> None:
         held["total"] += whole.low <= 0.5 <= whole.high
     assert held["patients"] / 2000 < 0.75
     assert 0.93 < held["total"] / 2000 < 0.985
-
-
-def test_a_difference_with_no_error_between_draws_is_students() -> None:
-    rng = np.random.default_rng(1)
-    resampled = 0.1 + rng.normal(scale=0.02, size=4000)
-    found = crossed(0.1, np.full(5, 0.1), resampled, resampled, 0.95)
-    assert found.low == pytest.approx(0.1 - 1.96 * resampled.std(), abs=1e-3)
-    assert found.p == pytest.approx(2 * stats.norm.sf(0.1 / resampled.std()), rel=0.05)
 
 
 def test_a_probe_keeps_both_intervals_and_the_table_names_them() -> None:

@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from radpair.errors import EvaluationError
-from radpair.evaluation.bootstrap import difference, resample
+from radpair.evaluation.bootstrap import resample
 from radpair.evaluation.calibration import brier
+from radpair.evaluation.differences import difference
 from radpair.evaluation.paired import holm, paired_bootstrap, paired_delong
 from radpair.evaluation.statistics import auroc, top_k_accuracy
 

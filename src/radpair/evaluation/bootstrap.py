@@ -1,4 +1,4 @@
-"""Intervals and differences by resampling patients, not studies and not rows.
+"""Intervals by resampling patients, not studies and not rows.
 
 A patient's studies look alike, so patients are drawn with replacement and bring all of theirs
 along. Several runs (label draws, seeds) of one model are never pooled: inside each resample the
@@ -20,8 +20,6 @@ from radpair.errors import EvaluationError
 from radpair.evaluation.intervals import (
     percentile_bounds,
     shape,
-    symmetric,
-    two_sided_p,
     variance,
     wilson_bounds,
 )
@@ -44,7 +42,7 @@ class Interval:
     low: float
     high: float
     p: float | None = None
-    """Two-sided bootstrap p-value of a difference against 0; None for a plain metric."""
+    """Two-sided p-value of a difference against 0; None for a plain metric."""
     undefined: int = 0
     """Resamples left out because one class of the label was not drawn."""
     note: str | None = None
@@ -197,7 +195,25 @@ def _kept(
 
 def interval(sample: Resampled, level: float = 0.95) -> Estimate:
     """Intervals of a resampled metric, per label and for the mean over labels."""
-    return _estimate(sample, level, tested=False)
+    count = len(sample.value)
+    left_out = sample.left_out if sample.left_out.size else np.empty((0, count))
+    notes = sample.notes or (None,) * count
+    labels = []
+    for label in range(count):
+        columns = (float(sample.value[label]), sample.draws[:, label], left_out[:, label])
+        share = sample.support[label] if len(sample.support) else None
+        labels.append(_interval(*columns, level, share, notes[label]))
+    defined = ~np.isnan(sample.value)
+    value = float(sample.value[defined].mean()) if defined.any() else float("nan")
+    macro = _interval(
+        value,
+        mean_over_labels(sample.draws[:, defined]),
+        mean_over_labels(left_out[:, defined]),
+        level,
+        sample.support[0] if count == 1 and len(sample.support) else None,
+        left_out_note(sample.value) or (notes[0] if count == 1 else None),
+    )
+    return Estimate(macro, tuple(labels))
 
 
 def bootstrap(
@@ -213,40 +229,11 @@ def bootstrap(
     return interval(resample(metric, runs, truth, patients, resamples, seed), level)
 
 
-def difference(first: Resampled, second: Resampled, level: float = 0.95) -> Estimate:
-    """``first - second`` resample by resample; both must come from the same patients and seed."""
-    return _estimate(combined([first, second], [1.0, -1.0]), level, tested=True)
-
-
-def _estimate(sample: Resampled, level: float, tested: bool) -> Estimate:
-    count = len(sample.value)
-    left_out = sample.left_out if sample.left_out.size else np.empty((0, count))
-    notes = sample.notes or (None,) * count
-    labels = []
-    for label in range(count):
-        columns = (float(sample.value[label]), sample.draws[:, label], left_out[:, label])
-        share = sample.support[label] if len(sample.support) else None
-        labels.append(_interval(*columns, level, tested, share, notes[label]))
-    defined = ~np.isnan(sample.value)
-    value = float(sample.value[defined].mean()) if defined.any() else float("nan")
-    macro = _interval(
-        value,
-        mean_over_labels(sample.draws[:, defined]),
-        mean_over_labels(left_out[:, defined]),
-        level,
-        tested,
-        sample.support[0] if count == 1 and len(sample.support) else None,
-        left_out_note(sample.value) or (notes[0] if count == 1 else None),
-    )
-    return Estimate(macro, tuple(labels))
-
-
 def _interval(
     value: float,
     draws: Floats,
     left_out: Floats,
     level: float,
-    tested: bool,
     share: Floats | None,
     note: str | None,
 ) -> Interval:
@@ -259,10 +246,8 @@ def _interval(
         return Interval(value, low, high, None, missing, note)
     if kept.min() == kept.max():
         note = note or "every resample gave the same value"
-    found = shape(value, kept, left_out)
-    found = symmetric(found) if tested else found
-    low, high = percentile_bounds(kept, level, found)
-    return Interval(value, low, high, two_sided_p(kept, found) if tested else None, missing, note)
+    low, high = percentile_bounds(kept, level, shape(value, kept, left_out))
+    return Interval(value, low, high, None, missing, note)
 
 
 def _effective(value: float, left_out: Floats, share: Floats) -> float:

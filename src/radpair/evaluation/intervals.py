@@ -1,4 +1,4 @@
-"""From resampled values to an interval and a p-value.
+"""From resampled values to an interval.
 
 The plain percentile interval is too short with few positives or few patients (simulated in
 ``benchmarks/coverage.py``). The interval here is BCa (Efron 1987): percentiles moved by the bias
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr, ndtri, stdtr, stdtrit
+from scipy.special import ndtr, ndtri, stdtrit
 
 Floats = NDArray[np.float64]
 
@@ -78,27 +78,6 @@ def percentile_bounds(draws: Floats, level: float, found: Shape) -> tuple[float,
     shares = [_corrected(side * reach, found) for side in (-1, 1)]
     low, high = np.quantile(draws, shares)
     return float(low), float(high)
-
-
-def two_sided_p(draws: Floats, found: Shape) -> float:
-    """The p-value of 0: one minus the level at which the widened percentiles just reach it.
-
-    Agrees with ``percentile_bounds`` of ``symmetric(found)``.
-    """
-    if draws.min() == draws.max():
-        return 1.0 if draws[0] == 0 else 2 / (len(draws) + 1)
-    reach = abs(float(ndtri(_share_below(draws, 0.0)))) / _widening(found.df)
-    below = ndtr(-reach) if np.isinf(found.df) else stdtr(found.df, -reach)
-    return float(2 * below)
-
-
-def symmetric(found: Shape) -> Shape:
-    """The same effective patients without correction for bias and skewness.
-
-    A difference of two models is nearly symmetric, and correcting it anyway makes a test call
-    equal models different too often with few positives.
-    """
-    return Shape(0.0, 0.0, found.df)
 
 
 def wilson_bounds(value: float, studies: float, level: float) -> tuple[float, float]:

@@ -1,8 +1,8 @@
 """Intervals that hold for labels drawn anew, not only for the draws that happened to be made.
 
 An interval over patients takes the draws of labels as given. Where labels were drawn several times
-the spread between the draws is a second, independent source of error; ``total`` of a value and
-``crossed`` of a difference count both.
+the spread between the draws is a second, independent source of error; ``total`` counts both. For a
+difference, ``radpair.evaluation.differences`` does so with its ``runs``.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import numpy as np
 from scipy.stats import t as student
 
 from radpair.evaluation.bootstrap import Interval
-from radpair.evaluation.intervals import shape, symmetric
 from radpair.evaluation.statistics import Floats
 
 
@@ -39,30 +38,3 @@ def total(
     high = patients.value + float(np.hypot(patients.high - patients.value, between))
     ends = max(bounds[0], low), min(bounds[1], high)
     return Interval(patients.value, *ends, None, patients.undefined, patients.note)
-
-
-def crossed(
-    value: float, each: Floats, resampled: Floats, left_out: Floats, level: float
-) -> Interval:
-    """A difference whose two sides learned from the same draws.
-
-    ``each [draws]``, ``resampled [resamples]`` and ``left_out [groups]`` are differences too. The
-    variance of the mean over draws is that of resampled patients plus that between draws (which
-    counts their interaction twice and so errs towards no difference); the interval is Student's
-    with degrees of freedom after Satterthwaite (1946).
-    """
-    kept = resampled[~np.isnan(resampled)]
-    missing = len(resampled) - len(kept)
-    if np.isnan(value) or len(kept) == 0:
-        return Interval(float("nan"), float("nan"), float("nan"), None, missing)
-    there = each[~np.isnan(each)]
-    patients, draws = float(kept.var()), float(there.var(ddof=1)) / len(there)
-    variance = patients + draws
-    if variance <= 1e-18:
-        return Interval(float(value), float(value), float(value), 1.0 if value == 0 else None)
-    df = symmetric(shape(float(value), kept, left_out)).df
-    pooled = variance**2 / (patients**2 / df + draws**2 / (len(there) - 1))
-    error = variance**0.5
-    half = float(student.ppf((1 + level) / 2, pooled)) * error
-    p = 2 * float(student.sf(abs(value) / error, pooled))
-    return Interval(float(value), float(value) - half, float(value) + half, p, missing)

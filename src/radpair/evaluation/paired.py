@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from radpair.errors import EvaluationError
-from radpair.evaluation.bootstrap import Interval, difference, resample
+from radpair.evaluation.bootstrap import Interval, resample
 from radpair.evaluation.delong import delong_test
+from radpair.evaluation.differences import difference
 from radpair.evaluation.statistics import Floats, Metric
 
 
