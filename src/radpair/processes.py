@@ -19,6 +19,16 @@ Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 
+MOST = 1024
+"""Processes; more are a slip of the hand, and would take the machine's memory."""
+
+
+def check_count(option: str, given: int | None) -> None:
+    """Raises ``WorkerError`` naming ``option`` where no such number of processes can work."""
+    if given is not None and not 1 <= given <= MOST:
+        raise WorkerError(f"{option} {given}: give 1 or more, up to {MOST:,}, or leave it out")
+
+
 def cpus() -> int:
     """CPUs that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

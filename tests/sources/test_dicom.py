@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from radpair.cli import main
+from radpair.errors import WorkerError
 from radpair.records import Study, View
 from radpair.sources import header_scan as module
 from radpair.sources.dicom import Dicom
@@ -161,7 +162,8 @@ def test_faults_are_named(root: Path, tmp_path: Path) -> None:
     table = tmp_path / "reports.csv"
     stop(root, "report-key is 'mrn'", report_key="mrn")
     stop(root, "no modality was named", modalities=())
-    stop(root, "header-processes is 0", header_processes=0)
+    with pytest.raises(WorkerError, match="--header-processes 0: give 1 or more"):
+        Dicom(root=root, header_processes=0)
     stop(root, "give --reports too", key_column="x")
     stop(root, "is no regular expression", patient_pattern="(")
     stop(root, "a/IM0001", "finds no patient", patient_pattern="PAT([0-9]+)")

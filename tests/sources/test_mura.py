@@ -50,6 +50,8 @@ def test_ingest_end_to_end(root: Path, tmp_path: Path) -> None:
     assert len(rows(tmp_path / "set", "images")) == 11
     (entry,) = rows(tmp_path / "set", "quarantine")
     assert str(entry["path"]).endswith("image2.png")
+    lines = (root / "train_image_paths.csv").read_text().splitlines()
+    assert lines[int(str(entry["row"])) - 1].endswith(str(entry["path"]))
 
 
 def test_images_may_stand_in_any_order(root: Path) -> None:

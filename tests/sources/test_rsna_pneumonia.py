@@ -44,6 +44,9 @@ def test_ingest_keeps_a_persons_films_together(root: Path, tmp_path: Path) -> No
     assert len(studies) == 3
     (entry,) = rows(tmp_path / "set", "quarantine")
     assert entry["path"] == f"stage_2_train_images/{gone.name}"
+    lines = (root / "stage_2_train_labels.csv").read_text().splitlines()
+    first = next(number for number, line in enumerate(lines, 1) if line.startswith(FILMS[1][0]))
+    assert entry["row"] == first
     splits = {row["split"] for row in rows(tmp_path / "set", "studies") if row["patient_id"]}
     persons = [row["patient_id"] for row in rows(tmp_path / "set", "studies")]
     assert persons.count("nih-00000021") == 2

@@ -40,6 +40,8 @@ def test_ingest_end_to_end(tmp_path: Path) -> None:
     assert len(ingested(SiimPneumothorax(root=root), tmp_path / "set")) == 3
     (entry,) = rows(tmp_path / "set", "quarantine")
     assert entry["path"] == f"dicom-images-train/{film}.dcm"
+    lines = (root / "train-rle.csv").read_text().splitlines()
+    assert entry["row"] == next(n for n, line in enumerate(lines, 1) if line.startswith(film))
 
 
 def test_faults_are_named(tmp_path: Path) -> None:

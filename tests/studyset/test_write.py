@@ -16,7 +16,7 @@ from gradients import Gradients, write_module
 from numpy.typing import NDArray
 from PIL import Image
 
-from radpair.errors import StudySetError
+from radpair.errors import RadpairError, StudySetError
 from radpair.images import shrink
 from radpair.records import Study, View
 from radpair.sources import Table
@@ -355,6 +355,7 @@ def test_study_rows_may_have_several_views(tmp_path: Path) -> None:
     [
         ({"processes": 0}, "--processes 0: give 1 or more"),
         ({"processes": -1}, "--processes -1: give 1 or more"),
+        ({"processes": 1025}, "--processes 1025: give 1 or more, up to 1,024"),
         ({"size": 16}, "--size 16: give 32 to 10000 pixels"),
         ({"size": 1_000_000}, "--size 1000000: give 32 to 10000 pixels"),
     ],
@@ -362,6 +363,6 @@ def test_study_rows_may_have_several_views(tmp_path: Path) -> None:
 def test_numbers_that_mean_nothing_are_refused(
     tmp_path: Path, options: dict[str, int], words: str
 ) -> None:
-    with pytest.raises(StudySetError, match=words):
+    with pytest.raises(RadpairError, match=words):
         write(Gradients(3), tmp_path / "set", **options)
     assert not (tmp_path / "set").exists()

@@ -54,12 +54,11 @@ def graphs(
         processes: Worker processes, or threads of RadGraph's model; every core if not given.
         radgraph: Where RadGraph's own model is found.
     """
-    from radpair.cli.checks import at_least
-    from radpair.processes import cpus
+    from radpair.processes import check_count, cpus
     from radpair.progress import counting
 
     _check_words(data, more)
-    at_least("--processes", processes, 1)
+    check_count("--processes", processes)
     workers = processes or cpus()
     if out is None:
         _check_set(data, bool(id_column or text_columns))

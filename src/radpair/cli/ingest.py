@@ -225,8 +225,6 @@ def _write(source: AnySource, options: Writing) -> None:
             trim_borders=options.trim_borders,
         )
     print(summary)
-    for remark in getattr(source, "remarks", list)():
-        print(remark)
 
 
 for _word, _source in SOURCES.items():

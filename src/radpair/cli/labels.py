@@ -39,12 +39,11 @@ def labels(
         lexicon: Your own terms (TOML), put over the shipped ones.
         processes: Worker processes; every core if not given.
     """
-    from radpair.cli.checks import at_least
-    from radpair.processes import cpus
+    from radpair.processes import check_count, cpus
     from radpair.progress import counting
     from radpair.studyset.labelling import label
 
-    at_least("--processes", processes, 1)
+    check_count("--processes", processes)
     with counting("labels") as progress:
         summary = label(
             data,

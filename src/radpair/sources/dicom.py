@@ -36,7 +36,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from radpair.errors import SourceError
-from radpair.processes import cpus
+from radpair.processes import check_count, cpus
 from radpair.records import Study, View
 from radpair.sources.dataset import Dataset
 from radpair.sources.folders import matched, path_pattern
@@ -106,8 +106,7 @@ class Dicom(Dataset):
             raise SourceError("columns of reports were named without a table; give --reports too")
         if self.frame is not None and self.frame < 1:
             raise SourceError(f"frame is {self.frame}; frames are counted from 1")
-        if self.header_processes is not None and self.header_processes < 1:
-            raise SourceError(f"header-processes is {self.header_processes}; give 1 or more")
+        check_count("--header-processes", self.header_processes)
         path_pattern(self.patient_pattern)
 
     def __getstate__(self) -> dict[str, Any]:

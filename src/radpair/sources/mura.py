@@ -88,7 +88,7 @@ class Mura(Dataset):
                     )
                 yield self._study(folder, images, labelled[folder])
 
-    def _study(self, folder: str, images: Sequence[str], label: float) -> Study:
+    def _study(self, folder: str, images: Sequence[tuple[str, int]], label: float) -> Study:
         found = STUDY.fullmatch(folder)
         assert found, "folders were matched when they were read"
         patient = found["patient"]
@@ -98,7 +98,7 @@ class Mura(Dataset):
         return Study(
             study_id=f"{found['body'].lower()}-{patient}-{found['study']}",
             patient_id=patient,
-            views=tuple(View(f"{folder}/{name}") for name in images),
+            views=tuple(View(f"{folder}/{name}", row=row) for name, row in images),
             labels={"Abnormal": label},
             split=split,
             attributes={"body_part": found["body"]},
@@ -116,13 +116,13 @@ def _folder(place: str, text: str) -> str:
     return folder
 
 
-def _images(file: Path) -> Iterator[tuple[str, str]]:
-    """Study folder and name of each image."""
+def _images(file: Path) -> Iterator[tuple[str, tuple[str, int]]]:
+    """Study folder of each image, and its name and row."""
     for number, line in lines(file):
         folder, _, name = line.rpartition("/")
         if not name:
             raise SourceError(f"{file}, line {number}: '{line[:80]}' names no image; mend the line")
-        yield _folder(f"{file}, line {number}", folder), name
+        yield _folder(f"{file}, line {number}", folder), (name, number)
 
 
 def _labelled(file: Path) -> dict[str, float]:

@@ -67,7 +67,7 @@ class RsnaPneumonia(Dataset):
         check_files(self.root, (IMAGES,), f"download {IMAGES} from {PLACE} and unpack it there")
         patients = _patients(mappings[0]) if mappings else {}
         named = _classes(classes)
-        for film, target in _targets(targets).items():
+        for film, (target, row) in _targets(targets).items():
             if film not in named:
                 raise SourceError(
                     f"{classes}: has no row of the film '{film}'; download it again from {PLACE}"
@@ -77,24 +77,24 @@ class RsnaPneumonia(Dataset):
                     f"{targets}: the film '{film}' has Target {int(target)} where {CLASSES} says "
                     f"'{named[film]}'; download both again from {PLACE}"
                 )
-            yield self._study(film, target, named[film], patients.get(film, film))
+            yield self._study(film, target, named[film], patients.get(film, film), row)
 
-    def _study(self, film: str, target: bool, kind: str, patient: str) -> Study:
+    def _study(self, film: str, target: bool, kind: str, patient: str, row: int) -> Study:
         path = f"{IMAGES}/{film}.dcm"
         header = header_of(self.root / path)
         kept = dict(header.attributes)
         return Study(
             study_id=film,
             patient_id=patient,
-            views=(View(path, header.position),),
+            views=(View(path, header.position, row),),
             labels={"Pneumonia": float(target), "Normal": float(kind == NORMAL)},
             attributes={"class": kind, "sex": kept.get("sex", ""), "age": kept.get("age", "")},
         )
 
 
-def _targets(file: Path) -> dict[str, bool]:
-    """Film and target, in the order of the first row of each; a film has one row a box."""
-    found: dict[str, bool] = {}
+def _targets(file: Path) -> dict[str, tuple[bool, int]]:
+    """Film, target and first row, in the order of the rows; a film has one row a box."""
+    found: dict[str, tuple[bool, int]] = {}
     for row in iterate_rows(file, ("patientId", "Target")):
         film, target = row.cells["patientId"], row.cells["Target"]
         if target not in ("0", "1"):
@@ -102,7 +102,7 @@ def _targets(file: Path) -> dict[str, bool]:
                 f"{file}, row {row.number}, column 'Target': '{target[:20]}' is neither 0 nor 1; "
                 "mend the value"
             )
-        if found.setdefault(film, target == "1") != (target == "1"):
+        if found.setdefault(film, (target == "1", row.number))[0] != (target == "1"):
             raise SourceError(
                 f"{file}, row {row.number}: the film '{film}' has both targets; download the "
                 f"file again from {PLACE}"

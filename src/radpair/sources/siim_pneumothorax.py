@@ -54,14 +54,14 @@ class SiimPneumothorax(Dataset):
         (masks,) = self.tables()
         check_files(self.root, FOLDERS, f"download the films as {PLACE} says")
         paths = self._paths()
-        for film, present in _films(masks).items():
+        for film, (present, row) in _films(masks).items():
             path = paths.get(film, f"{FOLDERS[0]}/{film}.dcm")
             header = header_of(self.root / path)
             kept = dict(header.attributes)
             yield Study(
                 study_id=film,
                 patient_id=header.patient or film,
-                views=(View(path, header.position),),
+                views=(View(path, header.position, row),),
                 labels={"Pneumothorax": float(present)},
                 attributes={"sex": kept.get("sex", ""), "age": kept.get("age", "")},
             )
@@ -77,9 +77,9 @@ class SiimPneumothorax(Dataset):
         }
 
 
-def _films(file: Path) -> dict[str, bool]:
-    """Film and whether it has a region, in the order of the first row of each."""
-    found: dict[str, bool] = {}
+def _films(file: Path) -> dict[str, tuple[bool, int]]:
+    """Film, whether it has a region, and its first row, in the order of the rows."""
+    found: dict[str, tuple[bool, int]] = {}
     for row in iterate_rows(file, ("ImageId", "EncodedPixels")):
         film, mask = row.cells["ImageId"], row.cells["EncodedPixels"]
         if not film or not mask or not all(_is_whole(part) for part in mask.split()):
@@ -87,7 +87,7 @@ def _films(file: Path) -> dict[str, bool]:
                 f"{file}, row {row.number}: holds no film with run lengths or {NONE}; download "
                 f"it again from {PLACE}"
             )
-        if found.setdefault(film, mask != NONE) != (mask != NONE):
+        if found.setdefault(film, (mask != NONE, row.number))[0] != (mask != NONE):
             raise SourceError(
                 f"{file}, row {row.number}: the film '{film}' has a region and {NONE}; download "
                 f"the table again from {PLACE}"

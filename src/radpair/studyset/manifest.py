@@ -45,6 +45,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
             raise StudySetError(
                 f"{path}: the study set was not finished; run the same ingest command again"
             )
+        check_beheaded(path)
         raise StudySetError(
             f"{path}: is not a study set, {MANIFEST} is missing; give the folder that "
             "'radpair ingest' wrote"
@@ -56,6 +57,19 @@ def read_manifest(path: Path) -> dict[str, Any]:
             "ingest it again, or use the radpair version that wrote it"
         )
     return manifest
+
+
+def check_beheaded(path: Path) -> None:
+    """Raises ``StudySetError`` for a finished set whose manifest was removed by hand."""
+    if (
+        (path / STUDIES).is_file()
+        and not (path / MANIFEST).is_file()
+        and not (path / PARTS).is_dir()
+    ):
+        raise StudySetError(
+            f"{path}: holds the tables of a study set, but its {MANIFEST} is gone, and with it "
+            "what it was made of; put the file back, or delete the folder and ingest again"
+        )
 
 
 def check_sizes(path: Path, manifest: Mapping[str, Any]) -> None:

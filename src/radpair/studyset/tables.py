@@ -74,8 +74,11 @@ QUARANTINE_SCHEMA = pa.schema(
 """``row`` is that of the source's table, null where the source is none."""
 
 
-def finish(bodies: Settled, plan: dict[str, Any]) -> dict[str, Any]:
-    """Writes tables and manifest from the parts' records; returns the manifest."""
+def finish(bodies: Settled, plan: dict[str, Any], remarks: Sequence[str] = ()) -> dict[str, Any]:
+    """Writes tables and manifest from the parts' records; returns the manifest.
+
+    ``remarks`` are the source's, kept for whoever reads the set later.
+    """
     out = bodies.out
     survey = _Survey(bodies)
     files: dict[str, FileRecord] = {shard_name(i): r for i, r in enumerate(survey.shards)}
@@ -106,6 +109,7 @@ def finish(bodies: Settled, plan: dict[str, Any]) -> dict[str, Any]:
         "pixels": PIXEL_RANGE,
         "labels": survey.labels,
         "counts": counts,
+        **({"remarks": list(remarks)} if remarks else {}),
         "files": {name: record.as_json() for name, record in sorted(files.items())},
     }
     write_json(out / MANIFEST, manifest)
@@ -167,9 +171,9 @@ class _Survey:
             for entry in body["quarantine"]:
                 return (
                     f"{bodies.out}: no study has a usable image; the first reason: "
-                    f"{entry['reason']}. Check --root and the image column"
+                    f"{entry['reason']}; check where the source looks for its images"
                 )
-        return f"{bodies.out}: the source holds no study; check the table that was given"
+        return f"{bodies.out}: the source holds no study; check what was given to it"
 
 
 def _write_table(path: Path, schema: pa.Schema, rows: Iterator[dict[str, Any]]) -> FileRecord:

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from radpair.errors import StudySetError, nearest
-from radpair.processes import cpus
+from radpair.processes import check_count, cpus
 from radpair.records import Study
 from radpair.studyset import cluster, worker
-from radpair.studyset.duplicates import EXACT, RULES
+from radpair.studyset.duplicates import EXACT, KEEP, NEAR, RULES
 from radpair.studyset.files import remove_drafts, write_json, writing_to
 from radpair.studyset.manifest import (
     FORMAT,
@@ -25,6 +25,7 @@ from radpair.studyset.manifest import (
     PARTS,
     PIXELS,
     PLAN,
+    check_beheaded,
     check_sizes,
     first_difference,
     read_json,
@@ -71,6 +72,8 @@ class Summary:
     """True when the set was finished before and nothing was written."""
     trimmed_images: int | None = None
     """Images whose borders were trimmed; None where that was not asked for."""
+    remarks: tuple[str, ...] = ()
+    """What the source said of its reading, such as what it left out."""
 
     def __str__(self) -> str:
         state = "was complete already" if self.was_complete else "is complete"
@@ -88,7 +91,7 @@ class Summary:
                 f"reports; {self.studies_left_out:,} studies left out for want of an image. "
                 f"The reasons are in {self.path / 'quarantine.parquet'}."
             )
-        return "\n".join(lines + self._duplicates())
+        return "\n".join([*lines, *self._duplicates(), *self.remarks])
 
     def _duplicates(self) -> list[str]:
         lines = []
@@ -142,11 +145,10 @@ def write(
     scheduler, its workers prepare the parts instead (``studyset.cluster``). The bytes do not
     depend on who prepares them.
 
-    Raises ``StudySetError``, and ``SourceError`` from the source.
+    Raises ``StudySetError``, ``WorkerError`` for their number, ``SourceError`` from the source.
     """
     out = Path(out)
-    if processes is not None and processes < 1:
-        raise StudySetError(f"--processes {processes}: give 1 or more, or leave it out")
+    check_count("--processes", processes)
     if scheduler is not None:
         cluster.check_scheduler(scheduler, processes)
     names = Pseudonyms.read(Path(key), out) if key is not None else None
@@ -164,11 +166,22 @@ def write(
             parts = _write_parts(job, plan, processes, strict, progress, scheduler)
             _remove_drafts(out)  # of a cluster's worker that was killed
             settled = Settled(out, parts, duplicates)
-            summary = summary_of(out, finish(settled, plan), was_complete=False)
+            remarks: list[str] = getattr(source, "remarks", list)()
+            summary = summary_of(out, finish(settled, plan, remarks), was_complete=False)
         shutil.rmtree(out / PARTS, ignore_errors=True)
     if strict:
         _refuse_quarantine(out, summary)
     return summary
+
+
+_UNCOUNTED = {"exact_duplicates": 0, "near_duplicates": 0, "near_across_splits": 0}
+"""What the manifests of sets do not count that were made before duplicates were looked for."""
+_FLAGS = {
+    EXACT: "without --near-duplicates and --keep-duplicates",
+    NEAR: "with --near-duplicates",
+    KEEP: "with --keep-duplicates",
+}
+"""What was asked for by the rule for duplicates that a set was made with."""
 
 
 def summary_of(out: Path, manifest: dict[str, Any], was_complete: bool = True) -> Summary:
@@ -177,7 +190,8 @@ def summary_of(out: Path, manifest: dict[str, Any], was_complete: bool = True) -
         path=out,
         labels=tuple(manifest["labels"]),
         was_complete=was_complete,
-        **manifest["counts"],
+        remarks=tuple(manifest.get("remarks", ())),
+        **(_UNCOUNTED | manifest["counts"]),
     )
 
 
@@ -224,6 +238,7 @@ def _claimed(out: Path) -> Iterator[None]:
 
 def _complete(out: Path, plan: dict[str, Any]) -> dict[str, Any]:
     manifest = read_manifest(out)
+    manifest["options"] = {"duplicates": KEEP} | manifest["options"]  # as before there was a rule
     _refuse_other(out, {key: manifest.get(key) for key in plan}, plan)
     check_sizes(out, manifest)
     return manifest
@@ -239,6 +254,7 @@ def _start(out: Path, plan: dict[str, Any]) -> None:
     if (out / PARTS / PLAN).is_file() and begun:
         _refuse_other(out, read_json(out / PARTS / PLAN), full)
     else:
+        check_beheaded(out)
         foreign = sorted(p.name for p in out.iterdir() if p.name not in (PARTS, PIXELS))
         unknown = (out / PIXELS).exists() and not (out / PARTS).exists()
         if foreign or unknown:
@@ -262,8 +278,10 @@ def _remove_drafts(out: Path) -> None:
 def _refuse_other(out: Path, old: dict[str, Any], new: dict[str, Any]) -> None:
     difference = first_difference(old, new)
     if difference:
+        rule = old.get("options", {}).get("duplicates")
+        same = f" ({_FLAGS[rule]})" if "options.duplicates" in difference else ""
         raise StudySetError(
-            f"{out}: holds a study set made otherwise: {difference}; give the same options, "
+            f"{out}: holds a study set made otherwise: {difference}; give the same options{same}, "
             "choose another --out, or delete the folder"
         )
 
