@@ -12,11 +12,13 @@ of the cluster can read what passes and run programs on it.
 from __future__ import annotations
 
 import hashlib
+import logging
+import pydoc
 import secrets
 import threading
 from collections import deque
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields, is_dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from itertools import chain
@@ -195,10 +197,14 @@ def _connected(scheduler: str) -> Iterator[Client]:
             f"--scheduler {scheduler}: cannot be reached ({_line(error)}); check the address and "
             "that 'dask scheduler' runs there"
         ) from error
+    told = logging.getLogger("distributed.client")
+    level = told.level
+    told.setLevel(logging.CRITICAL + 1)  # a lost scheduler becomes one sentence
     try:
         yield client
     finally:
         client.close()
+        told.setLevel(level)
 
 
 class _Crowd:
@@ -211,16 +217,46 @@ class _Crowd:
 
     def work(self, parts: Iterator[Part]) -> Iterator[Done]:
         """Raises ``StudySetError``; what the workers had begun is then taken from them."""
-        self._wait_for_workers()
+        with self._named_faults():
+            self._wait_for_workers()
         try:
             for part in parts:
-                self._give(part)
-                if len(self._pending) >= AHEAD * max(self._workers(), 1):
+                with self._named_faults():
+                    self._give(part)
+                    enough = len(self._pending) >= AHEAD * max(self._workers(), 1)
+                if enough:
                     yield self._take()
             while self._pending:
                 yield self._take()
         finally:
-            self._client.cancel([future for _, future in self._pending], force=True)
+            with suppress(OSError):  # the scheduler may be gone, and its tasks with it
+                self._client.cancel([future for _, future in self._pending], force=True)
+
+    @contextmanager
+    def _named_faults(self) -> Iterator[None]:
+        from distributed import KilledWorker
+        from distributed.client import FutureCancelledError
+
+        out = self._order.job.out
+        try:
+            yield
+        except KilledWorker as error:
+            near = self._pending[0][0].studies[0].study_id
+            raise StudySetError(
+                f"{out}: workers of the cluster were killed again and again near study '{near}', "
+                "most often for want of memory; finished parts are kept: run the same command "
+                "again, with more memory a worker"
+            ) from error
+        except (FutureCancelledError, OSError) as error:
+            raise StudySetError(
+                f"{out}: the scheduler went away ({_line(error)}); finished parts are kept: start "
+                "it and run the same command again"
+            ) from error
+        except (ImportError, AttributeError, RuntimeError) as error:
+            raise StudySetError(
+                f"{out}: the scheduler or a worker lacks radpair {__version__} or has another "
+                f"version ({_line(error)}); install the same on all"
+            ) from error
 
     def _give(self, part: Part) -> None:
         key = f"radpair-{self._run}-{part.index:05d}"
@@ -228,38 +264,20 @@ class _Crowd:
         self._pending.append((part, future))
 
     def _take(self) -> Done:
-        from distributed import KilledWorker
-        from distributed.client import FutureCancelledError
-
-        part, future = self._pending[0]
-        try:
-            done = self._result(future)
-        except KilledWorker as error:
-            raise StudySetError(
-                f"{self._order.job.out}: workers of the cluster were killed again and again near "
-                f"study '{part.studies[0].study_id}', most often for want of memory; finished "
-                "parts are kept: run the same command again, with more memory a worker"
-            ) from error
-        except (FutureCancelledError, OSError) as error:
-            raise StudySetError(
-                f"{self._order.job.out}: the scheduler went away ({_line(error)}); finished parts "
-                "are kept: start it and run the same command again"
-            ) from error
-        except (ImportError, AttributeError, RuntimeError) as error:
-            raise self._strange(error) from error
+        """The oldest part, when it is done."""
+        alone = 0
+        with self._named_faults():
+            while True:
+                try:
+                    done: Done = self._pending[0][1].result(timeout=PATIENCE)
+                    break
+                except TimeoutError:
+                    self._check_workers()
+                    alone = 0 if self._workers() else alone + 1
+                    if alone == ALONE:
+                        raise self._no_workers() from None
         self._pending.popleft()
         return done
-
-    def _result(self, future: Future) -> Done:
-        alone = 0
-        while True:
-            try:
-                done: Done = future.result(timeout=PATIENCE)
-                return done
-            except TimeoutError:
-                alone = 0 if self._workers() else alone + 1
-                if alone == ALONE:
-                    raise self._no_workers() from None
 
     def _workers(self) -> int:
         return len(self._client.nthreads())
@@ -269,6 +287,21 @@ class _Crowd:
             self._client.wait_for_workers(1, timeout=PATIENCE)
         except TimeoutError:
             raise self._no_workers() from None
+        self._check_workers()
+
+    def _check_workers(self) -> None:
+        """No worker without this radpair, which could not even read its task.
+
+        It is looked up by a function of Python itself.
+        """
+        found = self._client.run(pydoc.locate, "radpair.__version__", on_error="return")
+        for address, here in found.items():
+            if here != __version__ and not isinstance(here, OSError):  # that one is going away
+                has = f"radpair {here}" if isinstance(here, str) else "no radpair"
+                raise StudySetError(
+                    f"worker {address} has {has} where this process has {__version__}; install "
+                    "the same on all"
+                )
 
     def _no_workers(self) -> StudySetError:
         return StudySetError(
@@ -276,14 +309,9 @@ class _Crowd:
             "ADDRESS --nthreads 1 --nworkers CORES' and run the same command again"
         )
 
-    def _strange(self, error: Exception) -> StudySetError:
-        return StudySetError(
-            f"{self._order.job.out}: the scheduler or a worker lacks radpair "
-            f"{self._order.versions['radpair']} or has another version ({_line(error)}); install "
-            "the same on all"
-        )
 
-
-def _line(error: Exception) -> str:
-    """The first line of a message, or its kind."""
+def _line(error: BaseException) -> str:
+    """The first line of a message, of the first cause where it is told, or its kind."""
+    while error.__cause__ is not None:
+        error = error.__cause__
     return (str(error).splitlines() or [type(error).__name__])[0][:200]
