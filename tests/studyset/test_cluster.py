@@ -205,21 +205,26 @@ def test_no_scheduler(
         write(Pairs(root=films), tmp_path / "set", processes=processes, scheduler=scheduler)
 
 
-def test_no_workers(films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_workers(
+    cluster: LocalCluster, films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(room, "PATIENCE", 0.5)
     with (
-        LocalCluster(n_workers=0, dashboard_address="127.0.0.1:0", host="127.0.0.1") as empty,
+        LocalCluster(
+            n_workers=0, loop=cluster.loop, dashboard_address="127.0.0.1:0", host="127.0.0.1"
+        ) as empty,
         pytest.raises(StudySetError, match="the scheduler has no workers; start some with"),
     ):
         write(Pairs(root=films), tmp_path / "set", scheduler=empty.scheduler_address)
 
 
 def test_scheduler_that_goes_away(
-    films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cluster: LocalCluster, films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(room, "PATIENCE", 2.0)
     made = LocalCluster(
         n_workers=1,
+        loop=cluster.loop,
         processes=False,
         protocol="tcp://",
         dashboard_address="127.0.0.1:0",
