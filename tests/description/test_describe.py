@@ -195,3 +195,30 @@ def test_reasons_are_grouped_without_what_is_particular() -> None:
     )
     assert kind_of("x.png: duplicate of y.png of study 'z' (train)", "x.png") == "duplicate"
     assert kind_of("f.dcm: has 12 frames, say which", "f.dcm") == "has N frames"
+
+
+def test_trimmed_borders_and_remarks_are_told(tmp_path: Path) -> None:
+    for number in range(4):
+        inner = film(number)
+        framed = cv2.copyMakeBorder(inner, 8, 8, 8, 8, cv2.BORDER_CONSTANT, value=0)
+        cv2.imwrite(str(tmp_path / f"{number}.png"), framed if number else inner)
+    rows = "".join(f"{number}.png,p{number}\n" for number in range(4))
+    (tmp_path / "films.csv").write_text("path,patient\n" + rows)
+    source = Table(
+        file=tmp_path / "films.csv", root=tmp_path, image_column="path", patient_column="patient"
+    )
+    write(source, tmp_path / "set", processes=1, trim_borders=True)
+    file = tmp_path / "set" / "manifest.json"
+    manifest = json.loads(file.read_text())
+    file.write_text(json.dumps({**manifest, "remarks": ["Left out 3 files: 3 not <DICOM>."]}))
+    facts = describe(StudySet.open(tmp_path / "set"))
+    assert facts["trimmed"] == {"count": 3, "share": pytest.approx(1 - 64**2 / 80**2, abs=1e-4)}
+    text, page = told(facts), render(facts)
+    assert "Borders were trimmed of 3 of 4 images, on average 36.0 % of their area." in text
+    assert "3 not <DICOM>." in text
+    assert "Borders were trimmed of 3 of 4 images" in page
+    assert "3 not &lt;DICOM&gt;." in page
+    write(source, tmp_path / "plain", processes=1)
+    plain = describe(StudySet.open(tmp_path / "plain"))
+    assert plain["trimmed"] is None
+    assert "Films as they were read" not in render(plain)

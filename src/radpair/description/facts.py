@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 
 from radpair.records import ABSENT, PRESENT, SPLITS, UNCERTAIN
 from radpair.studyset import StudySet, content_hash
-from radpair.studyset.manifest import NEAR_DUPLICATES
+from radpair.studyset.manifest import IMAGES, NEAR_DUPLICATES
+from radpair.studyset.tables import TRIMMED
 
 SHOWN = 50
 """Near duplicates that are listed; all are counted."""
@@ -30,7 +31,7 @@ def describe(studies: StudySet) -> Facts:
 
     ``splits``, ``views``, ``sexes``, ``ages``, ``words`` and ``labels`` count studies (views:
     images) in each of the splits that hold any. An age is taken from the attribute ``age`` in
-    years, a sex from ``sex`` or ``gender``.
+    years, a sex from ``sex`` or ``gender``. ``trimmed`` is None where no borders were to be cut.
     """
     used = [name for name in SPLITS if (studies.splits == name).any()]
     facts = [_lowered(studies.attributes(study)) for study in range(len(studies))]
@@ -54,6 +55,8 @@ def describe(studies: StudySet) -> Facts:
         "labels": _labels(studies, used),
         "quarantine": _quarantine(studies),
         "near": _near(studies),
+        "trimmed": _trimmed(studies),
+        "remarks": studies.manifest.get("remarks", []),
     }
 
 
@@ -159,6 +162,16 @@ def _near(studies: StudySet) -> Facts:
     rows = pq.read_table(studies.path / NEAR_DUPLICATES).to_pylist()
     pairs = Counter(f"{row['like_split']} and {row['split']}" for row in rows)
     return {"count": len(rows), "pairs": dict(pairs), "rows": rows[:SHOWN]}
+
+
+def _trimmed(studies: StudySet) -> Facts | None:
+    """How many images lost a frame, and the mean share of their area that it took."""
+    if not studies.manifest["options"].get("trim_borders"):
+        return None
+    table = pq.read_table(studies.path / IMAGES, columns=[TRIMMED.name])
+    cut = np.asarray(table[TRIMMED.name], np.float64)
+    cut = cut[cut > 0]
+    return {"count": len(cut), "share": float(cut.mean()) if len(cut) else 0.0}
 
 
 def share(count: int, total: int) -> float | None:

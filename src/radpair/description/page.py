@@ -10,7 +10,7 @@ from pathlib import Path
 
 from radpair.description.charts import histogram, label_chart, share_chart
 from radpair.description.facts import NOT_KNOWN, SHOWN, Facts, given
-from radpair.description.text import balance, label_cell
+from radpair.description.text import balance, handling, label_cell
 from radpair.errors import StudySetError
 from radpair.evaluation.report.marks import COLOURS, legend
 from radpair.evaluation.report.tables import facts_table
@@ -45,7 +45,7 @@ def render(facts: Facts) -> str:
     style = files("radpair.evaluation.report").joinpath("style.css").read_text(encoding="utf-8")
     title = f"Study set {Path(facts['name']).name}"
     body = _splits(facts) + _people(facts) + _reports(facts) + _labels(facts)
-    body += _left_out(facts) + _near(facts) + _provenance(facts)
+    body += _left_out(facts) + _near(facts) + _handling(facts) + _provenance(facts)
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -150,6 +150,12 @@ def _near(facts: Facts) -> str:
         f"{rest}</p>"
     )
     return _section(title, told + _table(rows, "pairs"))
+
+
+def _handling(facts: Facts) -> str:
+    lines = handling(facts)
+    told = "".join(f"<p>{escape(line)}</p>" for line in lines)
+    return _section("Films as they were read", told) if lines else ""
 
 
 def _provenance(facts: Facts) -> str:

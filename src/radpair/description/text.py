@@ -23,7 +23,7 @@ def told(facts: Facts) -> str:
         lines += ["", *_table(_counted(title, facts[key], facts))]
     if facts["labels"]:
         lines += ["", *_table(_labels(facts))]
-    return "\n".join([*lines, "", *_left_out(facts), *_near(facts)])
+    return "\n".join([*lines, "", *_left_out(facts), *_near(facts), *handling(facts)])
 
 
 def balance(facts: Facts) -> list[list[str]]:
@@ -91,6 +91,16 @@ def _near(facts: Facts) -> list[str]:
         return ["Near-duplicate images across splits: none."]
     pairs = ", ".join(f"{name} {count:,}" for name, count in near["pairs"].items())
     return [f"Near-duplicate images across splits: {near['count']:,} ({pairs})."]
+
+
+def handling(facts: Facts) -> list[str]:
+    """What was done to the films, and what the source remarked of its reading."""
+    trimmed, lines = facts["trimmed"], []
+    if trimmed is not None:
+        of = f"{trimmed['count']:,} of {facts['counts']['images']:,} images"
+        area = f", on average {percent(trimmed['share'])} of their area" if trimmed["count"] else ""
+        lines.append(f"Borders were trimmed of {of}{area}.")
+    return [*lines, *facts["remarks"]]
 
 
 def _table(rows: Sequence[Sequence[str]]) -> list[str]:
