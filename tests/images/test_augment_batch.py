@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from radpair.images import augment_batch
 from radpair.images.augment import AugmentationConfig, Variation, draw, fit, tone, vary
-from radpair.images.augment_batch import FilmBatch, pack_films, render
+from radpair.images.augment_batch import FilmBatch, pack_films, parts_of, render
 from radpair.tensors import to_device
 
 MEAN_LEVELS = 0.5
@@ -100,16 +100,16 @@ def test_a_film_does_not_depend_on_its_company(
     config = AugmentationConfig(crop=(0.3, 1.0), blur=(0.5, 9.0))
     drawn = [draw(config, np.random.default_rng(n)) for n in range(4)] if augmented else None
     together = packed(films, 64, drawn)
-    assert len(together.parts) == 1
-    assert together.parts[0].cells > 0
-    whole = render(together)
+    monkeypatch.setitem(augment_batch.AT_ONCE, "cpu", 1)
+    assert len(parts_of(together)) == len(films)
+    assert parts_of(together)[0].cells > 0
+    cut = render(together)
     for number, film in enumerate(films):
         alone = render(packed([film], 64, drawn[number : number + 1] if drawn else None))
-        assert alone[0].equal(whole[number])
-    monkeypatch.setattr(augment_batch, "PART", 64 * 64)
-    cut = packed(films, 64, drawn)
-    assert len(cut.parts) == len(films)
-    assert render(cut).equal(whole)
+        assert alone[0].equal(cut[number])
+    monkeypatch.setitem(augment_batch.AT_ONCE, "cpu", 1 << 30)
+    assert len(parts_of(together)) == 1
+    assert render(together).equal(cut)
 
 
 @settings(max_examples=60, deadline=None)
@@ -142,7 +142,7 @@ def test_films_reach_a_device_whole() -> None:
     moved = to_device(batch, torch.device("meta"))
     assert {moved.pixels.device.type, moved.place.device.type} == {"meta"}
     assert moved.numbers.device.type == "meta"
-    assert moved.parts == batch.parts
+    assert moved.work is batch.work
     assert len(moved) == 2
 
 

@@ -24,8 +24,10 @@ from radpair.tensors import TensorGroup
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Many = TypeVar("Many", Floats, Tensor)
-PART = 1 << 22
-"""Pixels worked on at once, which bounds the memory that intermediate results take."""
+AT_ONCE = {"cpu": 1 << 15}
+"""Pixels worked on at once by kind of device, at least one film: a processor is fastest in its
+cache, and memory for intermediate results is bounded anywhere."""
+AT_ONCE_ELSEWHERE = 1 << 22
 
 
 class Part(NamedTuple):
@@ -56,7 +58,8 @@ class FilmBatch(TensorGroup):
     self, which starts behind all films; the same three again where a film is not averaged."""
     numbers: Tensor
     """``[films, columns]`` float64, the fields of ``Columns``."""
-    parts: tuple[Part, ...]
+    work: Ints
+    """``[films, 4]``, for the host: the last four fields of ``Part``."""
 
     def __len__(self) -> int:
         return len(self.place)
@@ -105,18 +108,20 @@ def pack_films(
     else:
         columns, grid = _varied(shapes, size, Variation(*np.array(variations, np.float64).T))
     averaged = columns.cell != 1.0
-    ends = np.cumsum(shapes.prod(axis=1))
-    starts = ends - shapes.prod(axis=1)
-    parts, within = _parts(shapes, grid, size, columns)
-    place = np.column_stack(
-        [starts, shapes, np.where(averaged, len(pixels) + within, starts), grid]
-    )
+    counts = shapes.prod(axis=1)
+    starts = np.cumsum(counts) - counts
+    averaged = columns.cell != 1.0
+    rows = np.where(averaged, shapes[:, 0] * grid[:, 1], 0)
+    cells = np.where(averaged, grid.prod(axis=1), 0)
+    behind = len(pixels) + np.cumsum(cells) - cells
+    place = np.column_stack([starts, shapes, np.where(averaged, behind, starts), grid])
+    work = np.column_stack([rows, cells, np.ceil(columns.cell) + 1, columns.reach])
     return FilmBatch(
         size,
         torch.from_numpy(pixels),
         torch.from_numpy(place.astype(np.int64)),
         torch.from_numpy(np.stack(columns, axis=1)),
-        parts,
+        work.astype(np.int64),
     )
 
 
@@ -163,26 +168,17 @@ def _fitted(shapes: Ints, size: int) -> tuple[Columns[Floats], Ints]:
     return Columns(*(np.asarray(column, np.float64) for column in columns)), grid
 
 
-def _parts(
-    shapes: Ints, grid: Ints, size: int, columns: Columns[Floats]
-) -> tuple[tuple[Part, ...], Ints]:
-    """Runs of films that together hold about ``PART`` pixels, and where in its part's averaged
-    pixels each film begins."""
-    cell, reach = np.asarray(columns.cell), np.asarray(columns.reach)
-    averaged = cell != 1.0
-    rows = np.where(averaged, shapes[:, 0] * grid[:, 1], 0)
-    cells = np.where(averaged, grid.prod(axis=1), 0)
-    number = np.cumsum(np.maximum(rows, size * size)) // PART
-    edges = [0, *(np.flatnonzero(np.diff(number)) + 1).tolist(), len(shapes)]
-    within = np.cumsum(cells) - cells
+def parts_of(films: FilmBatch) -> list[Part]:
+    """Runs of films that together hold about as many pixels as their device works on at once."""
+    limit = AT_ONCE.get(films.pixels.device.type, AT_ONCE_ELSEWHERE)
+    number = np.cumsum(np.maximum(films.work[:, 0], films.size**2)) // limit
+    edges = [0, *(np.flatnonzero(np.diff(number)) + 1).tolist(), len(films)]
     parts = []
     for first, last in pairwise(edges):
-        some = slice(first, last)
-        within[some] -= within[first]
-        taps = int(np.ceil(cell[some].max())) + 1
-        counts = int(rows[some].sum()), int(cells[some].sum())
-        parts.append(Part(first, last, *counts, taps, int(reach[some].max())))
-    return tuple(parts), within
+        rows, cells, taps, reach = films.work[first:last].T
+        sums, most = (rows.sum(), cells.sum()), (taps.max(), reach.max())
+        parts.append(Part(first, last, *(int(n) for n in (*sums, *most))))
+    return parts
 
 
 @torch.no_grad()
@@ -191,18 +187,18 @@ def render(films: FilmBatch) -> Tensor:
 
     Equal inputs give equal pictures on one device; no random number is drawn here.
     """
-    size, count = films.size, films.pixels.numel()
-    pictures = films.pixels.new_empty(len(films), size, size)
-    spare = max(part.cells for part in films.parts)
-    pixels = films.pixels
-    if spare:
-        pixels = torch.cat([pixels, pixels.new_empty(spare)])
-    for part in films.parts:
+    pictures = films.pixels.new_empty(len(films), films.size, films.size)
+    pixels, end = films.pixels, films.pixels.numel()
+    cells = int(films.work[:, 1].sum())
+    if cells:
+        pixels = torch.cat([pixels, pixels.new_empty(cells)])
+    for part in parts_of(films):
         place = films.place[part.first : part.last]
         numbers = Columns(*films.numbers[part.first : part.last].unbind(1))
         if part.cells:
-            pixels[count : count + part.cells] = _averaged(pixels, place, numbers, part)
-        warped = _warped(pixels, place[:, 3:], numbers, size)
+            pixels[end : end + part.cells] = _averaged(pixels, place, numbers, part)
+            end += part.cells
+        warped = _warped(pixels, place[:, 3:], numbers, films.size)
         toned = _toned(warped, numbers)
         pictures[part.first : part.last] = _blurred(toned, numbers, part.reach)
     return pictures
@@ -215,7 +211,7 @@ def _averaged(pixels: Tensor, place: Tensor, c: Columns[Tensor], part: Part) -> 
     counts = torch.where(fine, height * grid_width, 0)
     film, row, column = _places(counts, grid_width, part.rows)
     along = _boxes(column, film, (c.begin_x, c.cell, c.end_x))
-    base = (start + 0)[film] + row * width[film]
+    base = start[film] + row * width[film]
     means = _means(pixels, base, 1, width[film], along, part.taps)
     begins = torch.cumsum(counts, 0) - counts
     film, row, column = _places(
