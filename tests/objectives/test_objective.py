@@ -230,8 +230,8 @@ def test_shares_by_name_are_the_entry() -> None:
 def test_the_sigmoid_loss_has_a_learned_bias() -> None:
     config = ObjectiveConfig("sigmoid", learn_temperature=True)
     temperature = Temperature(config)
-    assert float(temperature()) == pytest.approx(10)
-    assert float(temperature.bias) == -10
+    assert temperature().item() == pytest.approx(10)
+    assert temperature.bias.item() == -10
     values, keys = draw(6, 1, dtype=torch.float32)
     loss = share(config, *values[:2], temperature(), temperature.bias, keys=keys)["loss"]
     loss.backward()

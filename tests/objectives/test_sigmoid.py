@@ -50,7 +50,7 @@ def test_left_out_pairs_have_no_gradient() -> None:
     images, partners = images.requires_grad_(), partners.roll(1, 0).requires_grad_()
     keys = (torch.tensor([3, 3]),)
     loss = sigmoid_share(images, partners, torch.tensor(10.0), torch.tensor(0.0), keys=keys)["loss"]
-    assert float(loss) == pytest.approx(math.log(2))
+    assert loss.item() == pytest.approx(math.log(2))
     loss.backward()
     assert float(images.grad[0, 0]) == 0
     assert float(images.grad[0, 1]) < 0
@@ -60,8 +60,8 @@ def test_far_negatives_cost_nothing_and_far_positives_their_distance() -> None:
     """No cancellation where the logits are large."""
     codes = torch.eye(3, 4, requires_grad=True)
     right = sigmoid_share(codes, codes, torch.tensor(200.0), torch.tensor(-100.0), chunk=1)
-    assert float(right["loss"]) == pytest.approx(0, abs=1e-30)
+    assert right["loss"].item() == pytest.approx(0, abs=1e-30)
     wrong = sigmoid_share(codes, -codes, torch.tensor(200.0), torch.tensor(-100.0), chunk=1)
-    assert float(wrong["loss"]) == pytest.approx(300, rel=1e-6)
+    assert wrong["loss"].item() == pytest.approx(300, rel=1e-6)
     wrong["loss"].backward()
     assert torch.isfinite(codes.grad).all()

@@ -63,12 +63,12 @@ class ObjectiveConfig:
         if self.kind == "sigmoid" and self.image_weight != EVEN:
             raise RecipeError(
                 f"objective.image_weight is {self.image_weight}, but the sigmoid loss has no "
-                "directions to weigh; leave it out or use kind: infonce"
+                f"directions to weigh; set it to {EVEN} or use kind: infonce"
             )
         if self.kind == "infonce" and self.bias != START:
             raise RecipeError(
                 f"objective.bias is {self.bias}, but infonce has no bias; "
-                "leave it out or use kind: sigmoid"
+                f"set it to {START} or use kind: sigmoid"
             )
 
 
