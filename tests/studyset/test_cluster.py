@@ -16,6 +16,7 @@ import pytest
 
 pytest.importorskip("distributed", reason="needs the extra 'cluster'")
 
+import dask
 from distributed import LocalCluster
 
 from radpair.errors import StudySetError
@@ -28,13 +29,16 @@ STUDIES = 120
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[LocalCluster]:
-    with LocalCluster(
-        n_workers=2,
-        threads_per_worker=1,
-        processes=True,
-        dashboard_address="127.0.0.1:0",
-        host="127.0.0.1",
-    ) as made:
+    with (
+        dask.config.set({"distributed.comm.timeouts.connect": "5s"}),  # to one that was killed
+        LocalCluster(
+            n_workers=2,
+            threads_per_worker=1,
+            processes=True,
+            dashboard_address="127.0.0.1:0",
+            host="127.0.0.1",
+        ) as made,
+    ):
         yield made
 
 
