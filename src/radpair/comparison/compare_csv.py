@@ -46,6 +46,6 @@ def _rows(row: Mapping[str, Any], one: Mapping[str, Any]) -> Iterator[list[Any]]
 def _tested(row: Mapping[str, Any], one: Mapping[str, Any]) -> int:
     """Queries of retrieval, else tested studies."""
     facts = row["facts"]
-    if row["task"] == "likeness":
+    if "queries" in facts:
         return int(facts["queries"])
     return int(facts["studies"] if row["task"] == "retrieval" else one[EVALUATED]["studies"])

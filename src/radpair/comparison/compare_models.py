@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from radpair.comparison.bench import Bench, Seen, open_bench
+from radpair.comparison.by_prompt import TASK as BY_PROMPT
+from radpair.comparison.by_prompt import find_by_prompt, title_of, why_not_by_prompt
 from radpair.comparison.kept import Kept, Unit, unit_key
 from radpair.comparison.likeness import TITLE, liken, why_no_likeness
 from radpair.comparison.maps import draw_map, why_no_map
@@ -26,7 +28,7 @@ from radpair.evaluation.prompts import Prompts, PromptSet
 from radpair.progress import track
 
 MAP = "map"
-LABEL_TASKS = ("linear", "few-shot", "knn", "fine-tune", "zero-shot", "likeness")
+LABEL_TASKS = ("linear", "few-shot", "knn", "fine-tune", "zero-shot", BY_PROMPT, "likeness")
 
 
 @dataclass(frozen=True)
@@ -190,6 +192,10 @@ def _questions(seen: Seen, plan: Plan) -> list[_Question]:
         reason = why_no_retrieval(kind, runner, bench)
         answer = partial(retrieve, kind, seen, plan.resamples, plan.seed)
         found.append(_Question("retrieval", directions(kind), {"kind": kind}, reason, answer))
+    for kind in ("text", "graph"):
+        reason = why_not_by_prompt(kind, runner, bench)
+        answer = partial(find_by_prompt, kind, seen, plan.resamples, plan.seed)
+        found.append(_Question(BY_PROMPT, (title_of(kind),), {"kind": kind}, reason, answer))
     answer = partial(liken, seen, plan.resamples, plan.seed)
     found.append(_Question("likeness", (TITLE,), {}, why_no_likeness(bench), answer))
     reason = why_no_map(len(bench.test))
@@ -220,7 +226,7 @@ def _key(question: _Question, seen: Seen, plan: Plan) -> str:
         parts["labels"] = list(bench.labels)
     if question.task == "fine-tune":
         parts["device"] = seen.runner.model.device.type
-    if question.task == "zero-shot":
+    if question.task in ("zero-shot", BY_PROMPT):
         kind = question.setting["kind"]
         asked = {name: sides(bench.prompts[name], kind) for name in prompted(bench, kind)}
         parts["prompts"] = prompts_hash(asked)

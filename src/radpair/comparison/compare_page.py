@@ -212,8 +212,8 @@ def _short(gap: Mapping[str, Any]) -> str:
     first, second = (str(end["title"]) for end in gap["ends"])
     if first == second:
         return first
-    kinds = [t.removeprefix("zero-shot, ").removesuffix(" prompts") for t in (first, second)]
-    return f"zero-shot, {kinds[0]} / {kinds[1]} prompts"
+    kinds = [t.removeprefix("zero-shot, ").split(" prompts")[0] for t in (first, second)]
+    return first.replace(f"{kinds[0]} prompts", f"{kinds[0]} / {kinds[1]} prompts")
 
 
 def _gap_table(gaps: Sequence[Mapping[str, Any]], level: float) -> str:

@@ -140,6 +140,8 @@ def _task_words(task: str, gaps: Sequence[Mapping[str, Any]]) -> str:
         return "zero-shot " + listed([_prompts(gap) for gap in gaps])
     if task == "likeness":
         return "retrieval of like films"
+    if task == "by-prompt":
+        return "retrieval " + listed([_prompts(gap) for gap in gaps])
     return "retrieval " + listed([gap["ends"][0]["title"] for gap in gaps])
 
 
@@ -148,9 +150,7 @@ def _last_words(gap: Mapping[str, Any], unit: str) -> str:
 
 
 def _prompts(gap: Mapping[str, Any]) -> str:
-    titles = [
-        end["title"].removeprefix("zero-shot, ").removesuffix(" prompts") for end in gap["ends"]
-    ]
+    titles = [end["title"].removeprefix("zero-shot, ").split(" prompts")[0] for end in gap["ends"]]
     if titles[0] == titles[1]:
         return f"by {titles[0]} prompts"
     return f"by {titles[0]} against {titles[1]} prompts"

@@ -11,6 +11,7 @@ import numpy as np
 
 from radpair import __version__
 from radpair.comparison.bench import EVALUATED, Bench, described
+from radpair.comparison.by_prompt import TASK as BY_PROMPT
 from radpair.comparison.compare_models import MAP, Cell, Compared, prompts_hash
 from radpair.comparison.kept import Unit
 from radpair.comparison.measured import metrics_of, sample_of
@@ -23,8 +24,10 @@ from radpair.evaluation.results import jsonable
 from radpair.settings import plain
 
 SCHEMA = "radpair.compare/1"
-MAIN = {"retrieval": "recall_10", "likeness": "precision_10"}
+MAIN = {"retrieval": "recall_10", "likeness": "precision_10", BY_PROMPT: "precision_10"}
 """The metric that stands for a task; AUROC for all others."""
+PROMPTED = ("zero-shot", BY_PROMPT)
+"""Tasks that models without a tower in common are asked in by each one's own kind of prompts."""
 
 
 def main_metric(task: str) -> str:
@@ -106,9 +109,10 @@ def _metric(unit: Unit, metric: str, level: float) -> dict[str, Any]:
         macro = Interval(float(sample.value[0]), float(low), float(high))
         return {"macro": asdict(macro), "labels": {}, "draws": []}
     found = interval(sample, level)
-    labels = zip(unit.facts["labels"], map(asdict, found.labels), strict=True)
+    names = unit.facts["labels"] if len(sample.value) == len(unit.facts["labels"]) else []
+    labels = dict(zip(names, map(asdict, found.labels), strict=False))
     draws = unit.arrays[f"{metric}.runs"].tolist()
-    return {"macro": asdict(found.macro), "labels": dict(labels), "draws": draws}
+    return {"macro": asdict(found.macro), "labels": labels, "draws": draws}
 
 
 def _curves(unit: Unit, bench: Bench) -> dict[str, Any]:
@@ -161,7 +165,7 @@ def _differences(bench: Bench, compared: Compared) -> list[dict[str, Any]]:
 
 def _family(gap: dict[str, Any]) -> str:
     """What Holm's correction of the means is over: one protocol, or all kinds of prompts."""
-    return str(gap["task"] if gap["task"] == "zero-shot" else gap["ends"][0]["title"])
+    return str(gap["task"] if gap["task"] in PROMPTED else gap["ends"][0]["title"])
 
 
 def _pairs(bench: Bench, compared: Compared) -> Iterator[tuple[Cell, Cell]]:
@@ -176,10 +180,9 @@ def _pairs(bench: Bench, compared: Compared) -> Iterator[tuple[Cell, Cell]]:
     for one, other in combinations((by_model[name] for name in trained_first), 2):
         same = [(a, b) for a, b in product(one, other) if a.title == b.title]
         yield from same
-        if not any(a.task == "zero-shot" for a, _ in same):
-            for a, b in product(one, other):
-                if a.task == b.task == "zero-shot":
-                    yield a, b
+        for task in PROMPTED:
+            if not any(a.task == task for a, _ in same):
+                yield from ((a, b) for a, b in product(one, other) if a.task == b.task == task)
 
 
 def _needed(bench: Bench, compared: Compared) -> list[dict[str, Any]]:

@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from radpair import __version__
 from radpair.errors import EvaluationError
+from radpair.evaluation.code import code_hash
 from radpair.models.folder import write_atomically
 
-_FORM = "radpair.compare.unit/2"
+_FORM = "radpair.compare.unit/3"
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,8 @@ class Unit:
 
 
 def unit_key(parts: Mapping[str, Any]) -> str:
-    """Hex digits that stand for ``parts`` (JSON values) and this version of radpair."""
-    told = json.dumps([_FORM, __version__, parts], sort_keys=True)
+    """Hex digits that stand for ``parts`` (JSON values) and the code that makes figures."""
+    told = json.dumps([_FORM, code_hash(), parts], sort_keys=True)
     return hashlib.sha256(told.encode()).hexdigest()[:32]
 
 

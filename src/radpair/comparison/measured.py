@@ -14,11 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from radpair.comparison.kept import Unit
-from radpair.evaluation.bootstrap import Resampled, combined, resample
-from radpair.evaluation.statistics import Floats, Metric, auroc, average_precision, f1, mcc
-
-RANKED: dict[str, Metric] = {"auroc": auroc, "average_precision": average_precision}
-DECIDED: dict[str, Metric] = {"mcc": mcc, "f1": f1}
+from radpair.evaluation.bootstrap import Resampled, mean_over_labels, resample
+from radpair.evaluation.metrics import DECIDED, RANKED, accuracies
+from radpair.evaluation.operating import resample_decided
+from radpair.evaluation.statistics import Floats
 
 
 @dataclass(frozen=True)
@@ -29,9 +28,11 @@ class Scored:
     scores: Floats
     """``[runs, studies, labels]``."""
     decisions: NDArray[np.bool_] | None
-    """The same shape, by thresholds chosen inside the budget; None where there are none."""
+    """The same shape, by thresholds that no tested study chose; None where there are none."""
     facts: dict[str, Any]
     """JSON values: studies learned from, what was chosen."""
+    why_not: tuple[str | None, ...] | None = None
+    """Why a label has no threshold; None: each has one."""
 
 
 def measure(
@@ -40,30 +41,35 @@ def measure(
     """Every metric of ``scored`` with its resamples over ``patients``; ``truth [studies, labels]``.
 
     Arrays: ``scores``; per metric ``M.value [labels]``, ``M.draws [resamples, labels]``,
-    ``M.left_out [groups, labels]``, ``M.runs [runs]`` (each run's mean over labels) and for the
-    ranked ones each run's own ``M.run_values [runs, labels]`` and ``M.run_draws [runs, resamples,
-    labels]``.
+    ``M.left_out [groups, labels]``, ``M.support`` (of shares, else empty), ``M.runs [runs]`` (each
+    run's mean over labels) and for the ranked ones each run's own ``M.run_values [runs, labels]``
+    and ``M.run_draws [runs, resamples, labels]``. Accuracies have one column for all classes.
     """
-    arrays: dict[str, NDArray[Any]] = {"scores": scored.scores}
-    notes: dict[str, list[str | None]] = {}
-    inputs: list[tuple[dict[str, Metric], NDArray[Any]]] = [(RANKED, scored.scores)]
+    among = (patients, resamples, seed)
+    sampled = {
+        name: resample(metric, scored.scores, truth, *among)
+        for name, metric in {**RANKED, **accuracies(truth)}.items()
+    }
     if scored.decisions is not None:
-        inputs.append((DECIDED, scored.decisions))
-    for metrics, runs in inputs:
-        for name, metric in metrics.items():
-            each = [resample(metric, run, truth, patients, resamples, seed) for run in runs]
-            whole = combined(each, [1 / len(each)] * len(each))
-            arrays |= {
-                f"{name}.value": whole.value,
-                f"{name}.draws": whole.draws,
-                f"{name}.left_out": whole.left_out,
-                f"{name}.runs": np.array([mean_over_labels(one.value[None])[0] for one in each]),
-            }
-            notes[name] = list(whole.notes)
-            if name in RANKED:
-                arrays[f"{name}.run_values"] = np.stack([one.value for one in each])
-                drawn = np.stack([one.draws for one in each])
-                arrays[f"{name}.run_draws"] = drawn.astype(np.float32)
+        why_not = scored.why_not or (None,) * len(scored.labels)
+        given = (scored.decisions, truth, why_not, *among)
+        sampled |= {name: resample_decided(metric, *given) for name, metric in DECIDED.items()}
+    arrays: dict[str, NDArray[Any]] = {"scores": scored.scores}
+    for name, found in sampled.items():
+        several = len(found.run_values) > 0
+        values = found.run_values if several else found.value[None]
+        arrays |= {
+            f"{name}.value": found.value,
+            f"{name}.draws": found.draws,
+            f"{name}.left_out": found.left_out,
+            f"{name}.support": found.support,
+            f"{name}.runs": mean_over_labels(values),
+        }
+        if name in RANKED:
+            drawn = found.run_draws if several else found.draws[None]
+            arrays[f"{name}.run_values"] = values
+            arrays[f"{name}.run_draws"] = drawn.astype(np.float32)
+    notes = {name: list(found.notes) for name, found in sampled.items()}
     facts = {"labels": list(scored.labels), "notes": notes, **scored.facts}
     return Unit(arrays, facts)
 
@@ -78,23 +84,17 @@ def metrics_of(unit: Unit) -> list[str]:
 def sample_of(unit: Unit, metric: str, labels: Sequence[str] | None = None) -> Resampled:
     """A metric of a unit for pairing and intervals, of some of its labels if they are named."""
     known = unit.facts["labels"]
+    parts = ("value", "draws", "left_out")
+    value, draws, left_out = (unit.arrays[f"{metric}.{part}"] for part in parts)
+    support = unit.arrays.get(f"{metric}.support", np.empty((0, 0)))
+    notes = unit.facts["notes"].get(metric) or [None] * len(value)
+    if len(value) != len(known):  # of all classes together
+        return Resampled(value, draws, left_out, support, notes=tuple(notes))
     places = [known.index(name) for name in (known if labels is None else labels)]
-    value, draws, left_out = (
-        unit.arrays[f"{metric}.{part}"] for part in ("value", "draws", "left_out")
-    )
-    notes = unit.facts["notes"].get(metric) or [None] * len(known)
     return Resampled(
         value[places],
         draws[:, places],
         left_out[:, places] if left_out.size else np.empty((0, 0)),
+        support[places] if len(support) else np.empty((0, 0)),
         notes=tuple(notes[place] for place in places),
     )
-
-
-def mean_over_labels(values: Floats) -> Floats:
-    """The mean of the defined labels of each row ``[rows, labels]``; NaN where none is."""
-    there = ~np.isnan(values)
-    counts = there.sum(axis=1)
-    total = np.where(there, values, 0.0).sum(axis=1)
-    found: Floats = np.divide(total, counts, out=np.full(len(values), np.nan), where=counts > 0)
-    return found

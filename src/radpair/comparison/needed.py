@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from radpair.comparison.kept import Unit
-from radpair.comparison.measured import mean_over_labels
+from radpair.evaluation.bootstrap import mean_over_labels
 from radpair.evaluation.statistics import Floats
 
 

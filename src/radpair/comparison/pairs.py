@@ -19,9 +19,10 @@ import numpy as np
 
 from radpair.comparison.bench import Bench
 from radpair.comparison.kept import Unit
-from radpair.comparison.measured import RANKED, metrics_of, sample_of
+from radpair.comparison.measured import metrics_of, sample_of
 from radpair.comparison.p_values import with_holm
 from radpair.evaluation.differences import Runs, difference
+from radpair.evaluation.metrics import RANKED
 from radpair.evaluation.paired import holm, paired_delong
 
 

@@ -20,20 +20,21 @@ from radpair.comparison.bench import Bench, Seen
 from radpair.comparison.measured import Scored
 from radpair.comparison.runs import Runner
 from radpair.evaluation.budgets import Indices, few_shot, label_budget
-from radpair.evaluation.features import study_means
 from radpair.evaluation.fine_tune.parts import divide
 from radpair.evaluation.fine_tune.runs import Order, learn
 from radpair.evaluation.fine_tune.settings import FineTuneConfig
 from radpair.evaluation.fine_tune.tasks import task_of
 from radpair.evaluation.neighbours import NEIGHBOURS, fit_neighbours
+from radpair.evaluation.operating import VALIDATION, from_validation
 from radpair.evaluation.probe import PENALTIES, fit_probe
 from radpair.evaluation.prompts import Prompts
 from radpair.evaluation.protocol import Fit, Fitted
+from radpair.evaluation.protocol import learn as learn_probe
 from radpair.evaluation.report.marks import percent
 from radpair.evaluation.results import jsonable
 from radpair.evaluation.statistics import Floats
-from radpair.evaluation.thresholds import choose_thresholds, decide
-from radpair.evaluation.zero_shot import encode_prompts, score_images
+from radpair.evaluation.thresholds import decide
+from radpair.evaluation.zero_shot import encode_prompts, score_studies
 from radpair.settings import plain
 
 
@@ -64,6 +65,7 @@ class Protocol:
     why_not: Callable[[Runner, Bench], str | None]
     """Why it cannot be asked of this model on this set, or None."""
     score: Callable[[Seen], Scored]
+    """Learns what it learns from and scores the tested studies."""
 
 
 def label_protocols(plan: Plan) -> list[Protocol]:
@@ -161,33 +163,48 @@ def _step(seen: Seen, draw: int, step: int, total: int, note: str) -> None:
 
 
 def _zero_shot(kind: str) -> Protocol:
-    def why_not(runner: Runner, bench: Bench) -> str | None:
-        if kind not in runner.towers:
-            return f"the model has no {kind} tower"
-        if not bench.labels:
-            return _needs_labels(runner, bench)
-        if not prompted(bench, kind):
-            return f"none of its labels has {kind} prompts; give a file with --prompts"
-        return None
-
     def score(seen: Seen) -> Scored:
         bench, encoded = seen.bench, seen.encoded
         names = prompted(bench, kind)
         asked = {name: bench.prompts[name] for name in names}
         codes = encode_prompts(encoded.model, asked, kind)
-        images = score_images(encoded.projections, codes)
-        scores = study_means(
-            images.astype(np.float32), bench.studies.image_study, len(bench.studies)
+        ids = bench.studies.study_ids
+        scores = score_studies(
+            encoded.projections, bench.studies.image_study, codes, names, ids
+        ).astype(np.float64)
+        validated = from_validation(
+            *(scores, bench.truth[:, bench.columns(names)], bench.patients),
+            *(bench.studies.split(VALIDATION), bench.test, names),
         )
         facts = {
             "prompts_hash": codes.hash,
             "prompts": {name: list(codes.counts[name]) for name in names},
             "unprompted": [name for name in bench.labels if name not in names],
+            "thresholds": None if validated is None else jsonable(validated.facts),
         }
-        chosen = scores[bench.test].astype(np.float64)[None]
-        return Scored(codes.labels, chosen, None, facts)
+        tested = scores[bench.test][None]
+        if validated is None:
+            return Scored(names, tested, None, facts)
+        return Scored(names, tested, validated.decisions[None], facts, validated.why_not)
 
-    return Protocol("zero-shot", f"zero-shot, {kind} prompts", {"kind": kind}, why_not, score)
+    return Protocol(
+        "zero-shot",
+        f"zero-shot, {kind} prompts",
+        {"kind": kind},
+        partial(why_no_prompts, kind),
+        score,
+    )
+
+
+def why_no_prompts(kind: str, runner: Runner, bench: Bench) -> str | None:
+    """Why the model cannot be asked by prompts of this kind, or None."""
+    if kind not in runner.towers:
+        return f"the model has no {kind} tower"
+    if not bench.labels:
+        return _needs_labels(runner, bench)
+    if not prompted(bench, kind):
+        return f"none of its labels has {kind} prompts; give a file with --prompts"
+    return None
 
 
 def prompted(bench: Bench, kind: str) -> tuple[str, ...]:
@@ -248,16 +265,12 @@ def _probed(
     probes, scores, decisions = [], [], []
     for rows, truth in zip(budgets, truths, strict=True):
         people = bench.patients[rows].tolist()
-        probe = fit(seen.features[rows], truth, people)
-        found = probe.score(seen.features[bench.test])
-        held_out = probe.cross_fitted
-        known = np.where(np.isnan(held_out), np.nan, truth)
-        thresholds = choose_thresholds(
-            np.nan_to_num(held_out), known, people, bench.tested_patients
+        probe, found, decided = learn_probe(
+            *(seen.features, rows, truth, people, fit, bench.test, bench.tested_patients)
         )
         probes.append(probe)
         scores.append(found)
-        decisions.append(decide(found, thresholds))
+        decisions.append(decided)
     facts = {"studies": round(float(np.mean([*map(len, budgets)]))), **_chosen(probes, names)}
     return Scored(tuple(names), np.stack(scores), np.stack(decisions), facts)
 

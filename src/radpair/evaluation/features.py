@@ -1,8 +1,8 @@
 """What a frozen encoder makes of a study set, computed once and kept under a hash of its content.
 
 The cache is keyed by everything that decides the values (the model's hash, which covers weights and
-preprocessing, the study set's hash, and which images), never by a file name, so a stale entry
-cannot be met.
+preprocessing, the study set's hash, which images, and the source that encodes them), never by a
+file name, so a stale entry cannot be met.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from safetensors.numpy import save
 from torch import nn
 
 from radpair.errors import EvaluationError
+from radpair.evaluation.code import ENCODING, code_hash
 from radpair.models.folder import write_atomically
 
 Codes = NDArray[np.float32]
@@ -98,8 +99,9 @@ def encode_study_set(
 
 
 def cache_key(model: ImageEncoder, images: ImageSet) -> str:
-    """Hex digits that stand for the model, its preprocessing, the study set and its images."""
-    parts = [_FORM, model.hash, images.content_hash, len(images.image_study)]
+    """Hex digits that stand for the model, its preprocessing, the study set, its images and the
+    code that encodes them."""
+    parts = [_FORM, code_hash(ENCODING), model.hash, images.content_hash, len(images.image_study)]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
 

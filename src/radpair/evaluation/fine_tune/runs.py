@@ -18,6 +18,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from radpair.errors import EvaluationError
+from radpair.evaluation.code import TRAINING, code_hash
 from radpair.evaluation.fine_tune.classifier import Classifier
 from radpair.evaluation.fine_tune.films import Films, Fitted
 from radpair.evaluation.fine_tune.loop import Course, OnStep, Part, study_probabilities, train
@@ -67,7 +68,14 @@ def run_key(model: Model, order: Order) -> str:
     """Hex digits that stand for everything that decides the run's figures."""
     digest = hashlib.sha256()
     parts = [
-        *(_FORM, model.hash, model.device.type, order.films.content_hash, order.task.kind),
+        *(
+            _FORM,
+            code_hash(TRAINING),
+            model.hash,
+            model.device.type,
+            order.films.content_hash,
+            order.task.kind,
+        ),
         *(order.task.names, plain(order.config), order.seed, order.draw),
     ]
     digest.update(json.dumps(parts, sort_keys=True).encode())

@@ -1,0 +1,82 @@
+"""Films by a prompt: how many of the ten nearest to a finding's text, or graph, show the finding.
+
+As ``radpair evaluate retrieval`` asks by prompts (``class_retrieval``), one query a label: the mean
+of the prompts that state the finding present. Kept with its resamples, so that models are compared
+on the same.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from radpair.comparison.bench import Bench, Seen
+from radpair.comparison.kept import Unit
+from radpair.comparison.likeness import AT, likened
+from radpair.comparison.protocols import prompted, why_no_prompts
+from radpair.comparison.runs import Runner
+from radpair.evaluation.bootstrap import patient_weights
+from radpair.evaluation.class_retrieval import nearest_first, resampled_precision
+from radpair.evaluation.features import unit_length
+from radpair.evaluation.zero_shot import encode_prompts
+
+TASK = "by-prompt"
+DEPTHS = (5, AT)
+
+
+def title_of(kind: str) -> str:
+    """What the protocol is called."""
+    return f"{kind} prompts \u2192 images"
+
+
+def why_not_by_prompt(kind: str, runner: Runner, bench: Bench) -> str | None:
+    """Why films cannot be asked for by prompts of this kind, or None."""
+    reason = why_no_prompts(kind, runner, bench)
+    if reason is None and not _asked(bench, kind):
+        return f"no label with {kind} prompts has {AT} tested studies"
+    return reason
+
+
+def find_by_prompt(kind: str, seen: Seen, resamples: int, seed: int) -> Unit:
+    """Precision at 5 and 10, the mean over labels, with resamples of the candidates' patients.
+
+    Arrays: the parts of ``precision_5`` and ``precision_10`` that ``measured.sample_of`` reads.
+    """
+    bench = seen.bench
+    names = _asked(bench, kind)
+    model = seen.encoded.model
+    codes = encode_prompts(model, {name: bench.prompts[name] for name in names}, kind)
+    truth = bench.tested_truth[:, bench.columns(names)]
+    films = unit_length(seen.encoded.study_projections[bench.test])
+    weights = np.concatenate(list(patient_weights(bench.tested_patients, resamples, seed)), axis=1)
+    values = np.empty((len(names), len(DEPTHS)))
+    draws = np.empty((len(names), len(DEPTHS), resamples))
+    chance = np.empty(len(names))
+    for column in range(len(names)):
+        rows = np.flatnonzero(~np.isnan(truth[:, column]))
+        hit = truth[rows, column] == 1
+        order = nearest_first(films[rows], codes.present[column], hit)
+        ranked = hit[order].astype(np.float64)
+        values[column] = [ranked[:k].mean() for k in DEPTHS]
+        draws[column] = resampled_precision(ranked, weights, rows[order], DEPTHS)
+        chance[column] = hit.mean()
+    arrays = {}
+    for place, k in enumerate(DEPTHS):
+        arrays[f"precision_{k}.value"] = values[:, place].mean(axis=0, keepdims=True)
+        arrays[f"precision_{k}.draws"] = draws[:, place].mean(axis=0)[:, None]
+        arrays[f"precision_{k}.left_out"] = np.empty((0, 0))
+    facts = {
+        "labels": ["all"],
+        "notes": {},
+        "asked": list(names),
+        "queries": len(names),
+        "candidates": len(bench.test),
+        "prompts_hash": codes.hash,
+        "chance": {f"precision_{k}": float(chance.mean()) for k in DEPTHS},
+    }
+    return Unit(arrays, facts)
+
+
+def _asked(bench: Bench, kind: str) -> tuple[str, ...]:
+    """Labels with prompts of this kind and enough candidates."""
+    known = likened(bench)
+    return tuple(name for name in prompted(bench, kind) if name in known)
