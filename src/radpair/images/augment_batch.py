@@ -24,10 +24,9 @@ from radpair.tensors import TensorGroup
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Many = TypeVar("Many", Floats, Tensor)
-AT_ONCE = {"cpu": 1 << 15}
+AT_ONCE = {"cpu": 1 << 15, "cuda": 1 << 22}
 """Pixels worked on at once by kind of device, at least one film: a processor is fastest in its
 cache, and memory for intermediate results is bounded anywhere."""
-AT_ONCE_ELSEWHERE = 1 << 22
 
 
 class Part(NamedTuple):
@@ -170,7 +169,7 @@ def _fitted(shapes: Ints, size: int) -> tuple[Columns[Floats], Ints]:
 
 def parts_of(films: FilmBatch) -> list[Part]:
     """Runs of films that together hold about as many pixels as their device works on at once."""
-    limit = AT_ONCE.get(films.pixels.device.type, AT_ONCE_ELSEWHERE)
+    limit = AT_ONCE.get(films.pixels.device.type, AT_ONCE["cuda"])
     number = np.cumsum(np.maximum(films.work[:, 0], films.size**2)) // limit
     edges = [0, *(np.flatnonzero(np.diff(number)) + 1).tolist(), len(films)]
     parts = []
