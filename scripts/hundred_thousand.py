@@ -114,7 +114,7 @@ def run(
     stop: Callable[[], bool] = lambda: False,
 ) -> bool:
     """Runs the command until it ends or ``stop`` says so; whether it was killed."""
-    command = [sys.executable, "-m", "radpair.cli", "ingest", "mimic-cxr", str(root)]
+    command = [sys.executable, "-m", "radpair", "ingest", "mimic-cxr", str(root)]
     command += ["--out", str(out), "--size", "32", "--processes", str(processes)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     process = subprocess.Popen(

@@ -167,7 +167,7 @@ def test_a_watched_run_that_is_broken_off_watches_nothing_twice(
 ) -> None:
     """Broken off within an evaluator, between its line and the checkpoint, and between steps."""
     options, run = (*tiny, *RUN, WATCHED), tmp_path / "run"
-    places = ((evaluators, "knn_auroc", 0), (loop, "save_checkpoint", 1), (loop, "_step", 2))
+    places = ((evaluators, "knn_auroc", 0), (loop, "save_checkpoint", 1), (loop, "take_step", 2))
     for module, name, good in places:
         with monkeypatch.context() as patch:
             patch.setattr(module, name, breaking(getattr(module, name), good))
@@ -188,7 +188,7 @@ def test_other_evaluators_are_no_other_run(
     """They decide nothing of the weights, so they may be changed between a stop and a start."""
     run = tmp_path / "run"
     with monkeypatch.context() as patch:
-        patch.setattr(loop, "_step", breaking(loop._step, 7))
+        patch.setattr(loop, "take_step", breaking(loop.take_step, 7))
         with pytest.raises(KeyboardInterrupt):
             pretrain("convirt-small", disc_set, run, (*tiny, *RUN), "cpu")
     pretrain("convirt-small", disc_set, run, (*tiny, *RUN, WATCHED), "cpu")

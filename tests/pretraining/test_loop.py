@@ -26,9 +26,9 @@ from radpair.images.augment import AugmentationConfig
 from radpair.models.pair import Codes, PairConfig
 from radpair.pretraining import loop, pretrain
 from radpair.pretraining.checkpoint import newest_checkpoint, save_checkpoint
-from radpair.pretraining.loop import losses
 from radpair.pretraining.pairs import Order
 from radpair.pretraining.run import read_metrics
+from radpair.pretraining.validation import losses
 from radpair.records import Graph
 from radpair.reports.tokenizer import train_tokenizer
 from radpair.studyset import StudySet, write_graphs
@@ -192,8 +192,8 @@ class FixedCodes(torch.nn.Module):
 
     config = PairConfig(partner="both")
 
-    def temperature(self) -> torch.Tensor:
-        return torch.tensor(5.0)
+    def objective_values(self) -> tuple[torch.Tensor, None]:
+        return torch.tensor(5.0), None
 
     def forward(self, _: PairBatch) -> Codes:
         return Codes(torch.eye(8), torch.eye(8).roll(1, 0), torch.eye(8).roll(2, 0))
@@ -234,7 +234,7 @@ def test_a_run_that_is_broken_off_anywhere_ends_alike(
 ) -> None:
     options = (*tiny, "training.epochs=3", "training.patience=0", option, "partner=both")
     whole = pretrain("convirt-small", disc_set, tmp_path / "whole", options, "cpu")
-    real = loop._step
+    real = loop.take_step
     for stop in (2, 5, 3):
         seen = iter(range(100))
 
@@ -244,7 +244,7 @@ def test_a_run_that_is_broken_off_anywhere_ends_alike(
             return real(*given)
 
         with monkeypatch.context() as patch:
-            patch.setattr(loop, "_step", breaking)
+            patch.setattr(loop, "take_step", breaking)
             with pytest.raises(KeyboardInterrupt):
                 pretrain("convirt-small", disc_set, tmp_path / "run", options, "cpu")
     again = pretrain("convirt-small", disc_set, tmp_path / "run", options, "cpu")

@@ -40,6 +40,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _fail(message: str) -> None:
+    from radpair.processes import speaks
+
+    if not speaks():
+        sys.exit(USER_ERROR)
     colour = ("\033[31m", "\033[0m") if sys.stderr.isatty() else ("", "")
     print(f"{colour[0]}radpair:{colour[1]} {message}", file=sys.stderr)
     sys.exit(USER_ERROR)

@@ -16,8 +16,12 @@ def pretrain(
     out: Path,
     overrides: Annotated[tuple[str, ...], Parameter(name="--set", consume_multiple=True)] = (),
     device: str = "auto",
+    devices: int = 1,
+    nodes: int = 1,
 ) -> None:
     """Train a recipe on a study set; the same command again continues where it stopped.
+
+    Under torchrun or SLURM, start it once a device: the processes find each other.
 
     Args:
         recipe: A name (convirt, igc, convirt-small, igc-small) or a YAML file.
@@ -25,7 +29,12 @@ def pretrain(
         out: The folder of the run; the model comes to stand in its folder 'model'.
         overrides: Values in place of the recipe's, as key=value, for instance image.size=160.
         device: 'auto', 'cpu' or 'cuda'.
+        devices: GPUs, or processes on a CPU, that share each batch on this machine.
+        nodes: Machines, where a launcher started a process a device on each.
     """
     from radpair.pretraining import pretrain as train
+    from radpair.processes import speaks
 
-    print(train(recipe, data, out, overrides, device))
+    model = train(recipe, data, out, overrides, device, devices, nodes)
+    if speaks():
+        print(model)

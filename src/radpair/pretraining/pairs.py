@@ -16,6 +16,7 @@ from radpair.encoders.text import load_tokenizer
 from radpair.errors import RunError
 from radpair.images.augment import AugmentationConfig
 from radpair.models.folder import load_folder
+from radpair.pretraining.ranks import Layout
 from radpair.pretraining.recipe import Recipe
 from radpair.records import Graph
 from radpair.reports import body
@@ -115,22 +116,39 @@ class Order:
         return order[within * self.batch : (within + 1) * self.batch], turn
 
 
-class _Steps(Dataset[PairBatch]):
-    def __init__(self, data: PairData, order: Order, first: int, last: int) -> None:
-        self._data, self._order, self._first, self._last = data, order, first, last
+@dataclass(frozen=True)
+class Part:
+    """The shards of every batch that one process encodes."""
+
+    layout: Layout
+    rank: int = 0
+
+    def of(self, places: Ints) -> list[Ints]:
+        """Its shards of a batch."""
+        bounds = self.layout.bounds(len(places))
+        return [
+            places[bounds[shard] : bounds[shard + 1]] for shard in self.layout.shards_of(self.rank)
+        ]
+
+
+class _Steps(Dataset[list[PairBatch]]):
+    def __init__(self, data: PairData, order: Order, part: Part, first: int, last: int) -> None:
+        self._data, self._order, self._part = data, order, part
+        self._first, self._last = first, last
 
     def __len__(self) -> int:
         return self._last - self._first
 
-    def __getitem__(self, number: int) -> PairBatch:
-        return self._data.batch(*self._order.places(self._first + number))
+    def __getitem__(self, number: int) -> list[PairBatch]:
+        places, turn = self._order.places(self._first + number)
+        return [self._data.batch(shard, turn) for shard in self._part.of(places)]
 
 
 def training_batches(
-    data: PairData, recipe: Recipe, first: int, last: int, *, pin: bool
-) -> Iterator[PairBatch]:
-    """The batches of steps ``first`` to ``last``, the same for any number of workers."""
-    steps = _Steps(data, batch_order(data, recipe), first, last)
+    data: PairData, recipe: Recipe, part: Part, first: int, last: int, *, pin: bool
+) -> Iterator[list[PairBatch]]:
+    """One process's shards of steps ``first`` to ``last``, the same for any number of workers."""
+    steps = _Steps(data, batch_order(data, recipe), part, first, last)
     workers = recipe.training.workers
     return iter(
         DataLoader(
@@ -150,13 +168,12 @@ def batch_order(data: PairData, recipe: Recipe) -> Order:
     return Order(len(data), min(recipe.training.batch, len(data)), recipe.training.seed)
 
 
-def validation_batches(data: PairData, batch: int) -> Iterator[PairBatch]:
-    """The whole split in fixed order; what is left at the end joins where it makes two or more."""
+def validation_places(data: PairData, batch: int) -> list[Ints]:
+    """The whole split in fixed order, cut into batches; a single study left over has no other to
+    be told from and is left out."""
     places = np.arange(len(data))
-    for start in range(0, len(data), batch):
-        chosen = places[start : start + batch]
-        if len(chosen) > 1:
-            yield data.batch(chosen, 0)
+    cut = [places[start : start + batch] for start in range(0, len(data), batch)]
+    return [chosen for chosen in cut if len(chosen) > 1]
 
 
 def _quiet_worker(_: int) -> None:

@@ -23,6 +23,8 @@ EVALUATORS = ("knn", "retrieval")
 
 _LEAST = {
     "batch": 2,
+    "shards": 0,
+    "average": 0,
     "epochs": 1,
     "checkpoint": 1,
     "steps_per_epoch": 0,
@@ -42,7 +44,11 @@ class TrainingConfig:
     """Optimisation, schedule, and what is kept."""
 
     batch: int = 32
-    """Studies a step."""
+    """Studies a step, over all processes."""
+    shards: int = 0
+    """Parts of a batch that are encoded apart, one after the other or on several processes; batch
+    normalisation, dropout and memory belong to a shard, the objective sees the whole batch. 0 is
+    the number of processes that the run begins with."""
     epochs: int = 200
     steps_per_epoch: int = 0
     """0: one pass over the training studies; each epoch ends with a validation."""
@@ -60,10 +66,15 @@ class TrainingConfig:
     factor: float = 0.5
     freeze_image: int = 0
     """Steps at the start during which the image tower stays as it is."""
+    average: float = 0.0
+    """Decay of an exponential moving average of the weights, which is then what is validated and
+    saved; 0 keeps the weights themselves."""
     keep: str = "best"
     """``best`` by validation loss, or ``last``."""
     precision: str = "auto"
     """``auto`` is bf16-mixed where the GPU, or without one the CPU, has it; else 32-true."""
+    compile: bool = False
+    """Compile the image tower for this machine (``torch.compile``); needs a C++ compiler."""
     checkpoint: int = 200
     """Steps between checkpoints; there is one at the end of each epoch too."""
     workers: int = 0
@@ -80,6 +91,8 @@ class TrainingConfig:
                 raise RecipeError(
                     f"'training.{key}' is {getattr(self, key)}; it must be at least {least}"
                 )
+        if not self.average < 1:
+            raise RecipeError(f"'training.average' is {self.average}; it must be below 1")
         if not 0 < self.factor < 1:
             raise RecipeError(f"'training.factor' is {self.factor}; it must lie between 0 and 1")
         if self.seed >= 2**31:

@@ -98,6 +98,14 @@ def refuse_other(folder: Path, asked: Mapping[str, Any]) -> None:
             )
 
 
+def began_with(folder: Path, key: str) -> Any:
+    """A training setting that the run in ``folder`` began with, None where there is no run."""
+    try:
+        return json.loads((folder / ASKED).read_text())["settings"]["training"][key]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
 def _deciding(facts: Mapping[str, Any]) -> dict[str, Any]:
     """Without what only watches: it may be changed between a stop and the next start."""
     return {key: value for key, value in facts.items() if key != "evaluators"}

@@ -1,0 +1,107 @@
+"""The processes of one run: who they are, and what they tell each other."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from radpair.errors import RadpairError, RunError
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a batch is cut: into shards, and those into one run of shards a process.
+
+    Whatever depends on who is together in a forward pass (the statistics of batch normalisation,
+    the random numbers of dropout, padding) belongs to a shard. The shards of a run never change,
+    so neither do its weights, beyond rounding, when the number of processes does.
+    """
+
+    shards: int
+    world: int = 1
+
+    def bounds(self, batch: int) -> list[int]:
+        """Where the shards of ``batch`` studies begin and end, ``[shards + 1]``."""
+        return [batch * shard // self.shards for shard in range(self.shards + 1)]
+
+    def shards_of(self, rank: int) -> range:
+        """The shards of one process."""
+        return range(rank * self.shards // self.world, (rank + 1) * self.shards // self.world)
+
+    def rows_of(self, rank: int, batch: int) -> tuple[int, int]:
+        """The first and the last row plus one of one process."""
+        own, bounds = self.shards_of(rank), self.bounds(batch)
+        return bounds[own.start], bounds[own.stop]
+
+    def check(self, batch: int) -> None:
+        """Raises ``RunError`` where a process or a shard would have nothing to do."""
+        if self.world > self.shards:
+            raise RunError(
+                f"{self.world} processes for a run of {self.shards} shards: each needs one; start "
+                f"{self.shards} processes, or a new run with training.shards of {self.world} or "
+                "more"
+            )
+        if 2 * self.shards > batch:
+            raise RunError(
+                f"training.shards is {self.shards} for {batch} studies a step: a shard needs two; "
+                "raise training.batch, or start fewer processes or shards"
+            )
+
+
+class Ranks:
+    """The processes of a run as one of them sees them; alone, everything is a matter of course."""
+
+    def __init__(self, fabric: Any) -> None:
+        self.fabric = fabric
+        self.rank, self.world = int(fabric.global_rank), int(fabric.world_size)
+
+    @property
+    def first(self) -> bool:
+        """Whether this process is the one that writes and speaks."""
+        return self.rank == 0
+
+    def gather(self, rows: Tensor, counts: Sequence[int]) -> Tensor:
+        """The rows of all processes, in their order; ``counts [world]`` says how many each has."""
+        if self.world == 1:
+            return rows
+        padded = rows.new_zeros(max(counts), *rows.shape[1:])
+        padded[: len(rows)] = rows
+        found = [torch.empty_like(padded) for _ in counts]
+        torch.distributed.all_gather(found, padded.contiguous())
+        return torch.cat([part[:count] for part, count in zip(found, counts, strict=True)])
+
+    def total(self, tensor: Tensor) -> Tensor:
+        """The sum of ``tensor`` over the processes."""
+        if self.world == 1:
+            return tensor
+        summed: Tensor = self.fabric.all_reduce(tensor, reduce_op="sum")
+        return summed
+
+    def wait(self) -> None:
+        """Until every process is here."""
+        self.fabric.barrier()
+
+    def first_does(self, action: Callable[[], None]) -> None:
+        """The first process does ``action``; what it cannot do stops the others with it."""
+        problem: RadpairError | None = None
+        if self.first:
+            try:
+                action()
+            except RadpairError as found:
+                problem = found
+        if self.world > 1:
+            message = self.fabric.broadcast(str(problem) if problem else "")
+            if message and not self.first:
+                raise RunError(message)
+        if problem:
+            raise problem
+
+
+def processes_here(devices: int) -> int:
+    """The processes on this machine: those that a launcher started, else ``devices``."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", devices))

@@ -1,0 +1,218 @@
+"""One step of optimisation over a batch in shards, on one process or on several.
+
+The objective sees the whole batch, wherever its studies are encoded: codes are gathered, each
+process takes the rows of the loss that belong to its own studies, and the gradient of every code
+is summed over the processes before it goes back through the towers. Where a process has several
+shards it encodes them twice, first without and then with what the gradient needs (Gao et al.,
+"Scaling deep contrastive learning batch size under memory limited setup", 2021): the gradient is
+that of the whole batch, and the memory that of one shard.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from radpair.objectives import share
+from radpair.pretraining.normalisation import RunningStatistics
+from radpair.pretraining.trainer import Parcel, Trainer
+from radpair.studyset.batch import PairBatch
+
+Codes = tuple[Tensor | None, ...]
+"""Of one shard: images, texts, graphs ``[studies, dim]``, then the scalars of the objective."""
+MODALITIES = 3
+Clock = Callable[[str], AbstractContextManager[object]]
+"""Measures what is done within it, under a name."""
+
+
+def no_clock(_: str) -> AbstractContextManager[object]:
+    """Measures nothing."""
+    return nullcontext()
+
+
+@dataclass(frozen=True)
+class Done:
+    """What one step came to, the same on every process."""
+
+    values: dict[str, float]
+    """``loss``, ``image_to_partner``, ``partner_to_image``, ``accuracy``."""
+    studies: Tensor
+    """``[batch]``: the studies of the whole batch."""
+
+    @property
+    def finite(self) -> bool:
+        """Whether the step was taken; one whose loss is not finite changes no weight."""
+        return math.isfinite(self.values["loss"])
+
+
+def take_step(trainer: Trainer, shards: Sequence[PairBatch], clock: Clock = no_clock) -> Done:
+    """Encodes this process's ``shards``, and moves the weights by the gradient of all."""
+    trainer.towers.train()
+    _freeze_image(trainer, frozen=trainer.step < trainer.config.freeze_image)
+    statistics = RunningStatistics(trainer.model, trainer.ranks, trainer.layout.shards)
+    trainer.optimiser.zero_grad(set_to_none=True)
+    with clock("towers"):
+        codes = _encode(trainer, shards, statistics)
+    with clock("loss"):
+        values, gradient, studies = _objective(trainer, codes, shards)
+    with clock("backward"):
+        _backward(trainer, shards, codes, gradient, statistics)
+    with clock("optimiser"):
+        done = Done(values, studies)
+        if done.finite:
+            statistics.finish()
+            _move(trainer)
+    return done
+
+
+def _encode(
+    trainer: Trainer, shards: Sequence[PairBatch], statistics: RunningStatistics
+) -> list[Codes]:
+    """The codes of each shard; of a single one with all that its gradient needs."""
+    if len(shards) == 1:
+        return [_forward(trainer, shards[0], trainer.own[0], statistics)]
+    with torch.no_grad():
+        return [
+            _forward(trainer, shard, number, statistics, counted=False)
+            for number, shard in zip(trainer.own, shards, strict=True)
+        ]
+
+
+def _forward(
+    trainer: Trainer,
+    shard: PairBatch,
+    number: int,
+    statistics: RunningStatistics,
+    *,
+    counted: bool = True,
+) -> Codes:
+    torch.manual_seed(_seed(trainer.config.seed, trainer.step, number))
+    with statistics.of_shard(counted=counted):
+        codes: Codes = trainer.towers(Parcel(shard))
+    return codes
+
+
+def _seed(seed: int, step: int, shard: int) -> int:
+    """Of what is random within the towers: a function of the step and of the shard alone."""
+    if shard == 0:
+        return (seed << 32) + step
+    return int(np.random.SeedSequence([seed, step, shard]).generate_state(1, np.uint64)[0] >> 1)
+
+
+@dataclass(frozen=True)
+class _Gradient:
+    """The gradient of the whole batch's loss."""
+
+    codes: dict[int, Tensor]
+    """By the codes of this process's studies, ``[studies, dim]`` a modality."""
+    scalars: tuple[Tensor | None, ...]
+    """This process's share of that by the scalars of the objective."""
+
+
+def _objective(
+    trainer: Trainer, codes: Sequence[Codes], shards: Sequence[PairBatch]
+) -> tuple[dict[str, float], _Gradient, Tensor]:
+    """The values of the whole batch's loss, its gradient, and the studies of the batch."""
+    kinds = [kind for kind in range(MODALITIES) if codes[0][kind] is not None]
+    own = torch.stack([_joined(codes, kind) for kind in kinds], dim=1)
+    every = trainer.gather(own).requires_grad_()
+    keys = trainer.gather(torch.cat([_keys(shard, kinds) for shard in shards]))
+    scale, bias = _leaves(codes[0][MODALITIES:])
+    assert scale is not None
+    found = [
+        share(
+            trainer.model.config.objective,
+            every[:, 0],
+            every[:, place],
+            scale,
+            bias,
+            rows=trainer.rows,
+            keys=(keys[:, 0], keys[:, 1], keys[:, 1 + place]),
+        )
+        for place in range(1, len(kinds))
+    ]
+    means = {key: torch.stack([item[key] for item in found]).mean() for key in found[0]}
+    wanted = [every, scale] if bias is None else [every, scale, bias]
+    slope, *by_scalar = torch.autograd.grad(means["loss"], wanted)
+    slope = trainer.ranks.total(slope)[trainer.rows]
+    by_code = {kind: slope[:, place] for place, kind in enumerate(kinds)}
+    gradient = _Gradient(by_code, (*by_scalar, None)[:2])
+    values = trainer.ranks.total(torch.stack([value.detach() for value in means.values()]))
+    return dict(zip(means, values.tolist(), strict=True)), gradient, keys[:, 0]
+
+
+def _leaves(scalars: Sequence[Tensor | None]) -> list[Tensor | None]:
+    return [None if scalar is None else scalar.detach().requires_grad_() for scalar in scalars]
+
+
+def _joined(codes: Sequence[Codes], kind: int) -> Tensor:
+    parts = [part for shard in codes if (part := shard[kind]) is not None]
+    return torch.cat([part.detach() for part in parts]).float()
+
+
+def _keys(shard: PairBatch, kinds: Sequence[int]) -> Tensor:
+    """``[studies, 2 + partners]``: the study, its report, and what each partner says."""
+    contents = [(None, shard.text_content, shard.graph_content)[kind] for kind in kinds]
+    found = [shard.study, shard.report, *(key for key in contents if key is not None)]
+    return torch.stack(found, dim=1)
+
+
+def _backward(
+    trainer: Trainer,
+    shards: Sequence[PairBatch],
+    codes: Sequence[Codes],
+    gradient: _Gradient,
+    statistics: RunningStatistics,
+) -> None:
+    """Sends the gradient back through the towers, shard by shard."""
+    start, last = 0, len(shards) - 1
+    for place, (shard, number) in enumerate(zip(shards, trainer.own, strict=True)):
+        rows = slice(start, start + len(shard.study))
+        with trainer.fabric.no_backward_sync(trainer.towers, enabled=place < last):
+            shown = codes[0] if last == 0 else _forward(trainer, shard, number, statistics)
+            scalars = gradient.scalars if place == last else (None,) * len(gradient.scalars)
+            slopes = (
+                *(
+                    gradient.codes[kind][rows] if kind in gradient.codes else None
+                    for kind in range(MODALITIES)
+                ),
+                *scalars,
+            )
+            _send_back(trainer, shown, slopes)
+        start = rows.stop
+
+
+def _send_back(trainer: Trainer, codes: Codes, slopes: Sequence[Tensor | None]) -> None:
+    """Back through one shard. Processes average their gradients, and the batch's is the sum."""
+    terms = [
+        (code * slope).sum()
+        for code, slope in zip(codes, slopes, strict=True)
+        if code is not None and slope is not None and code.requires_grad
+    ]
+    trainer.fabric.backward(trainer.ranks.world * torch.stack(terms).sum())
+
+
+def _move(trainer: Trainer) -> None:
+    config = trainer.config
+    if config.clip:
+        trainer.fabric.clip_gradients(
+            trainer.towers, trainer.optimiser, max_norm=config.clip, error_if_nonfinite=False
+        )
+    trainer.optimiser.step()
+    if config.schedule != "plateau":
+        trainer.scheduler.step()
+    if trainer.averaged is not None:
+        trainer.averaged.update_parameters(trainer.model)
+
+
+def _freeze_image(trainer: Trainer, *, frozen: bool) -> None:
+    tower = trainer.model.image
+    tower.requires_grad_(not frozen)
+    if frozen:
+        tower.eval()

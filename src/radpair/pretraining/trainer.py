@@ -1,0 +1,198 @@
+"""All that changes while a run goes on, and the pieces that it is made of."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import math
+import os
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from radpair.compat import mend_torchvision
+from radpair.models.pair import PairModel
+from radpair.pretraining.ranks import Layout, Ranks, processes_here
+from radpair.pretraining.recipe import Recipe, TrainingConfig
+from radpair.pretraining.schedule import scheduler
+from radpair.processes import end_when_orphaned
+from radpair.studyset.batch import PairBatch
+
+
+class Parcel:
+    """A batch on its way through the wrappers of Fabric, which open every dataclass they meet."""
+
+    __slots__ = ("batch",)
+
+    def __init__(self, batch: PairBatch) -> None:
+        self.batch = batch
+
+
+class Towers(nn.Module):
+    """A pair model in the form that is wrapped for several processes."""
+
+    def __init__(self, model: PairModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, parcel: Parcel) -> tuple[Tensor | None, ...]:
+        """Codes of the images, the texts and the graphs, and what the objective learns."""
+        codes = self.model(parcel.batch)
+        return codes.image, codes.text, codes.graph, *self.model.objective_values()
+
+
+@dataclass
+class Trainer:
+    """The state of a run."""
+
+    ranks: Ranks
+    layout: Layout
+    batch: int
+    """Studies a step, over all processes."""
+    towers: Any
+    """``Towers``, wrapped by Fabric."""
+    optimiser: torch.optim.Optimizer
+    scheduler: Any
+    config: TrainingConfig
+    averaged: AveragedModel | None = None
+    step: int = 0
+    best: float = math.inf
+    best_weights: dict[str, Tensor] = field(default_factory=dict)
+
+    @property
+    def fabric(self) -> Any:
+        """Lightning's Fabric: device, precision and processes."""
+        return self.ranks.fabric
+
+    @property
+    def own(self) -> range:
+        """The shards of this process."""
+        return self.layout.shards_of(self.ranks.rank)
+
+    @property
+    def rows(self) -> slice:
+        """This process's studies among those of a batch."""
+        if self.ranks.world == 1:
+            return slice(None)
+        return slice(*self.layout.rows_of(self.ranks.rank, self.batch))
+
+    def gather(self, rows: Tensor) -> Tensor:
+        """What every process has of its own studies, in the order of the batch."""
+        bounds = [self.layout.rows_of(rank, self.batch) for rank in range(self.ranks.world)]
+        return self.ranks.gather(rows, [last - first for first, last in bounds])
+
+    @property
+    def model(self) -> PairModel:
+        """The model that the steps change."""
+        model: PairModel = self.towers.module.model
+        return model
+
+    @property
+    def kept(self) -> PairModel:
+        """The model that is validated and saved: the running mean where there is one."""
+        if self.averaged is None:
+            return self.model
+        assert isinstance(self.averaged.module, PairModel)
+        return self.averaged.module
+
+    def remember(self, loss: float) -> None:
+        """Notes a validation loss, and the weights where it is the best and the best are kept."""
+        if loss >= self.best:
+            return
+        self.best = loss
+        if self.config.keep == "best":
+            state = self.kept.state_dict()
+            self.best_weights = {key: value.detach().clone() for key, value in state.items()}
+
+    def state(self) -> dict[str, Any]:
+        """Tensors and plain values from which ``restore`` continues."""
+        averaged = {} if self.averaged is None else {"averaged": self.averaged.state_dict()}
+        return {
+            "step": self.step,
+            "best": self.best,
+            "best_weights": self.best_weights,
+            "model": self.model.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "scheduler": self.scheduler.state_dict(),
+            **averaged,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Goes on from ``state``, which any number of processes may have written."""
+        self.step, self.best = state["step"], state["best"]
+        self.best_weights = state["best_weights"]
+        self.model.load_state_dict(state["model"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.scheduler.load_state_dict(state["scheduler"])
+        if self.averaged is not None:
+            self.averaged.load_state_dict(state["averaged"])
+
+
+def start_processes(recipe: Recipe, device: str, devices: int, nodes: int) -> Ranks:
+    """This process's place among those of the run; starts the others where no launcher did."""
+    mend_torchvision()
+    from lightning.fabric import Fabric
+    from lightning.fabric.strategies import DDPStrategy
+
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
+    devices = processes_here(devices)
+    strategy: Any = "auto"
+    if devices * nodes > 1:
+        unused = recipe.training.freeze_image > 0
+        strategy = DDPStrategy(find_unused_parameters=unused, **_own_buffers())
+    fabric = Fabric(
+        accelerator=device,
+        devices=devices,
+        num_nodes=nodes,
+        strategy=strategy,
+        precision=recipe.training.precision,
+    )
+    fabric.launch()
+    if fabric.local_rank and "LOCAL_WORLD_SIZE" not in os.environ:
+        end_when_orphaned()
+    return Ranks(fabric)
+
+
+def _own_buffers() -> dict[str, bool]:
+    """The buffers are kept alike by ``RunningStatistics``; torch 2.13 renamed the option."""
+    known = inspect.signature(DistributedDataParallel).parameters
+    name = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"
+    return {name: False}
+
+
+def build_trainer(
+    recipe: Recipe, ranks: Ranks, layout: Layout, batch: int, model: PairModel, total: int
+) -> Trainer:
+    """Everything at step 0, on this process's device."""
+    config = recipe.training
+    device = ranks.fabric.device
+    trained = [p for p in model.parameters() if p.requires_grad]
+    kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[config.optimiser]
+    optimiser = kind(
+        trained,
+        lr=config.learning_rate,
+        weight_decay=config.weight_decay,
+        fused=device.type == "cuda",
+    )
+    if config.compile:
+        model.compile_towers()
+    averaged = None
+    if config.average:
+        moved = get_ema_multi_avg_fn(config.average)  # type: ignore[no-untyped-call]
+        averaged = AveragedModel(model, device, multi_avg_fn=moved, use_buffers=True)
+    towers, wrapped = ranks.fabric.setup(Towers(model), optimiser)
+    return Trainer(
+        ranks,
+        layout,
+        batch,
+        towers,
+        wrapped,
+        scheduler(config, optimiser, total),
+        config,
+        averaged,
+    )
