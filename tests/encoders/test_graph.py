@@ -140,6 +140,7 @@ def padded_layer(
     return layer(padded, src_key_padding_mask=absent)[~absent]
 
 
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
 @pytest.mark.parametrize("attend", [attend_by_size, attend_jagged])
 def test_attention_without_padding_equals_the_padded_layer(
     attend: Callable[..., torch.Tensor], monkeypatch: pytest.MonkeyPatch
