@@ -332,3 +332,10 @@ def test_real_twins_are_complements() -> None:
     inverted = decode(SHARED / "chest" / "Fake_MONOHR1.dcm")
     (twin,) = (p for p in (SHARED / "chest").iterdir() if p.name.startswith("1.2.276"))
     np.testing.assert_array_equal(inverted, 255 - decode(twin))
+
+
+def test_every_decoder_that_was_tried_gives_its_reason() -> None:
+    tried = RuntimeError("Unable to decode by all plugins:\n  one: misplaced marker\n  two: 12 bit")
+    assert dicom_module._reason(tried) == "one: misplaced marker; two: 12 bit"
+    assert dicom_module._reason(ValueError("too short\n")) == "too short"
+    assert dicom_module._reason(ValueError()) == "damaged"

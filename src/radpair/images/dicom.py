@@ -147,13 +147,18 @@ def _stored(path: Path, data: Dataset, frame: int | None) -> NDArray[Any]:
     except MemoryError:
         raise
     except Exception as error:  # each decoder raises its own errors
-        reason = (str(error).strip().splitlines() or [""])[-1].strip()[:160]
         raise unreadable(
-            path, f"its pixel data ({syntax.name}) cannot be decoded: {reason or 'damaged'}"
+            path, f"its pixel data ({syntax.name}) cannot be decoded: {_reason(error)}"
         ) from error
     if values.shape[:2] != (data.Rows, data.Columns):
         raise unreadable(path, f"its pixel data has the shape {values.shape}, not the header's")
     return values
+
+
+def _reason(error: Exception) -> str:
+    """What the decoders say, one after the other; what they are tried for is left out."""
+    first, *each = [line.strip() for line in str(error).strip().splitlines()] or [""]
+    return "; ".join(line[:160] for line in each or [first]) or "damaged"
 
 
 def _syntax(data: Dataset) -> UID:
