@@ -15,6 +15,7 @@ holds 0 exactly where p is above one minus its level.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,23 +54,26 @@ def difference(
     level: float = 0.95,
     runs: Runs | None = None,
     patients: int | None = None,
+    spreads: Sequence[Runs] = (),
 ) -> Estimate:
     """``first - second`` over the same patients and resamples, per label and for their mean.
 
-    ``runs`` where labels were drawn several times. ``patients`` stands for the effective number
+    ``runs`` where labels were drawn several times; ``spreads`` are further ones that are
+    independent of it and of each other: a model's own training runs. ``patients`` stands for the effective number
     of patients where the metrics do not say what each patient adds (``left_out`` is empty); without
     either, the number is taken as large.
     """
     both = combined([first, second], [1.0, -1.0])
     left_out = both.left_out if both.left_out.size else np.empty((0, len(both.value)))
     notes = both.notes or (None,) * len(both.value)
+    every = [*spreads, *([] if runs is None else [runs])]
     labels = [
         _interval(
             float(both.value[i]),
             both.draws[:, i],
             left_out[:, i],
             level,
-            None if runs is None else Runs(runs.values[:, i], runs.resampled[:, :, i]),
+            [Runs(one.values[:, i], one.resampled[:, :, i]) for one in every],
             patients,
             notes[i],
         )
@@ -80,7 +84,7 @@ def difference(
         mean_over_labels(both.draws),
         mean_over_labels(left_out),
         level,
-        None if runs is None else _mean_runs(runs),
+        [_mean_runs(one) for one in every],
         patients,
         left_out_note(both.value) or (notes[0] if len(notes) == 1 else None),
     )
@@ -108,11 +112,11 @@ def _interval(
     draws: Floats,
     left_out: Floats,
     level: float,
-    runs: Runs | None,
+    spreads: Sequence[Runs],
     patients: int | None,
     note: str | None,
 ) -> Interval:
-    """Of one column: ``draws [resamples]``, ``left_out [groups]``, ``runs`` without labels."""
+    """Of one column: ``draws [resamples]``, ``left_out [groups]``, ``spreads`` without labels."""
     there = ~np.isnan(draws)
     missing = int((~there).sum())
     if np.isnan(value) or there.sum() < 2:
@@ -122,14 +126,14 @@ def _interval(
     df = _freedom(value, left_out, patients)
     wider = 1.0 if count is None or count < 2 else count / (count - 1)
     resampled = float(draws[there].var(ddof=1)) * wider
-    drawn = 0.0 if runs is None else _between(runs, draws, there)
-    variance = resampled + drawn
+    drawn = [_between(one, there) for one in spreads]
+    variance = resampled + sum(drawn)
     if variance <= _NOTHING:
         p = 1.0 if abs(value) <= 1e-12 else None
         return Interval(value, value, value, p, missing, note or UNVARIED)
     parts = resampled**2 / df
-    if runs is not None:
-        parts += drawn**2 / (len(runs.values) - 1)
+    for one, part in zip(spreads, drawn, strict=True):
+        parts += part**2 / (len(one.values) - 1)
     freedom = variance**2 / parts if parts else float("inf")
     error = float(np.sqrt(variance))
     half = float(student.ppf((1 + level) / 2, freedom)) * error
@@ -148,13 +152,15 @@ def _freedom(value: float, left_out: Floats, patients: int | None) -> float:
     return max(_LEAST_DF, min(count, all_of_them) - 1.0)
 
 
-def _between(runs: Runs, draws: Floats, there: Floats) -> float:
-    """What draws of labels add to the variance of their mean, beyond the patients' part.
+def _between(runs: Runs, there: Floats) -> float:
+    """What draws of labels (or training runs) add to the variance of their mean, beyond the
+    patients' part.
 
     Two draws differ also because each errs on patients in its own way; that part is in the
     resampled variance of the mean already, and is taken off here so as not to count twice.
     """
-    count = len(runs.values)
-    alone = float(runs.resampled[:, there].var(axis=1, ddof=1).mean())
-    own = max(0.0, alone - float(draws[there].var(ddof=1))) * count / (count - 1)
+    count, resampled = len(runs.values), runs.resampled[:, there]
+    alone = float(resampled.var(axis=1, ddof=1).mean())
+    mean = float(resampled.mean(axis=0).var(ddof=1))
+    own = max(0.0, alone - mean) * count / (count - 1)
     return max(0.0, float(runs.values.var(ddof=1)) - own) / count
