@@ -57,6 +57,7 @@ def measure(studies: StudySet) -> None:
     print(f"  ratio {library / host:.2f}")
     print(f"tensor operations on the processor {1 / batch:,.0f} films/s")
     print(f"  ratio {library / batch:.2f} to torchvision v2, {host / batch:.2f} to OpenCV")
+    print(f"  pictures differ {differences(studies, ready)}")
     print(f"left for the host beside a GPU: {packing * 1e6:.0f} µs a film, all {host * 1e6:.0f} µs")
     print(f"  ratio {host / packing:.2f}")
 
@@ -68,6 +69,12 @@ def drawn(image: int) -> Variation:
 def packed(studies: StudySet, images: np.ndarray) -> FilmBatch:
     variations = [drawn(image) for image in images.tolist()]
     return pack_films(*studies.films(images), SIZE, variations)
+
+
+def differences(studies: StudySet, ready: FilmBatch) -> str:
+    host = np.stack([vary(studies.pixels(image), SIZE, drawn(image)) for image in range(FILMS)])
+    found = np.abs(render(ready).numpy().astype(int) - host)
+    return f"by {found.mean():.4f} of 255 grey levels on average, {found.max()} at most"
 
 
 def torchvision_transform() -> Callable[[torch.Tensor], torch.Tensor]:
