@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -233,6 +234,15 @@ def test_all_relations_of_an_entity_count() -> None:
     bounds = zip(built.edge_start[:-1], built.edge_start[1:], strict=True)
     said = [int((built.type[a:b] < 2 * len(RELATION_TYPES)).sum()) for a, b in bounds]
     assert said == [4, 2]
+
+
+def test_reports_read_by_length_have_the_same_values(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("radpair.encoders.lengths.EXTRA_CPU", 1)
+    model = tower("contextual")
+    batch = store(3, context=True).take(np.arange(6))
+    alone = replace(batch, context=replace(batch.context, lengths=None))
+    with torch.no_grad():
+        torch.testing.assert_close(model(batch), model(alone), atol=1e-5, rtol=1e-5)
 
 
 def test_contextual_nodes_average_their_word_pieces() -> None:

@@ -62,10 +62,12 @@ def test_a_long_sentence_keeps_its_ends() -> None:
     sentence = "The bright left disc " + "and the heart " * 30
     batch = text_batch([sentence, "a disc"], WORDPIECE, 16)
     stored = SentenceStore([sentence], WORDPIECE, 16).take([np.array([0])])
+    assert stored.lengths == (16,)
     for tokens in (batch.tokens[0], stored.tokens[0]):
         assert tokens.shape == (16,)
         assert tokens[0] == WORDPIECE.token_to_id("[CLS]")
         assert tokens[-1] == WORDPIECE.token_to_id("[SEP]")
+    assert batch.lengths == tuple(batch.mask.sum(1).tolist())
 
 
 def pairs(path: Path, *, random: bool = True, seed: int = 0) -> PairData:

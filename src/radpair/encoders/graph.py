@@ -7,6 +7,7 @@ contrastive pretraining", 2023, section 3. Its tensors are laid out by
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from radpair.encoders.lengths import Part, first_token, parts_by_length
 from radpair.encoders.ragged import ragged_layer
 from radpair.encoders.sparse import relation_products, sparse_product
 from radpair.errors import RecipeError, nearest
@@ -155,19 +157,34 @@ class ContextNodes(nn.Module):
         return self
 
     def forward(
-        self, tokens: Tensor, mask: Tensor, places: Tensor, owner: Tensor, nodes: int
+        self,
+        tokens: Tensor,
+        mask: Tensor,
+        places: Tensor,
+        owner: Tensor,
+        nodes: int,
+        lengths: Sequence[int] | None = None,
     ) -> Tensor:
         """``[nodes, dim]`` from windows ``tokens [windows, length]``.
 
         ``places [pieces]`` are positions in the flattened windows and ``owner [pieces]`` the node
-        that each piece belongs to; a node without pieces is zero.
+        that each piece belongs to; a node without pieces is zero. With ``lengths [windows]``
+        windows of similar length are read together.
         """
+        parts = parts_by_length(tokens, mask, lengths)
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
-            hidden = self.bert(
-                input_ids=tokens, attention_mask=mask.long(), output_hidden_states=True
-            ).hidden_states
-            states = torch.stack(hidden[-4:]).sum(0).flatten(0, 1)
-        pieces = states[places]
+            states = torch.cat([self._states(part) for part in parts])
+        longest = tokens.shape[1]
+        pieces = states[first_token(parts)[places // longest] + places % longest]
         count = pieces.new_zeros(nodes).index_add(0, owner, pieces.new_ones(len(owner)))
         total = pieces.new_zeros(nodes, self.dim).index_add(0, owner, pieces)
         return total / count.clamp(min=1).unsqueeze(1)
+
+    def _states(self, part: Part) -> Tensor:
+        """``[tokens, dim]``: the sum of the last four layers."""
+        hidden = self.bert(
+            input_ids=part.tokens,
+            attention_mask=part.attention_mask,
+            output_hidden_states=True,
+        ).hidden_states
+        return torch.stack(hidden[-4:]).sum(0).flatten(0, 1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from radpair.compat import mend_torchvision
+from radpair.encoders.lengths import Part, in_order, parts_by_length
 from radpair.errors import RecipeError, nearest
 
 POOLINGS = ("max", "mean", "cls")
@@ -68,18 +69,25 @@ class TextEncoder(nn.Module):
         self.bert = bert
         self.dim = int(bert.config.hidden_size)
 
-    def forward(self, tokens: Tensor, mask: Tensor) -> Tensor:
+    def forward(self, tokens: Tensor, mask: Tensor, lengths: Sequence[int] | None = None) -> Tensor:
         """Pools ``tokens [texts, length]`` where ``mask`` is true; padding is never pooled.
 
-        Returns ``[texts, dim]``.
+        With ``lengths [texts]`` texts of similar length are read together, which changes no value
+        in evaluation mode; in training the same dropout falls on other places. Returns
+        ``[texts, dim]``.
         """
-        states: Tensor = self.bert(input_ids=tokens, attention_mask=mask.long())[0]
+        parts = parts_by_length(tokens, mask, lengths)
+        return in_order(parts, [self._pooled(part) for part in parts])
+
+    def _pooled(self, part: Part) -> Tensor:
+        states: Tensor = self.bert(input_ids=part.tokens, attention_mask=part.attention_mask)[0]
         if self.config.pooling == "cls":
             return states[:, 0]
+        mask = part.mask.unsqueeze(-1)
         if self.config.pooling == "mean":
-            weights = mask.unsqueeze(-1).to(states.dtype)
+            weights = mask.to(states.dtype)
             return (states * weights).sum(1) / weights.sum(1).clamp(min=1)
-        return states.masked_fill(~mask.unsqueeze(-1), torch.finfo(states.dtype).min).amax(1)
+        return states.masked_fill(~mask, torch.finfo(states.dtype).min).amax(1)
 
 
 def build_bert(config: TextConfig, vocabulary: int, shape: Mapping[str, Any] | None = None) -> Any:
@@ -150,7 +158,13 @@ def load_tokenizer(weights: str) -> Any:
 
 
 def _freeze_lower(bert: Any, layers: int) -> None:
-    """ConVIRT, section 4.2: embeddings and the first six layers keep ClinicalBERT's values."""
+    """ConVIRT, section 4.2: embeddings and the first six layers keep ClinicalBERT's values.
+
+    With no parameter and no input that asks for a gradient, autograd keeps nothing of them, as
+    under ``no_grad``. Their dropout stays on in training, of which the paper says nothing. Without
+    it their output could be kept, 768 numbers for every token of the corpus, but the upper layers
+    would then see every sentence in one way only.
+    """
     if layers <= 0:
         return
     bert.embeddings.requires_grad_(False)

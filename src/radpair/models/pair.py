@@ -82,7 +82,7 @@ class TextTower(nn.Module):
 
     def forward(self, batch: TextBatch) -> Tensor:
         """``[texts, dim]``."""
-        out: Tensor = self.head(self.encoder(batch.tokens, batch.mask))
+        out: Tensor = self.head(self.encoder(batch.tokens, batch.mask, batch.lengths))
         return out
 
 
@@ -115,8 +115,9 @@ class GraphTower(nn.Module):
             return batch.vectors
         if isinstance(self.nodes, ContextNodes):
             assert batch.context is not None
+            read = batch.context
             words = self.nodes(
-                batch.context.tokens, batch.context.mask, batch.places, batch.owner, len(batch.kind)
+                read.tokens, read.mask, batch.places, batch.owner, len(batch.kind), read.lengths
             )
         else:
             words = self.nodes(batch.pieces, batch.piece_offsets)
