@@ -18,6 +18,10 @@ class SourceError(RadpairError):
     """A dataset on disk is not as expected: a missing file, column or row."""
 
 
+class PlaceError(RadpairError):
+    """A URL cannot be used: an unknown protocol, a missing driver, a store that refuses."""
+
+
 class ImageError(RadpairError):
     """An image cannot be used: unreadable, damaged, blank, too small or too large."""
 

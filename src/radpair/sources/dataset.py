@@ -7,10 +7,11 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 from typing import Any, ClassVar, TypeVar
 
 from radpair.errors import SourceError
+from radpair.places import located
 from radpair.records import ABSENT, NOT_GIVEN, PRESENT, UNCERTAIN, Study
 from radpair.sources.labels import number
 from radpair.sources.tabular import Row, column_names, iterate_rows
@@ -33,7 +34,11 @@ class Dataset(ABC):
     """The dataset's own folder, as downloaded."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "root", Path(self.root))
+        object.__setattr__(self, "root", located(self.root))
+        for field in fields(self):
+            value = getattr(self, field.name, None)
+            if isinstance(value, PurePath):
+                object.__setattr__(self, field.name, located(value))
         if not self.root.is_dir():
             raise SourceError(f"{self.root}: is no folder; give the folder of {self.name}")
 
@@ -122,7 +127,7 @@ def share_of(patient_id: str) -> float:
 
 
 def _json(value: Any) -> Any:
-    if isinstance(value, Path):
+    if isinstance(value, PurePath):
         return value.name
     return [_json(part) for part in value] if isinstance(value, (tuple, list)) else value
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from radpair.errors import SourceError
+from radpair.places import Place
 from radpair.records import SPLITS
 from radpair.sources.dataset import share_of
 from radpair.sources.tabular import bad_byte
@@ -37,6 +38,9 @@ def walk(root: Path) -> Iterator[tuple[str, list[str]]]:
     that no walk is endless; a link that leads nowhere counts as a file. Pipes, sockets and devices
     are passed over, since opening one may wait for ever.
     """
+    if isinstance(root, Place):
+        yield from _remote(root)
+        return
     pending, seen = [""], set()
     while pending:
         folder = pending.pop()
@@ -61,9 +65,27 @@ def _listed(folder: Path) -> tuple[list[str], list[str]]:
     names: dict[str, list[str]] = {"file": [], "folder": [], "": []}
     with os.scandir(folder) as entries:
         for entry in entries:
-            if not entry.name.startswith(".") and entry.name != "__MACOSX":
+            if _is_shown(entry.name):
                 names[_kind(entry)].append(entry.name)
     return sorted(names["file"]), sorted(names["folder"])
+
+
+def _remote(root: Place) -> Iterator[tuple[str, list[str]]]:
+    """As ``walk``; behind a URL there are no links."""
+    pending = [""]
+    while pending:
+        folder = pending.pop()
+        try:
+            files, folders = (root / folder).names()
+        except FileNotFoundError:
+            continue
+        yield folder, [name for name in files if _is_shown(name)]
+        inner = [f"{folder}/{name}".lstrip("/") for name in folders if _is_shown(name)]
+        pending += reversed(inner)
+
+
+def _is_shown(name: str) -> bool:
+    return not name.startswith(".") and name != "__MACOSX"
 
 
 def _kind(entry: os.DirEntry[str]) -> str:

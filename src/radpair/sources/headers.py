@@ -23,7 +23,8 @@ from pydicom.multival import MultiValue
 from pydicom.tag import Tag
 from pydicom.uid import DeflatedExplicitVRLittleEndian, MediaStorageDirectoryStorage
 
-from radpair.errors import ImageError
+from radpair.errors import ImageError, PlaceError
+from radpair.places import beginning
 
 TAGS = (
     "SOPClassUID",
@@ -85,7 +86,7 @@ def read_header(path: Path) -> Header | None:
     be opened or whose header is damaged; no message holds a tag's value.
     """
     try:
-        with path.open("rb") as handle:
+        with beginning(path) as handle:
             head = handle.read(HEAD)
             marked = head[128:] == MARK
             if not marked and not _bare(head):
@@ -95,7 +96,7 @@ def read_header(path: Path) -> Header | None:
                 data = _parse(handle)
                 found = _header(data)
                 kind = _text(data, "SOPClassUID") or found.modality
-    except MemoryError:
+    except (MemoryError, PlaceError):
         raise
     except Exception as error:  # a damaged file makes the parser raise anything at all
         raise _fault(path, error) from error

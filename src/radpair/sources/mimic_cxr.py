@@ -41,6 +41,7 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from radpair.errors import SourceError
+from radpair.places import located
 from radpair.records import SPLITS, Study, View
 from radpair.sources.dataset import (
     Dataset,
@@ -90,7 +91,7 @@ class MimicCxr(Dataset):
         check_choice("labels", self.labels, (*LABELS, "none"))
         for option in ("metadata", "reports"):
             if getattr(self, option) is not None:
-                object.__setattr__(self, option, Path(getattr(self, option)))
+                object.__setattr__(self, option, located(getattr(self, option)))
 
     def tables(self) -> list[Path]:
         """Metadata, split and, unless there are to be none, labels. Raises ``SourceError``."""

@@ -7,6 +7,7 @@ from typing import Protocol
 from zipfile import BadZipFile, ZipFile
 
 from radpair.errors import SourceError
+from radpair.places import here
 
 LONGEST = 1 << 20
 """Bytes of a report; the longest real one is far below."""
@@ -52,7 +53,7 @@ class ReportArchive:
     def __init__(self, file: Path) -> None:
         self._file = file
         try:
-            self._archive = ZipFile(file)
+            self._archive = ZipFile(here(file))
         except (BadZipFile, OSError) as error:
             raise SourceError(
                 f"{file}: cannot be read as a zip archive ({error}); download it again"

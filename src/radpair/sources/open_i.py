@@ -169,7 +169,7 @@ def _place(image: str, images: dict[Key, str]) -> str:
 
 def _report(file: Path) -> Report:
     try:
-        root = ElementTree.parse(file).getroot()
+        root = ElementTree.fromstring(file.read_bytes())
     except (ElementTree.ParseError, ValueError, LookupError, OSError) as error:
         raise SourceError(
             f"{file}: is not well-formed XML ({error}); unpack it from the archive again"

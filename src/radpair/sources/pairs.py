@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from radpair.errors import SourceError
+from radpair.places import beginning
 from radpair.records import Study, View
 from radpair.sources.dataset import Dataset
 from radpair.sources.folders import matched, path_pattern, walk
@@ -100,7 +101,7 @@ def _together(folder: Path, names: Sequence[str]) -> Iterator[tuple[str, list[st
 
 def _is_image(file: Path) -> bool:
     try:
-        with file.open("rb") as handle:
+        with beginning(file) as handle:
             head = handle.read(HEAD)
     except OSError:  # with an image's name it would be quarantined; as it is, nobody knows
         return False

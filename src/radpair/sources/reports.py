@@ -10,6 +10,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from radpair.errors import SourceError
+from radpair.places import here, located
 from radpair.sources.labels import is_blank
 from radpair.sources.tabular import (
     READERS,
@@ -64,7 +65,7 @@ def read_reports(
     that could serve), a blank or repeated id, text that is not UTF-8 or is binary, malformed
     JSON or XML, nothing to read.
     """
-    path = Path(path)
+    path = located(path)
     if not path.exists():
         raise SourceError(f"{path}: there is no such file or folder; check the path")
     files = report_files(path)
@@ -84,7 +85,7 @@ def count_reports(path: Path) -> int | None:
     if table_kind(path) == ".parquet":
         import pyarrow.parquet as pq
 
-        return int(pq.read_metadata(path).num_rows)
+        return int(pq.read_metadata(here(path)).num_rows)
     return None
 
 
@@ -233,7 +234,7 @@ def _plain(file: Path) -> str:
 
 def _openi(file: Path) -> ReportText:
     try:
-        root = ElementTree.parse(file).getroot()
+        root = ElementTree.fromstring(file.read_bytes())
     except (ElementTree.ParseError, ValueError, LookupError) as error:
         raise SourceError(f"{file}: is not well-formed XML ({error}); mend the file") from error
     given = root.find(".//uId")

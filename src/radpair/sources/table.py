@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 from radpair.errors import SourceError
+from radpair.places import located
 from radpair.records import SPLITS, Study, View
 from radpair.sources.labels import is_blank, row_labels
 from radpair.sources.tabular import Row, read_rows
@@ -66,8 +67,8 @@ class Table:
             raise SourceError("the label separator is empty; give one such as '|'")
         for field in ("label_columns", "attribute_columns"):
             object.__setattr__(self, field, tuple(getattr(self, field)))
-        object.__setattr__(self, "file", Path(self.file))
-        object.__setattr__(self, "root", Path(self.root))
+        object.__setattr__(self, "file", located(self.file))
+        object.__setattr__(self, "root", located(self.root))
 
     def __getstate__(self) -> dict[str, Any]:
         """Worker processes get the options and not the rows."""

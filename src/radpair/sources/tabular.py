@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from radpair.errors import SourceError, nearest
+from radpair.places import here
 
 if TYPE_CHECKING:
     import pyarrow.parquet as pq
@@ -88,7 +89,7 @@ def bad_byte(file: Path) -> str:
     """Where a file stops being UTF-8, as ``line 3, byte 120``, with what it may be instead."""
     opened = gzip.open if file.suffix.lower() == ".gz" else open
     start = 0
-    with opened(file, "rb") as handle:
+    with opened(here(file), "rb") as handle:
         for number, line in enumerate(handle, 1):
             if number == 1 and line.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
                 return "byte 0; it looks like UTF-16"
@@ -238,7 +239,7 @@ def _parquet_file(file: Path) -> pq.ParquetFile:
     import pyarrow.parquet as pq
 
     try:
-        return pq.ParquetFile(file)
+        return pq.ParquetFile(here(file))
     except pa.ArrowException as error:
         raise SourceError(f"{file}: is not a readable Parquet file; write it again") from error
 
@@ -263,7 +264,10 @@ def _cell(file: Path, number: int, name: str, row: dict[str, Any]) -> str:
 @contextmanager
 def _text(file: Path) -> Iterator[TextIO]:
     if file.suffix.lower() == ".gz":
-        with gzip.open(file, "rb") as raw, io.TextIOWrapper(raw, "utf-8-sig", newline="") as text:
+        with (
+            gzip.open(here(file), "rb") as raw,
+            io.TextIOWrapper(raw, "utf-8-sig", newline="") as text,
+        ):
             yield text
     else:
         with file.open(encoding="utf-8-sig", newline="") as text:

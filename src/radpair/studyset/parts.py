@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from radpair.errors import ImageError, StudySetError
 from radpair.images.borders import trim
 from radpair.images.decode import decode, decode_film, shrink
-from radpair.images.limits import check_picture
+from radpair.images.limits import MAX_BYTES, check_picture
+from radpair.places import fetched
 from radpair.records import FileSource, Source, Study, View
 from radpair.reports import is_empty
 from radpair.studyset.duplicates import content_of, likeness_of
@@ -152,13 +153,13 @@ def _pixels(
     if view.fault:
         raise ImageError(view.fault)
     if isinstance(source, FileSource):
-        path = source.path_of(study, number)
-        try:
-            if trimmed:
-                return decode_film(path, size, view.frame)
-            return decode(path, size, view.frame), 0.0
-        except ImageError as error:  # a study set names images by their relative path
-            raise ImageError(str(error).replace(str(path), name)) from error
+        with fetched(source.path_of(study, number), MAX_BYTES) as path:
+            try:
+                if trimmed:
+                    return decode_film(path, size, view.frame)
+                return decode(path, size, view.frame), 0.0
+            except ImageError as error:  # a study set names images by their relative path
+                raise ImageError(str(error).replace(str(path), name)) from error
     pixels = source.read(study, number)
     if pixels.dtype != np.uint8 or pixels.ndim != 2:
         raise StudySetError(
