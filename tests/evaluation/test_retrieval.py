@@ -9,10 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from radpair.errors import EvaluationError
+from radpair.evaluation.bootstrap import interval, patient_weights
+from radpair.evaluation.intervals import wilson_bounds
 from radpair.evaluation.retrieval import (
+    Ranks,
     graph_key,
+    median_interval,
+    median_rank,
     rank_hits,
     rank_views,
+    recall,
     report_key,
     retrieval,
     view_retrieval,
@@ -63,8 +69,9 @@ def test_perfect_and_random_codes() -> None:
     perfect = retrieval("m", codes, codes, keys, patients, resamples=100)
     for direction in ("image_to_report", "report_to_image"):
         found = perfect["directions"][direction]
-        assert found["recall"]["1"]["value"] == found["recall"]["1"]["low"] == 1
-        assert found["median_rank"]["value"] == 1
+        assert found["recall"]["1"]["value"] == found["recall"]["1"]["high"] == 1
+        assert found["recall"]["1"]["low"] == pytest.approx(1 / (1 + 1.959964**2 / 100))
+        assert found["median_rank"]["low"] == found["median_rank"]["value"] == 1
     blind = retrieval("m", codes, unit(rng, 200, 16), keys, patients, resamples=200)
     found = blind["directions"]["image_to_report"]
     assert found["recall"]["10"]["low"] <= 0.05 <= found["recall"]["10"]["high"]
@@ -99,6 +106,38 @@ def test_a_patient_with_many_studies_is_one_patient() -> None:
         for r in (clustered, single)
     ]
     assert width[0] > 3 * width[1]
+
+
+def test_recalls_are_shares_of_queries_with_wilsons_interval() -> None:
+    rng = np.random.default_rng(3)
+    ranks = rng.integers(1, 30, size=40)
+    found = Ranks(ranks, np.ones(40, np.int64), np.full(40, 40))
+    patients = [f"p{i // 2}" for i in range(40)]
+    sample = recall(found, (1, 5, 29), patients, 200, 1)
+    weights = np.concatenate(list(patient_weights(patients, 200, 1)), axis=1).astype(int)
+    for draw in range(20):
+        drawn = np.repeat(ranks, weights[:, draw])
+        assert sample.draws[draw] == pytest.approx([np.mean(drawn <= k) for k in (1, 5, 29)])
+    hit = (ranks <= 5).reshape(20, 2).mean(axis=1)
+    studies = np.clip(hit.mean() * (1 - hit.mean()) / (hit.var(ddof=1) / 20), 20, 40)
+    one = interval(sample).labels[1]
+    assert (one.low, one.high) == pytest.approx(wilson_bounds(hit.mean(), studies, 0.95))
+    assert interval(sample).labels[2].low == pytest.approx(wilson_bounds(1, 20, 0.95)[0])
+
+
+def test_the_median_rank_is_the_lower_one_of_each_resample() -> None:
+    rng = np.random.default_rng(4)
+    ranks = rng.integers(1, 300, size=30)
+    patients = [str(i) for i in range(30)]
+    sample = median_rank(ranks, patients, 300, 2)
+    weights = np.concatenate(list(patient_weights(patients, 300, 2)), axis=1).astype(int)
+    for draw in range(40):
+        drawn = sorted(np.repeat(ranks, weights[:, draw]))
+        assert sample.draws[draw, 0] == drawn[(len(drawn) - 1) // 2]
+    few, many = (median_interval(sample, count) for count in (4, 30))
+    plain = np.quantile(sample.draws, [0.025, 0.975])
+    assert few.low <= many.low <= plain[0] < sample.value[0] < plain[1] <= many.high <= few.high
+    assert few.high > many.high
 
 
 def test_keys_tell_content_from_wording() -> None:

@@ -10,7 +10,9 @@ import pytest
 from evaluation.fake_chexpert import CLASSES, write_fake_chexpert
 from radpair.cli import main
 from radpair.errors import EvaluationError
-from radpair.evaluation.class_retrieval import class_retrieval
+from radpair.evaluation.bootstrap import interval
+from radpair.evaluation.class_retrieval import ask, class_retrieval
+from radpair.evaluation.intervals import wilson_bounds
 from radpair.evaluation.retrieval_lists import locate, patient_of, read_lists, score_lists
 
 PUBLISHED = Path(__file__).resolve().parents[3] / "shared" / "data" / "retrieval-8x200"
@@ -74,8 +76,8 @@ def test_perfect_and_constant_codes(fake: Path) -> None:
     assert constant["precision"]["10"]["value"] == 0  # ties count against
 
 
-def test_intervals_are_those_of_a_slow_bootstrap_over_patients() -> None:
-    rng = np.random.default_rng(0)
+def test_intervals_are_wilsons_where_a_slow_bootstrap_over_patients_varies_as_much() -> None:
+    rng = np.random.default_rng(5)
     truth = (rng.random((40, 1)) < 0.4).astype(float)
     patients = [f"p{i // 2}" for i in range(40)]
     queries, candidates = unit(rng, 1), unit(rng, 40)
@@ -83,7 +85,7 @@ def test_intervals_are_those_of_a_slow_bootstrap_over_patients() -> None:
         *("m", queries, ["a"], candidates, truth, ["a"], patients),
         query="image",
         protocol="",
-        at=[4],
+        at=[8],
         resamples=4000,
     )
     order = np.argsort(-(candidates @ queries[0]))
@@ -91,10 +93,28 @@ def test_intervals_are_those_of_a_slow_bootstrap_over_patients() -> None:
     for _ in range(4000):
         drawn = np.bincount(rng.integers(0, 20, size=20), minlength=20)
         ranked = [truth[i, 0] for i in order for _ in range(drawn[i // 2])]
-        draws.append(np.mean(ranked[:4]))
-    low, high = np.quantile(draws, [0.025, 0.975])
-    cell = found["precision"]["4"]
-    assert (cell["low"], cell["high"]) == (pytest.approx(low), pytest.approx(high))
+        draws.append(np.mean(ranked[:8]))
+    cell = found["precision"]["8"]
+    value = truth[order[:8], 0].mean()
+    low, high = wilson_bounds(value, max(value * (1 - value) / np.var(draws), 4), 0.95)
+    assert 0 < value < 1
+    assert (cell["value"], cell["low"]) == (value, pytest.approx(low, abs=0.02))
+    assert cell["high"] == pytest.approx(high, abs=0.02)
+
+
+def test_a_perfect_precision_is_as_certain_as_the_patients_found_are_many() -> None:
+    """Four places of one patient and one each of two others count as (4 + 1 + 1)² / 18 patients."""
+    codes = np.eye(2, dtype=np.float32)[[0] * 6 + [1] * 20]
+    truth = codes[:, :1].astype(float)
+    patients = ["a"] * 4 + ["b", "c"] + [f"p{i}" for i in range(20)]
+    found = ask(
+        *(codes[:1], np.zeros(1, np.int64), codes, truth, patients, None),
+        *((6,), 200, 0),
+    ).precision(6)
+    assert found.value.tolist() == [1]
+    assert found.support[0, 0] == pytest.approx(2)
+    one = interval(found).macro
+    assert (one.low, one.high) == pytest.approx(wilson_bounds(1, 2, 0.95))
 
 
 def test_ones_own_images_are_no_candidates_and_labels_not_given_are_left_out() -> None:

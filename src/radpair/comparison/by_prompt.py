@@ -7,15 +7,18 @@ on the same.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from radpair.comparison.bench import Bench, Seen
 from radpair.comparison.kept import Unit
 from radpair.comparison.likeness import AT, likened
 from radpair.comparison.protocols import prompted, why_no_prompts
+from radpair.comparison.retrieved import parts
 from radpair.comparison.runs import Runner
-from radpair.evaluation.bootstrap import patient_weights
-from radpair.evaluation.class_retrieval import nearest_first, resampled_precision
+from radpair.evaluation.class_retrieval import ask
 from radpair.evaluation.features import unit_length
 from radpair.evaluation.zero_shot import encode_prompts
 
@@ -47,31 +50,22 @@ def find_by_prompt(kind: str, seen: Seen, resamples: int, seed: int) -> Unit:
     codes = encode_prompts(model, {name: bench.prompts[name] for name in names}, kind)
     truth = bench.tested_truth[:, bench.columns(names)]
     films = unit_length(seen.encoded.study_projections[bench.test])
-    weights = np.concatenate(list(patient_weights(bench.tested_patients, resamples, seed)), axis=1)
-    values = np.empty((len(names), len(DEPTHS)))
-    draws = np.empty((len(names), len(DEPTHS), resamples))
-    chance = np.empty(len(names))
-    for column in range(len(names)):
-        rows = np.flatnonzero(~np.isnan(truth[:, column]))
-        hit = truth[rows, column] == 1
-        order = nearest_first(films[rows], codes.present[column], hit)
-        ranked = hit[order].astype(np.float64)
-        values[column] = [ranked[:k].mean() for k in DEPTHS]
-        draws[column] = resampled_precision(ranked, weights, rows[order], DEPTHS)
-        chance[column] = hit.mean()
-    arrays = {}
-    for place, k in enumerate(DEPTHS):
-        arrays[f"precision_{k}.value"] = values[:, place].mean(axis=0, keepdims=True)
-        arrays[f"precision_{k}.draws"] = draws[:, place].mean(axis=0)[:, None]
-        arrays[f"precision_{k}.left_out"] = np.empty((0, 0))
+    found = ask(
+        *(codes.present, np.arange(len(names)), films, truth, bench.tested_patients),
+        *(None, DEPTHS, resamples, seed),
+    )
+    arrays: dict[str, NDArray[Any]] = {}
+    for k in DEPTHS:
+        arrays |= parts(f"precision_{k}", found.precision(k))
     facts = {
         "labels": ["all"],
         "notes": {},
         "asked": list(names),
         "queries": len(names),
         "candidates": len(bench.test),
+        "patients": len(set(bench.tested_patients)),
         "prompts_hash": codes.hash,
-        "chance": {f"precision_{k}": float(chance.mean()) for k in DEPTHS},
+        "chance": {f"precision_{k}": float(found.chance.mean()) for k in DEPTHS},
     }
     return Unit(arrays, facts)
 

@@ -7,11 +7,12 @@ without a text or graph tower; kept with its resamples so that models can be com
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from radpair.comparison.bench import Bench, Seen
 from radpair.comparison.kept import Unit
-from radpair.evaluation.bootstrap import patient_weights
-from radpair.evaluation.class_retrieval import nearest_first, resampled_precision
+from radpair.comparison.retrieved import parts
+from radpair.evaluation.class_retrieval import ask
 from radpair.evaluation.features import unit_length
 from radpair.evaluation.statistics import Floats
 
@@ -50,30 +51,29 @@ def liken(seen: Seen, resamples: int, seed: int) -> Unit:
     names = likened(bench)
     truth = bench.tested_truth[:, bench.columns(names)]
     codes = unit_length(seen.encoded.study_projections[bench.test])
-    people = np.asarray(bench.tested_patients)
-    weights = np.concatenate(list(patient_weights(people.tolist(), resamples, seed)), axis=1)
-    values, chances = [], []
-    total: Floats = np.zeros(resamples)
-    for column in range(len(names)):
-        positive = np.flatnonzero(truth[:, column] == 1)
-        for query in np.random.default_rng([seed, column]).permutation(positive)[:ASKING]:
-            usable = ~np.isnan(truth[:, column]) & (people != people[query])
-            rows = np.flatnonzero(usable)
-            hit = truth[rows, column] == 1
-            order = nearest_first(codes[rows], codes[query], hit)
-            ranked = hit[order].astype(np.float64)
-            values.append(ranked[:AT].mean())
-            chances.append(hit.mean())
-            total += resampled_precision(ranked, weights, rows[order], (AT,))[0]
-    value, draws = np.array([np.mean(values)]), (total / len(values))[:, None]
-    name = f"precision_{AT}"
-    arrays = {f"{name}.value": value, f"{name}.draws": draws, f"{name}.left_out": np.empty((0, 0))}
+    people = list(map(str, bench.tested_patients))
+    rows, columns = _queries(truth, seed)
+    asking = [people[row] for row in rows]
+    found = ask(codes[rows], columns, codes, truth, people, asking, (AT,), resamples, seed)
+    name, sample = f"precision_{AT}", found.precision(AT)
     facts = {
         "labels": ["all"],
         "notes": {},
         "asked": names,
-        "queries": len(values),
+        "queries": len(rows),
         "candidates": len(bench.test),
-        "chance": {name: float(np.mean(chances))},
+        "patients": len(set(people)),
+        "chance": {name: float(found.chance.mean())},
     }
-    return Unit(arrays, facts)
+    return Unit(parts(name, sample), facts)
+
+
+def _queries(truth: Floats, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows of ``truth [studies, labels]`` that ask, and the label that each asks for."""
+    asking = [
+        np.random.default_rng([seed, column]).permutation(np.flatnonzero(truth[:, column] == 1))
+        for column in range(truth.shape[1])
+    ]
+    counts = [min(len(rows), ASKING) for rows in asking]
+    rows = [one[:count] for one, count in zip(asking, counts, strict=True)]
+    return np.concatenate(rows), np.repeat(np.arange(len(counts)), counts)

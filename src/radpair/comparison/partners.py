@@ -14,11 +14,17 @@ from numpy.typing import NDArray
 
 from radpair.comparison.bench import Bench, Seen
 from radpair.comparison.kept import Unit
+from radpair.comparison.retrieved import column, parts
 from radpair.comparison.runs import Runner
-from radpair.evaluation.bootstrap import patient_weights
 from radpair.evaluation.features import Codes, study_means, unit_length
-from radpair.evaluation.retrieval import Ranks, graph_key, rank_hits, report_key
-from radpair.evaluation.statistics import Floats
+from radpair.evaluation.retrieval import (
+    chance,
+    graph_key,
+    median_rank,
+    rank_hits,
+    recall,
+    report_key,
+)
 from radpair.records import Graph
 
 AT = (1, 5, 10)
@@ -71,29 +77,27 @@ def retrieve(kind: str, seen: Seen, resamples: int, seed: int) -> Unit:
     tested = seen.bench.test[partners.places]
     images = unit_length(seen.encoded.study_projections[tested])
     patients = seen.bench.patients[tested].tolist()
-    weights = np.concatenate(list(patient_weights(patients, resamples, seed)), axis=1)
     arrays: dict[str, NDArray[Any]] = {"places": partners.places}
-    chance: dict[str, dict[str, float]] = {}
+    chances: dict[str, dict[str, float]] = {}
     both = (images, unit_length(partners.codes))
     for number, (queries, candidates) in enumerate((both, both[::-1])):
         ranks = rank_hits(queries, candidates, partners.keys)
-        chance[str(number)] = {f"recall_{k}": _chance(ranks, k) for k in AT}
+        chances[str(number)] = {f"recall_{k}": chance(ranks, k) for k in AT}
         top = _nearest(queries, candidates)
         keys = np.asarray(partners.keys, dtype=object)
-        parts = {"ranks": ranks.ranks, "top": top, "right": keys[top] == keys[:, None]}
-        for k in AT:
-            hit = (ranks.ranks <= k).astype(np.float64)
-            value, draws = np.array([hit.mean()]), (hit @ weights / weights.sum(axis=0))[:, None]
-            parts |= _sampled(f"recall_{k}", value, draws)
-        parts |= _sampled("median_rank", *_median(ranks.ranks, weights))
-        arrays |= {f"{number}.{name}": value for name, value in parts.items()}
+        one = {"ranks": ranks.ranks, "top": top, "right": keys[top] == keys[:, None]}
+        recalls = recall(ranks, AT, patients, resamples, seed)
+        for place, k in enumerate(AT):
+            one |= parts(f"recall_{k}", column(recalls, place))
+        one |= parts("median_rank", median_rank(ranks.ranks, patients, resamples, seed))
+        arrays |= {f"{number}.{name}": value for name, value in one.items()}
     facts = {
         "labels": ["all"],
         "notes": {},
         "studies": len(partners.places),
         "patients": len(set(patients)),
         "distinct": len(set(partners.keys)),
-        "chance": chance,
+        "chance": chances,
     }
     return Unit(arrays, facts)
 
@@ -146,26 +150,3 @@ def _nearest(queries: Codes, candidates: Codes) -> NDArray[np.int64]:
         near = queries[start : start + 1024] @ candidates.T
         found[start : start + 1024] = np.argsort(-near, axis=1, kind="stable")[:, :count]
     return found
-
-
-def _sampled(name: str, value: Floats, draws: Floats) -> dict[str, Floats]:
-    empty = np.empty((0, 0))
-    return {f"{name}.value": value, f"{name}.draws": draws, f"{name}.left_out": empty}
-
-
-def _median(ranks: NDArray[np.int64], weights: Floats) -> tuple[Floats, Floats]:
-    """The lower weighted median of the ranks, in all and in each resample."""
-    order = np.argsort(ranks, kind="stable")
-    ordered = ranks[order].astype(np.float64)
-    reached = np.cumsum(weights[order], axis=0)
-    draws = ordered[(reached >= 0.5 * reached[-1]).argmax(axis=0)]
-    return ordered[(len(ordered) - 1) // 2][None], draws[:, None]
-
-
-def _chance(found: Ranks, k: int) -> float:
-    """The expected recall of a random order: mean of 1 - C(n - hits, k) / C(n, k)."""
-    total = len(found.ranks)
-    missed = np.ones(total)
-    for drawn in range(min(k, total)):
-        missed *= np.clip((total - found.hits - drawn) / (total - drawn), 0, 1)
-    return float(1 - missed.mean())

@@ -29,8 +29,15 @@ _CHUNK_VALUES = 100_000
 _LEAST_COLUMNS = 32
 _KEPT_VALUES = 4_000_000
 _GROUPS = 500
+_NOTHING = 1e-18
+"""A variance below this is rounding."""
 _ALONE = "a class rests on one patient: the interval is not to be trusted"
-_COUNTED = {"sensitivity": "positives", "specificity": "negatives", "accuracy": "given"}
+_COUNTED = {
+    "sensitivity": "positives",
+    "specificity": "negatives",
+    "accuracy": "given",
+    "hit_rate": "given",
+}
 """The metrics that are shares of studies, by name, and which studies they are shares of."""
 
 
@@ -75,7 +82,8 @@ class Resampled:
     support: Floats = field(default_factory=_nothing)
     """Patients and studies that a share is taken of, ``[labels, 2]``; empty for other metrics.
 
-    Patients with unequal numbers of studies ``n`` count as ``sum(n)**2 / sum(n**2)`` (Kish 1965).
+    Patients with unequal numbers of studies ``n`` count as ``kish(n)``. Without ``left_out`` the
+    variance is that of the draws.
     """
     notes: tuple[str | None, ...] = ()
     """Per label why it is undefined or doubtful, None where it is not."""
@@ -242,7 +250,8 @@ def _interval(
     if np.isnan(value) or len(kept) == 0:
         return Interval(float("nan"), float("nan"), float("nan"), None, missing, note)
     if share is not None:
-        low, high = wilson_bounds(value, _effective(value, left_out, share), level)
+        spread = variance(value, left_out) if len(left_out) else float(kept.var())
+        low, high = wilson_bounds(value, _effective(value, spread, share), level)
         return Interval(value, low, high, None, missing, note)
     if kept.min() == kept.max():
         note = note or "every resample gave the same value"
@@ -250,11 +259,10 @@ def _interval(
     return Interval(value, low, high, None, missing, note)
 
 
-def _effective(value: float, left_out: Floats, share: Floats) -> float:
+def _effective(value: float, spread: float, share: Floats) -> float:
     """So many independent studies would give the share's variance: patients up to studies."""
     patients, studies = share
-    spread = variance(value, left_out)
-    if spread <= 0 or not 0 < value < 1:
+    if spread <= _NOTHING or not 0 < value < 1:
         return float(patients)
     return float(np.clip(value * (1 - value) / spread, patients, studies))
 
@@ -275,7 +283,7 @@ def _support(metric: Metric, truth: NDArray[Any], patients: Sequence[str], label
     rows = {"positives": truth == 1, "negatives": truth == 0, "given": ~np.isnan(truth)}[counted]
     _, member = np.unique(np.asarray(patients, dtype=str), return_inverse=True)
     each = [np.bincount(member[chosen]).astype(np.float64) for chosen in rows.T[:labels]]
-    found = [(one.sum() ** 2 / max(1.0, (one**2).sum()), one.sum()) for one in each]
+    found = [(kish(one), one.sum()) for one in each]
     return np.array(found, dtype=np.float64)
 
 
@@ -286,6 +294,11 @@ def _notes(value: Floats, left_out: Floats, truth: NDArray[Any]) -> tuple[str | 
         doubtful = _ALONE if alone[label] else None
         found.append((lack or "undefined") if np.isnan(value[label]) else doubtful)
     return tuple(found)
+
+
+def kish(counts: Floats) -> float:
+    """So many equal patients have studies ``counts [patients]`` in unequal numbers (Kish 1965)."""
+    return float(counts.sum() ** 2 / max(1.0, float((counts**2).sum())))
 
 
 def left_out_note(value: Floats) -> str | None:

@@ -2,20 +2,21 @@
 
 The query is an image, a text or a graph of one class; a hit is a candidate labelled 1 for that
 class (ConVIRT, Zhang et al. 2022, section 4.2). Candidates that tie with a hit (to 1e-6, the
-rounding of codes) without being one stand before it.
+rounding of codes) without being one stand before it. Precisions have Wilson's interval, for as many
+places as would vary as much, so that a precision of 0 or 1 does not claim certainty.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from radpair.errors import EvaluationError
-from radpair.evaluation.bootstrap import Interval, patient_weights
+from radpair.evaluation.bootstrap import Resampled, interval, kish, patient_weights
 from radpair.evaluation.features import Codes
 from radpair.evaluation.results import jsonable
 from radpair.evaluation.statistics import Floats
@@ -59,34 +60,11 @@ def class_retrieval(
     columns = np.array([list(names).index(name) for name in classes], dtype=np.int64)
     if not len(columns):
         raise EvaluationError(f"there is no {query} to retrieve with: no class has a query")
-    weights = np.concatenate(list(patient_weights(patients, resamples, seed)), axis=1)
-    people = np.asarray(patients, dtype=str)
-    values = np.empty((len(columns), len(at)))
-    draws = np.empty((len(columns), len(at), resamples))
-    chance = np.empty(len(columns))
-    for place, column in enumerate(columns):
-        usable = ~np.isnan(truth[:, column].astype(np.float64))
-        if asking is not None:
-            usable &= people != str(asking[place])
-        rows = np.flatnonzero(usable)
-        _check_depth(len(rows), max(at), names[column])
-        hit = truth[rows, column] == 1
-        order = nearest_first(candidates[rows], queries[place], hit)
-        ranked = hit[order].astype(np.float64)
-        values[place] = [ranked[:k].mean() for k in at]
-        draws[place] = resampled_precision(ranked, weights, rows[order], at)
-        chance[place] = hit.mean()
-    precision = {
-        k: {
-            **_interval(values[:, i], draws[:, i], level),
-            "chance": float(chance.mean()),
-            "classes": {
-                names[c]: _interval(values[columns == c, i], draws[columns == c, i], level)
-                for c in np.unique(columns)
-            },
-        }
-        for i, k in enumerate(at)
-    }
+    for column in np.unique(columns):
+        rows = np.flatnonzero(columns == column).tolist()
+        people = None if asking is None else [asking[row] for row in rows]
+        _check_depth(_fewest(truth[:, column], patients, people), max(at), names[column])
+    found = ask(queries, columns, candidates, truth, patients, asking, at, resamples, seed)
     report: dict[str, Any] = jsonable(
         {
             "schema": SCHEMA,
@@ -95,11 +73,96 @@ def class_retrieval(
             "protocol": protocol,
             "queries": len(columns),
             "candidates": len(candidates),
-            "patients": len(set(people.tolist())),
-            "precision": precision,
+            "patients": len(set(map(str, patients))),
+            "precision": {
+                k: {
+                    **asdict(interval(found.precision(k), level).macro),
+                    "chance": float(found.chance.mean()),
+                    "classes": {
+                        names[c]: asdict(interval(found.precision(k, columns == c), level).macro)
+                        for c in np.unique(columns)
+                    },
+                }
+                for k in at
+            },
         }
     )
     return report
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What queries found, and what they would find among resampled candidates."""
+
+    at: tuple[int, ...]
+    values: Floats
+    """Precision of each query at each K ``[queries, at]``."""
+    draws: Floats
+    """The same of every resample ``[queries, at, resamples]``."""
+    nearest: NDArray[np.int64]
+    """The patients of the nearest candidates, as numbers ``[queries, largest K]``."""
+    chance: Floats
+    """``[queries]``: the share of hits among the candidates."""
+
+    def precision(self, k: int, chosen: NDArray[np.bool_] | None = None) -> Resampled:
+        """Precision at ``k``, the mean over the queries ``chosen [queries]`` (None: all).
+
+        A share of places, as certain as its resamples vary, but never less so than if all places
+        that a patient fills were one; where no resample varies, that alone says how certain.
+        """
+        rows = slice(None) if chosen is None else chosen
+        place = self.at.index(k)
+        filled = np.bincount(self.nearest[rows, :k].ravel()).astype(np.float64)
+        return Resampled(
+            self.values[rows, place].mean(axis=0, keepdims=True),
+            self.draws[rows, place].mean(axis=0)[:, None],
+            support=np.array([[kish(filled), np.inf]]),
+        )
+
+
+def ask(
+    queries: Codes,
+    columns: NDArray[np.int64],
+    candidates: Codes,
+    truth: NDArray[Any],
+    patients: Sequence[str],
+    asking: Sequence[str] | None,
+    at: Sequence[int],
+    resamples: int,
+    seed: int,
+) -> Found:
+    """Puts every query to the candidates given for its label (``columns [queries]``).
+
+    The other arguments are those of ``class_retrieval``; each query needs the largest K candidates.
+    """
+    weights = np.concatenate(list(patient_weights(patients, resamples, seed)), axis=1)
+    people = np.asarray(patients, dtype=str)
+    _, member = np.unique(people, return_inverse=True)
+    deepest = max(at)
+    values = np.empty((len(columns), len(at)))
+    draws = np.empty((len(columns), len(at), resamples))
+    nearest = np.empty((len(columns), deepest), dtype=np.int64)
+    chance = np.empty(len(columns))
+    for place, column in enumerate(columns):
+        usable = ~np.isnan(truth[:, column].astype(np.float64))
+        if asking is not None:
+            usable &= people != str(asking[place])
+        rows = np.flatnonzero(usable)
+        hit = truth[rows, column] == 1
+        order = nearest_first(candidates[rows], queries[place], hit)
+        ranked = hit[order].astype(np.float64)
+        values[place] = [ranked[:k].mean() for k in at]
+        draws[place] = resampled_precision(ranked, weights, rows[order], at)
+        nearest[place] = member[rows[order[:deepest]]]
+        chance[place] = hit.mean()
+    return Found(tuple(at), values, draws, nearest, chance)
+
+
+def _fewest(truth: NDArray[Any], patients: Sequence[str], asking: Sequence[str] | None) -> int:
+    """The candidates that the least lucky of the patients asking can find."""
+    given = np.asarray(patients, dtype=str)[~np.isnan(truth.astype(np.float64))]
+    own = 0 if asking is None else max(int((given == str(one)).sum()) for one in set(asking))
+    return len(given) - own
 
 
 def _check_depth(candidates: int, deepest: int, name: str) -> None:
@@ -134,9 +197,3 @@ def resampled_precision(
         taken = np.clip(k - before, 0, drawn)
         found[place] = (ranked[:head] @ taken) / np.maximum(taken.sum(axis=0), 1)
     return found
-
-
-def _interval(values: Floats, draws: Floats, level: float) -> dict[str, Any]:
-    """The mean over queries and its percentiles."""
-    low, high = np.quantile(draws.mean(axis=0), [(1 - level) / 2, (1 + level) / 2])
-    return asdict(Interval(float(values.mean()), float(low), float(high)))

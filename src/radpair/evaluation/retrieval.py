@@ -3,7 +3,8 @@
 A query's candidates are all studies evaluated. A candidate is a hit when its partner is the query's
 own or identical to it (normal reports recur word for word, and no image can tell them apart).
 Candidates that tie with the best hit (to 1e-6, the rounding of codes) without being one count as
-ranked before it.
+ranked before it. Recalls have Wilson's interval at the effective number of queries
+(``radpair.evaluation.intervals``), so that a recall of 0 or 1 does not claim certainty.
 """
 
 from __future__ import annotations
@@ -16,10 +17,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from radpair.errors import EvaluationError
-from radpair.evaluation.bootstrap import Interval, patient_weights
+from radpair.evaluation.bootstrap import (
+    Interval,
+    Resampled,
+    interval,
+    patient_weights,
+    resample,
+)
 from radpair.evaluation.features import Codes, unit_length
+from radpair.evaluation.intervals import Shape, percentile_bounds
 from radpair.evaluation.results import jsonable
-from radpair.evaluation.statistics import Floats
+from radpair.evaluation.statistics import Floats, per_label
 from radpair.records import Graph
 
 SCHEMA = "radpair.retrieval/1"
@@ -166,6 +174,53 @@ def retrieval(
     return {**report, "distinct": len(set(keys))}
 
 
+def recall(
+    found: Ranks, at: Sequence[int], patients: Sequence[str], resamples: int, seed: int
+) -> Resampled:
+    """Recall at each K, one K a column, over the ``patients [queries]``; the candidates stay."""
+    hits = (found.ranks[:, None] <= np.asarray(at)[None, :]).astype(np.float64)
+    return resample(hit_rate, hits, np.ones_like(hits), patients, resamples, seed)
+
+
+def hit_rate(hits: NDArray[Any], truth: NDArray[Any], weights: Floats | None = None) -> Floats:
+    """The share of queries that hit, a metric as in ``radpair.evaluation.statistics``.
+
+    ``hits [queries, columns]`` are 1 or 0; ``truth`` of that shape is NaN where nothing was asked.
+    """
+    return per_label(_share, hits, truth, weights, needs="any")
+
+
+def median_rank(
+    ranks: NDArray[np.int64], patients: Sequence[str], resamples: int, seed: int
+) -> Resampled:
+    """The lower median of ``ranks [queries]``, in all and in each resample of patients."""
+    weights = np.concatenate(list(patient_weights(patients, resamples, seed)), axis=1)
+    order = np.argsort(ranks, kind="stable")
+    ordered = ranks[order].astype(np.float64)
+    reached = np.cumsum(weights[order], axis=0)
+    draws = ordered[(reached >= 0.5 * reached[-1]).argmax(axis=0)]
+    return Resampled(ordered[(len(ordered) - 1) // 2][None], draws[:, None])
+
+
+def median_interval(sample: Resampled, patients: int, level: float = 0.95) -> Interval:
+    """Of ``median_rank``: percentiles widened for so many patients.
+
+    Neither skewness nor bias can be told of ranks, which are whole numbers.
+    """
+    even = Shape(0.0, 0.0, max(1.5, patients - 1.0))
+    low, high = percentile_bounds(sample.draws[:, 0], level, even)
+    return Interval(float(sample.value[0]), low, high)
+
+
+def chance(found: Ranks, k: int) -> float:
+    """The expected recall of a random order: mean of 1 - C(n - hits, k) / C(n, k)."""
+    missed = np.ones(len(found.ranks))
+    for drawn in range(k):
+        left = found.candidates - drawn
+        missed *= np.clip((left - found.hits) / np.maximum(left, 1), 0, 1)
+    return float(1 - missed.mean())
+
+
 def _report(
     model_name: str,
     kind: str,
@@ -176,7 +231,6 @@ def _report(
     seed: int,
     level: float,
 ) -> dict[str, Any]:
-    weights = np.concatenate(list(patient_weights(patients, resamples, seed)), axis=1)
     report: dict[str, Any] = jsonable(
         {
             "schema": SCHEMA,
@@ -186,10 +240,7 @@ def _report(
             "patients": len(set(map(str, patients))),
             "rule": f"a candidate with an identical {kind} counts as a hit; ties count against",
             "directions": {
-                name: {
-                    "recall": {k: _recall(ranks, k, weights, level) for k in at},
-                    "median_rank": asdict(_median_rank(ranks, weights, level)),
-                }
+                name: _direction(ranks, patients, at, resamples, seed, level)
                 for name, ranks in found.items()
             },
         }
@@ -197,31 +248,24 @@ def _report(
     return report
 
 
-def _recall(found: Ranks, k: int, weights: Floats, level: float) -> dict[str, Any]:
-    hit = (found.ranks <= k).astype(np.float64)
-    draws = hit @ weights / weights.sum(axis=0)
-    return {**asdict(_around(float(hit.mean()), draws, level)), "chance": _chance(found, k)}
+def _direction(
+    found: Ranks,
+    patients: Sequence[str],
+    at: Sequence[int],
+    resamples: int,
+    seed: int,
+    level: float,
+) -> dict[str, Any]:
+    recalls = interval(recall(found, at, patients, resamples, seed), level).labels
+    median = median_rank(found.ranks, patients, resamples, seed)
+    return {
+        "recall": {
+            k: {**asdict(one), "chance": chance(found, k)}
+            for k, one in zip(at, recalls, strict=True)
+        },
+        "median_rank": asdict(median_interval(median, len(set(map(str, patients))), level)),
+    }
 
 
-def _median_rank(found: Ranks, weights: Floats, level: float) -> Interval:
-    """The lower weighted median of the ranks, per resample."""
-    order = np.argsort(found.ranks, kind="stable")
-    ordered = found.ranks[order].astype(np.float64)
-    reached = np.cumsum(weights[order], axis=0)
-    draws = ordered[(reached >= 0.5 * reached[-1]).argmax(axis=0)]
-    value = float(ordered[(len(ordered) - 1) // 2])
-    return _around(value, draws, level)
-
-
-def _around(value: float, draws: Floats, level: float) -> Interval:
-    low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(value, float(low), float(high))
-
-
-def _chance(found: Ranks, k: int) -> float:
-    """Mean over queries of 1 - C(n - hits, k) / C(n, k), as a product of k factors."""
-    missed = np.ones(len(found.ranks))
-    for drawn in range(k):
-        left = found.candidates - drawn
-        missed *= np.clip((left - found.hits) / np.maximum(left, 1), 0, 1)
-    return float(1 - missed.mean())
+def _share(hits: Floats, _: NDArray[np.bool_], weights: Floats) -> Floats:
+    return np.asarray((hits @ weights) / weights.sum(axis=0))
