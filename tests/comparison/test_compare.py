@@ -186,7 +186,7 @@ def test_only_what_is_missing_is_computed(runs: Runs, compared: Path) -> None:
     assert again == [units[3]]
 
 
-def test_other_prompts_change_what_asks_by_them_alone(runs: Runs, compared: Path, tmp_path: Path) -> None:
+def test_other_prompts_change_what_asks_by_them(runs: Runs, compared: Path, tmp_path: Path) -> None:
     first = json.loads((compared / "results.json").read_text())
     other = tmp_path / "other.yaml"
     other.write_text(PROMPTS.replace("There is a bright no disc.", "The heart is normal."))

@@ -35,7 +35,8 @@ def compare(
 
     Args:
         run: Two or more run folders, model folders, or random:LIKE, where LIKE is one of these or
-            a timm name.
+            a timm name. NAME=RUN names it; NAME=RUN,RUN,... gives several training runs of one
+            method, whose metrics are averaged and whose spread counts in every test.
         data: One or more study sets, each as FOLDER or NAME=FOLDER; their training splits give the
             labels, their test splits the figures.
         out: The folder of the results.

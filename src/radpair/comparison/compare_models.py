@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,9 +20,9 @@ from radpair.comparison.kept import Kept, Unit, unit_key
 from radpair.comparison.likeness import TITLE, liken, why_no_likeness
 from radpair.comparison.maps import draw_map, why_no_map
 from radpair.comparison.measured import measure
+from radpair.comparison.methods import Method, merged, open_methods
 from radpair.comparison.partners import KINDS, directions, one_way, retrieve, why_no_retrieval
 from radpair.comparison.protocols import Plan, Protocol, label_protocols, prompted, sides
-from radpair.comparison.runs import Runner, open_runs
 from radpair.errors import EvaluationError, nearest
 from radpair.evaluation.prompts import Prompts, PromptSet
 from radpair.progress import track
@@ -49,7 +49,7 @@ class Cell:
 class Compared:
     """Everything that results and pages are made of."""
 
-    runners: list[Runner]
+    methods: list[Method]
     benches: list[Bench]
     cells: list[Cell]
     """Maps (``task`` of ``MAP``) included."""
@@ -85,20 +85,20 @@ def compare_runs(
     plan = plan or Plan()
     check_plan(plan)
     benches = _open_benches(data, labels, prompts.labels)
-    runners = open_runs(runs, device)
+    methods = open_methods(runs, device)
     kept = Kept(cache / "units")
     cells = [
         cell
         for bench in benches
-        for runner in runners
-        for cell in _ask_all(Seen(runner, bench, cache), kept, plan)
+        for method in methods
+        for cell in _ask_method(method, bench, cache, kept, plan)
     ]
     if all(cell.unit is None for cell in cells if cell.task != MAP):
         raise EvaluationError(
             "nothing can be compared: the sets have neither labels with both classes in the split "
             "'test', nor reports or graphs that the models have a tower for"
         )
-    return Compared(runners, benches, cells, plan, prompts)
+    return Compared(methods, benches, cells, plan, prompts)
 
 
 def check_plan(plan: Plan) -> None:
@@ -153,6 +153,25 @@ def name_sets(data: Sequence[str]) -> dict[str, Path]:
             )
         found[name] = path
     return found
+
+
+def _ask_method(method: Method, bench: Bench, cache: Path, kept: Kept, plan: Plan) -> list[Cell]:
+    """The answers of all runs of one method, each protocol's joined."""
+    by_run = [_ask_all(Seen(run, bench, cache), kept, plan) for run in method.runs]
+    return [_joined(method, cells) for cells in zip(*by_run, strict=True)]
+
+
+def _joined(method: Method, cells: Sequence[Cell]) -> Cell:
+    """The cell of a method from those of its runs by one protocol."""
+    units = tuple(cell.unit for cell in cells if cell.unit is not None)
+    if len(units) < len(cells):
+        reason = next(cell.why_not for cell in cells if cell.unit is None)
+        return replace(cells[0], model=method.name, unit=None, why_not=reason, key=None)
+    keys = [str(cell.key) for cell in cells]
+    unit = units[0]
+    if cells[0].task != MAP:
+        unit = merged(units, [run.name for run in method.runs])
+    return replace(cells[0], model=method.name, unit=unit, key=" ".join(keys))
 
 
 def _ask_all(seen: Seen, kept: Kept, plan: Plan) -> list[Cell]:

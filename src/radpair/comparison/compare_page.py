@@ -17,14 +17,15 @@ from radpair.comparison.compare_charts import (
 )
 from radpair.comparison.compare_models import Compared
 from radpair.comparison.compare_text import (
-    CAUTION,
     DIFFERENCES,
     METRIC,
     NEEDED,
     TITLE,
     apart,
+    caution,
     not_applicable,
     protocol_of,
+    run_name,
 )
 from radpair.comparison.compare_words import (
     Found,
@@ -37,6 +38,7 @@ from radpair.comparison.compare_words import (
     titles,
 )
 from radpair.comparison.compared_figures import main_metric
+from radpair.comparison.decided import WORDS, decided_table, without_threshold
 from radpair.comparison.needed import told
 from radpair.comparison.p_values import p_text
 from radpair.comparison.pictures import Answer, Map, Query, maps, queries
@@ -76,7 +78,7 @@ def _head(found: Found) -> str:
     boxes = "".join(_box(name, tested, lines, found) for name, tested, lines in summary(found))
     return (
         f'<header><h1>{TITLE}</h1><p class="lead">{escape(lead)}</p>'
-        f'<p class="caution">{escape(CAUTION)}</p></header>{boxes}'
+        f'<p class="caution">{escape(caution(found))}</p></header>{boxes}'
     )
 
 
@@ -168,6 +170,7 @@ def _set(
     rows = [row for row in found["results"] if row["set"] == name and not row["why_not"]]
     content = [
         _differences(found, name),
+        _decisions(found, name),
         _efficiency(found, name, rows, colours),
         _planes(rows, one, colours),
         _hidden(rows) if hidden else _grids(queries(compared, bench)),
@@ -206,6 +209,25 @@ def _differences(found: Found, name: str) -> str:
         "holds after Holm's correction, grey where it may be chance. "
     )
     return _part("Differences, paired by patient", f"<p>{escape(words)}</p>{content}")
+
+
+def _decisions(found: Found, name: str) -> str:
+    head, *rows = decided_table(found, name)
+    if not rows:
+        return ""
+    heads = "".join(f'<th scope="col">{escape(title)}</th>' for title in head)
+    body = "".join(
+        f'<tr><th scope="row">{escape(row[0])}</th>'
+        + "".join(f"<td>{escape(text)}</td>" for text in row[1:])
+        + "</tr>"
+        for row in rows
+    )
+    notes = "".join(f"<li>{escape(line)}</li>" for line in without_threshold(found, name))
+    return (
+        '<details class="quiet"><summary>Sensitivity and specificity at the operating point'
+        f'</summary><p class="note">{escape(WORDS)}</p><div class="scroll"><table><thead><tr>'
+        f"{heads}</tr></thead><tbody>{body}</tbody></table></div><ul>{notes}</ul></details>"
+    )
 
 
 def _short(gap: Mapping[str, Any]) -> str:
@@ -383,12 +405,13 @@ def _provenance(found: Found) -> str:
     settings = found["settings"]
     facts: dict[str, Any] = {
         "models": {
-            model["name"]: {
-                "hash": model["hash"],
-                **({"trained on": model["origin"].get("data", {})} if model["origin"] else {}),
-                **{k: v for k, v in model["origin"].items() if k in ("recipe", "steps", "seed")},
+            run_name(model, run): {
+                "hash": run["hash"],
+                **({"trained on": run["origin"].get("data", {})} if run["origin"] else {}),
+                **{k: v for k, v in run["origin"].items() if k in ("recipe", "steps", "seed")},
             }
             for model in found["models"]
+            for run in model["runs"]
         },
         "study sets": {
             one["name"]: {

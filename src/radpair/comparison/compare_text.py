@@ -16,6 +16,7 @@ from radpair.comparison.compare_words import (
     titles,
 )
 from radpair.comparison.compared_figures import main_metric
+from radpair.comparison.decided import WORDS, decided_table, without_threshold
 from radpair.comparison.needed import told
 from radpair.comparison.p_values import p_text
 from radpair.evaluation.report.marks import NONE
@@ -24,20 +25,37 @@ TITLE = "Models compared"
 METRIC = (
     "Mean AUROC over findings; for retrieval the metric that is named. Brackets are {level:g} % "
     "intervals over the tested patients, who are in no training split of their set; draws of "
-    "labels are averaged, and their spread counts in the differences only. A dash: not applicable."
+    "labels and training runs are averaged, and their spread counts in the differences only. A "
+    "dash: not applicable."
 )
 
 
 CAUTION = (
-    "One training run stands for each model. The tests cover tested patients and draws of labels, "
-    "not the luck of a training seed, and are corrected over the findings or over the pairs of "
-    "models within a protocol, not over protocols or study sets."
+    "The tests cover tested patients and draws of labels, and are corrected over the findings or "
+    "over the pairs of models within a protocol, not over protocols or study sets."
 )
+
+
+def caution(found: Found) -> str:
+    """What stands at the head: what the tests cover, of training runs too."""
+    several = [one for one in found["models"] if len(one["runs"]) > 1]
+    alone = [one["name"] for one in found["models"] if len(one["runs"]) == 1]
+    counted = listed([f"{len(one['runs'])} of {one['name']}" for one in several]) if several else ""
+    if not several:
+        runs = "One training run stands for each model, so the luck of a training seed is not told."
+    elif not alone:
+        runs = f"Training runs averaged as metrics: {counted}. The tests cover their spread."
+    else:
+        runs = (
+            f"Training runs averaged as metrics: {counted}. The tests cover their spread, but not "
+            f"the luck of the one training run of {listed(alone)}."
+        )
+    return f"{runs} {CAUTION}"
 
 
 def screen(found: Found) -> str:
     """What ``radpair compare`` prints."""
-    blocks = [CAUTION]
+    blocks = [caution(found)]
     for name, tested, sentences in summary(found):
         blocks.append("\n".join([f"{name}: {tested}", *(f"  {one}" for one in sentences)]))
         blocks.append(_aligned(main_table(found, name)))
@@ -46,13 +64,14 @@ def screen(found: Found) -> str:
 
 def markdown(found: Found) -> str:
     """The whole report without pictures."""
-    parts = [f"# {TITLE}", CAUTION, "## In words"]
+    parts = [f"# {TITLE}", caution(found), "## In words"]
     for name, tested, sentences in summary(found):
         parts.append(f"**{name}**: {tested}\n\n" + "\n".join(f"- {one}" for one in sentences))
     parts += ["## All protocols", METRIC.format(level=100 * found["settings"]["level"])]
     for one in found["sets"]:
         reasons = "\n".join(f"- {line}" for line in not_applicable(found, one["name"]))
         parts += [f"### {one['name']}", _grid(main_table(found, one["name"])), reasons]
+    parts += _decisions(found)
     parts += ["## Differences", DIFFERENCES]
     for one in found["sets"]:
         rows = difference_table(found, one["name"])
@@ -68,12 +87,24 @@ def markdown(found: Found) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def _decisions(found: Found) -> list[str]:
+    """Sensitivity, specificity and what else decisions have, a table a set."""
+    parts = []
+    for one in found["sets"]:
+        rows = decided_table(found, one["name"])
+        if len(rows) > 1:
+            lines = "\n".join(f"- {line}" for line in without_threshold(found, one["name"]))
+            parts += [f"### {one['name']}", _grid(rows), *([lines] if lines else [])]
+    return ["## At the operating point", WORDS, *parts] if parts else []
+
+
 DIFFERENCES = (
     "First model minus second on the same tested studies and the same draws of labels. Patients "
-    "are resampled together for both models; where labels were drawn several times, the spread "
-    "between draws counts too. p is Student's, of the difference over its standard error, for the "
-    "mean over findings, with Holm's correction over the pairs of models in that protocol; "
-    "findings apart counts those whose own p, corrected over findings, is at most 0.05."
+    "are resampled together for both models; where labels were drawn several times, or a model has "
+    "several training runs, the spread between these counts too. p is Student's, of the difference "
+    "over its standard error, for the mean over findings, with Holm's correction over the pairs of "
+    "models in that protocol; findings apart counts those whose own p, corrected over findings, is "
+    "at most 0.05."
 )
 NEEDED = (
     "Labelled studies at which a model's linear probe reaches the other's AUROC with all labels, "
@@ -167,7 +198,11 @@ def needed_table(found: Found) -> list[list[str]]:
 def provenance_table(found: Found) -> list[list[str]]:
     """Hashes of everything."""
     rows = [["what", "name", "hash"]]
-    rows += [["model", one["name"], f"`{one['hash'][:16]}`"] for one in found["models"]]
+    rows += [
+        ["model", run_name(one, run), f"`{run['hash'][:16]}`"]
+        for one in found["models"]
+        for run in one["runs"]
+    ]
     rows += [["study set", one["name"], f"`{one['hash']}`"] for one in found["sets"]]
     graphs = [one for one in found["sets"] if one["graphs_hash"]]
     rows += [["graphs", one["name"], f"`{one['graphs_hash']}`"] for one in graphs]
@@ -175,6 +210,11 @@ def provenance_table(found: Found) -> list[list[str]]:
     settings = found["settings"]
     facts = f"{settings['draws']} draws, {settings['resamples']:,} resamples, seed "
     return [*rows, ["settings", f"{facts}{settings['seed']}", f"radpair {found['radpair']}"]]
+
+
+def run_name(model: Found, run: Found) -> str:
+    """``igc`` where it is the model's only run, else ``igc: runs/seed-1``."""
+    return str(model["name"] if len(model["runs"]) == 1 else f"{model['name']}: {run['name']}")
 
 
 def _hash(found: Found) -> str:

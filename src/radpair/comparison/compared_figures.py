@@ -15,11 +15,13 @@ from radpair.comparison.by_prompt import TASK as BY_PROMPT
 from radpair.comparison.compare_models import MAP, Cell, Compared, prompts_hash
 from radpair.comparison.kept import Unit
 from radpair.comparison.measured import metrics_of, sample_of
+from radpair.comparison.methods import Method
 from radpair.comparison.needed import labels_needed
 from radpair.comparison.pairs import correct_means, label_difference, retrieval_difference
 from radpair.comparison.protocols import Plan
+from radpair.comparison.retrieved import figure
 from radpair.comparison.roc import roc_curve
-from radpair.evaluation.bootstrap import Interval, interval
+from radpair.evaluation.bootstrap import interval, mean_over_labels
 from radpair.evaluation.results import jsonable
 from radpair.settings import plain
 
@@ -49,15 +51,7 @@ def result(compared: Compared) -> dict[str, Any]:
                 "hash": prompts_hash(compared.prompts.labels),
                 "labels": sorted(compared.prompts.labels),
             },
-            "models": [
-                {
-                    "name": runner.name,
-                    "hash": runner.model.hash,
-                    "towers": runner.towers,
-                    "origin": runner.origin,
-                }
-                for runner in compared.runners
-            ],
+            "models": [_model(method) for method in compared.methods],
             "sets": [described(bench) for bench in compared.benches],
             "results": [_answer(cell, compared) for cell in cells],
             "differences": [
@@ -69,6 +63,13 @@ def result(compared: Compared) -> dict[str, Any]:
         }
     )
     return found
+
+
+def _model(method: Method) -> dict[str, Any]:
+    """A method with each of its runs; ``hash`` and ``origin`` are those of the first."""
+    runs = [{"name": run.name, "hash": run.model.hash, "origin": run.origin} for run in method.runs]
+    first = {key: runs[0][key] for key in ("hash", "origin")}
+    return {"name": method.name, **first, "towers": method.towers, "runs": runs}
 
 
 def _settings(plan: Plan) -> dict[str, Any]:
@@ -102,11 +103,19 @@ def _answer(cell: Cell, compared: Compared) -> dict[str, Any]:
 
 
 def _metric(unit: Unit, metric: str, level: float) -> dict[str, Any]:
-    """METRIC of ``radpair.evaluation.results``; retrieval has no labels."""
+    """METRIC of ``radpair.evaluation.results``, and each training run's mean where a model has
+    several; retrieval has no labels."""
+    found = _figure(unit, metric, level)
+    if not unit.of_runs:
+        return found
+    each = np.stack([sample_of(one, metric).value for one in unit.of_runs])
+    return {**found, "by_run": mean_over_labels(each).tolist()}
+
+
+def _figure(unit: Unit, metric: str, level: float) -> dict[str, Any]:
     sample = sample_of(unit, metric)
     if f"{metric}.runs" not in unit.arrays:
-        low, high = np.quantile(sample.draws[:, 0], [(1 - level) / 2, (1 + level) / 2])
-        macro = Interval(float(sample.value[0]), float(low), float(high))
+        macro = figure(metric, sample, unit.facts["patients"], level)
         return {"macro": asdict(macro), "labels": {}, "draws": []}
     found = interval(sample, level)
     names = unit.facts["labels"] if len(sample.value) == len(unit.facts["labels"]) else []
@@ -150,7 +159,8 @@ def _differences(bench: Bench, compared: Compared) -> list[dict[str, Any]]:
         if first.unit is None or second.unit is None:
             continue
         if first.task in MAIN:
-            gap = retrieval_difference(first.unit, second.unit, bench, level)
+            patients = len(set(bench.tested_patients))
+            gap = retrieval_difference(first.unit, second.unit, patients, level)
         else:
             gap = label_difference(first.unit, second.unit, bench, level)
             if not gap["labels"]:
@@ -173,8 +183,8 @@ def _pairs(bench: Bench, compared: Compared) -> Iterator[tuple[Cell, Cell]]:
     to be prompted by, each by its own kind of prompts."""
     cells = [c for c in compared.cells if c.set == bench.name and c.task != MAP and c.unit]
     by_model = {
-        runner.name: [cell for cell in cells if cell.model == runner.name]
-        for runner in compared.runners
+        method.name: [cell for cell in cells if cell.model == method.name]
+        for method in compared.methods
     }
     trained_first = sorted(by_model, key=lambda name: name.startswith("random:"))
     for one, other in combinations((by_model[name] for name in trained_first), 2):
@@ -188,8 +198,8 @@ def _pairs(bench: Bench, compared: Compared) -> Iterator[tuple[Cell, Cell]]:
 def _needed(bench: Bench, compared: Compared) -> list[dict[str, Any]]:
     """For every ordered pair: the labels with which the first does as well as the second."""
     curves = {
-        runner.name: _budgets(bench.name, runner.name, compared.cells)
-        for runner in compared.runners
+        method.name: _budgets(bench.name, method.name, compared.cells)
+        for method in compared.methods
     }
     if max(compared.plan.fractions, default=0) < 1:
         return []

@@ -32,6 +32,8 @@ class Unit:
     arrays: dict[str, NDArray[Any]]
     facts: dict[str, Any] = field(default_factory=dict)
     """JSON values."""
+    of_runs: tuple[Unit, ...] = ()
+    """Of each training run, where this is their mean (``methods.merged``); never kept."""
 
 
 def unit_key(parts: Mapping[str, Any]) -> str:

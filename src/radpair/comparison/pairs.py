@@ -3,7 +3,7 @@
 Patients are resampled together for both models, and the difference is held against its standard
 error (``tested``). Where labels were drawn several times, both models learned from the same draws,
 and the spread between draws counts too: a difference then holds for labels drawn anew, not only
-for those that happened to be drawn.
+for those that happened to be drawn. The same for training runs, where a model has several.
 DeLong's test is given beside it where its assumption holds: one study a patient, one run a model.
 Holm's correction is over the labels of one difference, and for the mean over labels over all pairs
 of models by one protocol.
@@ -20,10 +20,12 @@ import numpy as np
 from radpair.comparison.bench import Bench
 from radpair.comparison.kept import Unit
 from radpair.comparison.measured import metrics_of, sample_of
+from radpair.comparison.methods import own_spread
 from radpair.comparison.p_values import with_holm
 from radpair.evaluation.differences import Runs, difference
 from radpair.evaluation.metrics import RANKED
 from radpair.evaluation.paired import holm, paired_delong
+from radpair.evaluation.statistics import Floats
 
 
 def label_difference(first: Unit, second: Unit, bench: Bench, level: float) -> dict[str, Any]:
@@ -36,34 +38,41 @@ def label_difference(first: Unit, second: Unit, bench: Bench, level: float) -> d
     metrics = {}
     for metric in RANKED:
         ours, theirs = (sample_of(unit, metric, names) for unit in (first, second))
-        gap = difference(ours, theirs, level, runs_of(first, second, metric, names))
+        drawn = runs_of(first, second, metric, names)
+        own = [*own_spread(first, metric, names), *own_spread(second, metric, names)]
+        gap = difference(ours, theirs, level, drawn, spreads=own)
         by_label = dict(zip(names, (asdict(one) for one in gap.labels), strict=True))
         metrics[metric] = {"macro": asdict(gap.macro), "labels": with_holm(by_label)}
     return {"labels": names, "metrics": metrics, **_delong(first, second, names, bench, level)}
 
 
 def runs_of(first: Unit, second: Unit, metric: str, names: Sequence[str]) -> Runs | None:
-    """The differences by draw of labels; None where there is one draw, or not as many of both."""
+    """The differences by draw of labels, each the mean over training runs; None where there is one
+    draw, or not as many of both."""
     if not len(first.arrays["scores"]) == len(second.arrays["scores"]) > 1:
         return None
-    places = [[unit.facts["labels"].index(name) for name in names] for unit in (first, second)]
-    values, resampled = (
-        [
-            unit.arrays[f"{metric}.{part}"][..., place].astype(np.float64)
-            for unit, place in zip((first, second), places, strict=True)
-        ]
-        for part in ("run_values", "run_draws")
+    ours, theirs = (
+        [_by_draw(unit, metric, part, names) for part in ("run_values", "run_draws")]
+        for unit in (first, second)
     )
-    return Runs(values[0] - values[1], resampled[0] - resampled[1])
+    return Runs(ours[0] - theirs[0], ours[1] - theirs[1])
 
 
-def retrieval_difference(first: Unit, second: Unit, bench: Bench, level: float) -> dict[str, Any]:
-    """Differences of recalls and of the median rank, in the shape of ``label_difference``."""
-    patients = len(set(bench.tested_patients))
+def _by_draw(unit: Unit, metric: str, part: str, names: Sequence[str]) -> Floats:
+    """The mean over training runs ``[draws, ..., labels]``."""
+    places = [unit.facts["labels"].index(name) for name in names]
+    each = [one.arrays[f"{metric}.{part}"][..., places] for one in unit.of_runs or (unit,)]
+    return np.asarray(np.mean(each, axis=0, dtype=np.float64))
+
+
+def retrieval_difference(first: Unit, second: Unit, patients: int, level: float) -> dict[str, Any]:
+    """Differences of recalls and of the median rank, in the shape of ``label_difference``;
+    ``patients`` are those resampled."""
     metrics = {}
     for metric in metrics_of(first):
         samples = (sample_of(first, metric), sample_of(second, metric))
-        gap = difference(*samples, level, patients=patients)
+        own = [*own_spread(first, metric), *own_spread(second, metric)]
+        gap = difference(*samples, level, patients=patients, spreads=own)
         metrics[metric] = {"macro": asdict(gap.macro), "labels": {}}
     return {"labels": [], "metrics": metrics, "no_delong": "DeLong's test is for AUROC"}
 
@@ -80,6 +89,8 @@ def _delong(
 ) -> dict[str, Any]:
     if not bench.one_study_a_patient:
         return {"no_delong": "patients have several tested studies, so rows are not independent"}
+    if first.of_runs or second.of_runs:
+        return {"no_delong": "the figures are means over several training runs"}
     if len(first.arrays["scores"]) > 1 or len(second.arrays["scores"]) > 1:
         return {"no_delong": "the figures are means over several draws of labels"}
     ours, theirs = (

@@ -34,12 +34,8 @@ def open_runs(asked: Sequence[str], device: str = "cpu") -> list[Runner]:
     """The models of run folders, model folders and ``random:LIKE``, in this order.
 
     Models whose folders share a name are told apart by the folders above. Raises ``ModelError``
-    for fewer than two, for a folder without a finished model, and for the same weights twice.
+    for a folder without a finished model, and for the same weights twice.
     """
-    if len(asked) < 2:
-        raise ModelError(
-            "a comparison needs at least two models; give run folders, model folders or random:LIKE"
-        )
     places = [model_place(one) for one in asked]
     models = [open_model(place, device) for place in places]
     _refuse_twins(asked, models)

@@ -59,9 +59,9 @@ def difference(
     """``first - second`` over the same patients and resamples, per label and for their mean.
 
     ``runs`` where labels were drawn several times; ``spreads`` are further ones that are
-    independent of it and of each other: a model's own training runs. ``patients`` stands for the effective number
-    of patients where the metrics do not say what each patient adds (``left_out`` is empty); without
-    either, the number is taken as large.
+    independent of it and of each other: a model's own training runs. ``patients`` stands for the
+    effective number of patients where the metrics do not say what each patient adds (``left_out``
+    is empty); without either, the number is taken as large.
     """
     both = combined([first, second], [1.0, -1.0])
     left_out = both.left_out if both.left_out.size else np.empty((0, len(both.value)))
