@@ -278,7 +278,7 @@ def _remove_drafts(out: Path) -> None:
 def _refuse_other(out: Path, old: dict[str, Any], new: dict[str, Any]) -> None:
     difference = first_difference(old, new)
     if difference:
-        rule = old.get("options", {}).get("duplicates")
+        rule = old["options"].get("duplicates", KEEP)
         same = f" ({_FLAGS[rule]})" if "options.duplicates" in difference else ""
         raise StudySetError(
             f"{out}: holds a study set made otherwise: {difference}; give the same options{same}, "
