@@ -1,0 +1,288 @@
+"""A batch in shards: on one process or several, the steps are those of the whole batch."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from safetensors.torch import load_file
+
+from discs import TINY
+from radpair.errors import RunError
+from radpair.models.pair import PairModel
+from radpair.pretraining import load_recipe, loop, pretrain
+from radpair.pretraining.pairs import Part, prepare_pairs, run_tokenizer
+from radpair.pretraining.ranks import Layout
+from radpair.pretraining.run import read_metrics
+from radpair.pretraining.step import Done, take_step
+from radpair.pretraining.trainer import Trainer, build_trainer, start_processes
+from radpair.pretraining.validation import losses
+from radpair.studyset import StudySet
+from radpair.studyset.batch import PairBatch
+
+SINGLE = "training.precision=32-true"
+ALIKE = {"rtol": 1e-4, "atol": 1e-5}
+"""Weights after twelve steps of AdamW at a rate of 1e-4, from sums in another order."""
+BY_ITSELF = ("image.name=test_vit", "text.dropout=0", "graph.dropout=0", "training.clip=0")
+"""Neither dropout nor statistics of a batch: a study is encoded as if it were alone."""
+
+
+@given(shards=st.integers(1, 12), world=st.integers(1, 12), batch=st.integers(24, 90))
+def test_every_study_has_one_shard_and_every_shard_one_process(
+    shards: int, world: int, batch: int
+) -> None:
+    layout = Layout(shards, world)
+    if world > shards:
+        with pytest.raises(RunError, match="each needs one"):
+            layout.check(batch)
+        return
+    layout.check(batch)
+    places = np.arange(batch) + 5
+    parts = [Part(layout, rank).of(places) for rank in range(world)]
+    assert np.concatenate([np.concatenate(part) for part in parts]).tolist() == places.tolist()
+    alone = Part(Layout(shards), 0).of(places)
+    assert [shard.tolist() for part in parts for shard in part] == [s.tolist() for s in alone]
+    for rank, part in enumerate(parts):
+        first, last = layout.rows_of(rank, batch)
+        assert np.concatenate(part).tolist() == places[first:last].tolist()
+
+
+def test_shards_of_one_study_are_refused() -> None:
+    with pytest.raises(RunError, match="a shard needs two"):
+        Layout(9).check(16)
+
+
+def step_of(
+    disc_set: Path, recipe_name: str, options: tuple[str, ...], shards: int
+) -> tuple[PairModel, dict[str, float], PairBatch]:
+    """A model after its first step (its gradients are still there), and that step's batch."""
+    recipe = load_recipe(recipe_name, [*options, SINGLE])
+    studies = StudySet.open(disc_set)
+    tokenizer = run_tokenizer(recipe, studies)
+    torch.manual_seed(3)
+    model = PairModel(recipe.model, tokenizer.get_vocab_size())
+    pairs = prepare_pairs(recipe, studies, tokenizer, model.window)
+    layout = Layout(shards)
+    ranks = start_processes(recipe, "cpu", 1, 1)
+    trainer = build_trainer(recipe, ranks, layout, 16, model, 10)
+    parts = Part(layout).of(np.arange(16))
+    done = take_step(trainer, [pairs.train.batch(part, 0) for part in parts])
+    assert done.studies.tolist() == pairs.train.members[:16].tolist()
+    return trainer.model, done.values, pairs.train.batch(np.arange(16), 0)
+
+
+@pytest.mark.parametrize("kind", ["infonce", "sigmoid"])
+@pytest.mark.parametrize("shards", [1, 3, 8])
+def test_the_gradient_of_shards_is_that_of_the_whole_batch(
+    kind: str, shards: int, disc_set: Path, tiny: tuple[str, ...]
+) -> None:
+    """Cached accumulation against one backward pass through everything."""
+    options = (
+        *tiny, *BY_ITSELF, "partner=both", f"objective.kind={kind}", "objective.image_weight=0.5",
+        "objective.chunk=5", "objective.learn_temperature=true", "training.learning_rate=0",
+        "training.weight_decay=0",
+    )  # fmt: skip
+    model, values, batch = step_of(disc_set, "convirt-small", options, shards)
+    found = {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
+    model.zero_grad()
+    expected = losses(model.train(), batch)
+    expected["loss"].backward()
+    assert values == pytest.approx({k: float(v.detach()) for k, v in expected.items()}, abs=1e-6)
+    assert {name for name, p in model.named_parameters() if p.grad is not None} == set(found)
+    pairs = [(found[name], p.grad) for name, p in model.named_parameters() if p.grad is not None]
+    for one, other in pairs:
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=5e-6)
+    apart, whole = (
+        torch.cat([tensor.flatten().double() for tensor in tensors]).norm()
+        for tensors in ([one - other for one, other in pairs], [other for _, other in pairs])
+    )
+    assert float(apart / whole) < 1e-6
+
+
+@pytest.mark.parametrize("shards", [1, 4])
+def test_running_statistics_are_the_mean_over_shards(
+    shards: int, disc_set: Path, tiny: tuple[str, ...]
+) -> None:
+    """Against each shard's own forward pass from where the step began; the count moves by one."""
+    options = (*tiny, "training.learning_rate=0", "training.weight_decay=0")
+    model, _, _ = step_of(disc_set, "igc-small", options, shards)
+    fresh, expected = None, {}
+    recipe = load_recipe("igc-small", [*options, SINGLE])
+    studies = StudySet.open(disc_set)
+    tokenizer = run_tokenizer(recipe, studies)
+    for part in Part(Layout(shards)).of(np.arange(16)):
+        torch.manual_seed(3)
+        fresh = PairModel(recipe.model, tokenizer.get_vocab_size()).train()
+        pairs = prepare_pairs(recipe, studies, tokenizer, fresh.window)
+        fresh.image(pairs.train.batch(part, 0).pixels)
+        for name, value in fresh.named_buffers():
+            expected[name] = expected.get(name, 0) + value / shards
+    counts = [name for name in expected if name.endswith("num_batches_tracked")]
+    assert len(counts) > 3
+    for name, value in model.named_buffers():
+        if name in expected:
+            torch.testing.assert_close(value, expected[name].to(value.dtype), rtol=1e-5, atol=1e-6)
+
+
+OPTIONS = (
+    "training.epochs=3", "training.shards=4", "training.average=0.9", "training.schedule=plateau",
+    "training.keep=best", "training.learning_rate=1e-4", "partner=both", SINGLE,
+)  # fmt: skip
+
+
+def command(disc_set: Path, run: Path, options: tuple[str, ...], launcher: int = 0) -> list[str]:
+    """``radpair pretrain``, by itself or under torchrun with ``launcher`` processes."""
+    before = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={launcher}"]
+    words = ["-m", "radpair", "pretrain", "igc-small", "--data", str(disc_set), "--out", str(run)]
+    return [
+        sys.executable, *(before if launcher else ()), *words, "--device", "cpu",
+        "--set", *options,
+    ]  # fmt: skip
+
+
+QUIET = {**os.environ, "OMP_NUM_THREADS": "1"}
+
+
+@pytest.fixture(scope="module")
+def alone(disc_set: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run of one process."""
+    run = tmp_path_factory.mktemp("alone") / "run"
+    pretrain("igc-small", disc_set, run, (*TINY, *OPTIONS), "cpu")
+    return run
+
+
+def same_run(found: Path, expected: Path) -> None:
+    """Loss curve and weights are those of ``expected``."""
+    one, other = (read_metrics(run / "metrics.jsonl") for run in (expected, found))
+    assert [(line["step"], line["split"]) for line in one] == [
+        (line["step"], line["split"]) for line in other
+    ]
+    curves = [[line["loss"] for line in lines] for lines in (one, other)]
+    assert curves[1] == pytest.approx(curves[0], rel=1e-4)
+    before, after = (load_file(run / "model" / "model.safetensors") for run in (expected, found))
+    assert before.keys() == after.keys()
+    for key, value in before.items():
+        torch.testing.assert_close(after[key], value, **ALIKE)
+
+
+def test_two_processes_train_as_one(disc_set: Path, alone: Path, tmp_path: Path) -> None:
+    words = [*command(disc_set, tmp_path, (*TINY, *OPTIONS)), "--devices", "2"]
+    done = subprocess.run(words, env=QUIET, check=True, capture_output=True, text=True)
+    assert done.stdout.split() == [str(tmp_path / "model")]
+    assert "Traceback" not in done.stderr
+    same_run(tmp_path, alone)
+
+
+def test_a_killed_run_goes_on_with_another_number_of_processes(
+    disc_set: Path, alone: Path, tmp_path: Path
+) -> None:
+    """Two processes, of which SIGKILL ends the first; then four under torchrun."""
+    words = [*command(disc_set, tmp_path, (*TINY, *OPTIONS)), "--devices", "2"]
+    process = subprocess.Popen(words, env=QUIET, stderr=subprocess.DEVNULL)
+    wanted = tmp_path / "checkpoints" / "step-00000003.pt"
+    deadline = time.monotonic() + 200
+    while not wanted.exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert wanted.exists()
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (tmp_path / "model").exists()
+    without_orphans(str(tmp_path))
+    words = command(disc_set, tmp_path, (*TINY, *OPTIONS), launcher=4)
+    subprocess.run(words, env=QUIET, check=True, stderr=subprocess.DEVNULL)
+    same_run(tmp_path, alone)
+
+
+def without_orphans(word: str) -> None:
+    """Waits until no process has ``word`` in its command line."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        lines = [
+            path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if readable(path)
+        ]
+        if not any(word.encode() in line for line in lines):
+            return
+        time.sleep(0.2)
+    raise AssertionError(f"a process of {word} is left")
+
+
+def readable(path: Path) -> bool:
+    try:
+        path.read_bytes()
+    except OSError:
+        return False
+    return True
+
+
+def test_more_processes_than_shards_are_one_sentence(disc_set: Path, tmp_path: Path) -> None:
+    options = (*TINY, "training.shards=1")
+    words = [*command(disc_set, tmp_path / "run", options), "--devices", "2"]
+    done = subprocess.run(words, env=QUIET, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.count("2 processes for a run of 1 shards") == 1
+    assert "Traceback" not in done.stderr
+
+
+KILLED_WHILE_WRITING = """
+import os, sys, signal, pathlib
+real, left = os.fsync, int(sys.argv[1])
+def last(descriptor):
+    global left
+    left -= 1
+    if left < 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    real(descriptor)
+os.fsync = last
+from radpair.pretraining import pretrain
+pretrain("igc-small", pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[3]), sys.argv[4:], "cpu")
+"""
+
+
+def test_sigkill_while_a_checkpoint_is_written(disc_set: Path, tmp_path: Path) -> None:
+    """Within the file of the weights, within its seal: the run ends with the same weights."""
+    options = (*TINY, "training.epochs=2", "training.freeze_image=5")
+    whole = pretrain("igc-small", disc_set, tmp_path / "whole", options, "cpu")
+    run = tmp_path / "run"
+    for writes in (3, 4, 5):
+        words = [sys.executable, "-c", KILLED_WHILE_WRITING, str(writes), str(disc_set), str(run)]
+        done = subprocess.run([*words, *options], env=QUIET, stderr=subprocess.DEVNULL)
+        assert done.returncode == -signal.SIGKILL
+    again = pretrain("igc-small", disc_set, run, options, "cpu")
+    expected, found = (load_file(folder / "model.safetensors") for folder in (whole, again))
+    assert all(expected[key].equal(found[key]) for key in expected)
+
+
+def test_what_is_kept_is_the_running_mean(
+    disc_set: Path, tiny: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Against the weights after each step, averaged here."""
+    decay, seen = 0.7, list[dict[str, torch.Tensor]]()
+    real = loop.take_step
+
+    def noting(trainer: Trainer, shards: list[PairBatch]) -> Done:
+        done = real(trainer, shards)
+        seen.append({key: value.clone() for key, value in trainer.model.state_dict().items()})
+        return done
+
+    monkeypatch.setattr(loop, "take_step", noting)
+    options = (*tiny, "training.epochs=1", "training.keep=last", f"training.average={decay}")
+    model = pretrain("convirt-small", disc_set, tmp_path, (*options, SINGLE), "cpu")
+    assert len(seen) == 4
+    found = load_file(model / "model.safetensors")
+    for key, value in found.items():
+        mean = seen[0][key].double()
+        for later in seen[1:]:
+            mean = decay * mean + (1 - decay) * later[key].double()
+        if value.is_floating_point():
+            torch.testing.assert_close(value.double(), mean, rtol=1e-4, atol=1e-5)
+    weight = "image_head.0.weight"
+    assert not found[weight].equal(seen[-1][weight])
