@@ -168,7 +168,7 @@ def evaluate_lists(
     }
     rows = [
         {
-            **score_lists(lists, *_codes(model, lists, found), model.name, seed),
+            **score_lists(lists, *encode_lists(model, lists, found), model.name, seed),
             "provenance": {
                 "radpair": __version__,
                 "model": model.hash,
@@ -221,7 +221,7 @@ def locate(paths: Sequence[str], root: Path) -> list[Path]:
     return whole
 
 
-def _codes(model: Model, lists: Lists, files: Sequence[Path]) -> tuple[Codes, Codes]:
+def encode_lists(model: Model, lists: Lists, files: Sequence[Path]) -> tuple[Codes, Codes]:
     """Unit vectors of the queries and of the candidates."""
     with track(f"encode with {model.name}", len(files)) as show, frozen(model):
         parts = []
