@@ -5,7 +5,9 @@ Usage: python benchmarks/coverage.py [--simulations 2000] [--part intervals] [--
 Scores are normal, a deviation ``effect`` higher where the finding is present; half of their
 variance is shared by the studies of a patient where there are several. So the true value of every
 metric is known by integration. The paired tests compare two models of equal worth whose scores
-share half of their variance. Values outside 93 to 97 % and 3.5 to 6.5 % are marked with ``!``.
+share half of their variance. ``--part retrieval`` is about recall, median rank and precision at K
+in the populations of ``coverage_retrieval.py``. Values outside 93 to 97 % and 3.5 to 6.5 % are
+marked with ``!``.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
 
+from coverage_retrieval import POPULATIONS, Classes, Pairs, coverage
 from radpair.evaluation.bootstrap import Estimate, Resampled, interval, resample
 from radpair.evaluation.calibration import brier
 from radpair.evaluation.delong import delong_intervals, delong_test
@@ -98,6 +101,11 @@ def main() -> None:
             print(f"\n{name}: {options.simulations} simulations, {options.resamples} resamples")
             for scenario in chosen:
                 part(scenario, options.simulations, options.resamples, options.seed)
+    if options.part in (None, "retrieval"):
+        print(f"\nretrieval: {options.simulations} simulations, {options.resamples} resamples")
+        for population in POPULATIONS:
+            if options.scenario in (None, population.name):
+                _retrieval(population, options.simulations, options.resamples, options.seed)
 
 
 @cache
@@ -179,6 +187,13 @@ def _tests(scenario: Scenario, simulations: int, resamples: int, seed: int) -> N
     _show(scenario, runs, (0.035, 0.065))
 
 
+def _retrieval(population: Pairs | Classes, simulations: int, resamples: int, seed: int) -> None:
+    print(f"  {population.words}", flush=True)
+    for name, true, held in coverage(population, simulations, resamples, seed):
+        mark = " " if 0.93 <= held <= 0.97 else "!"
+        print(f"    {name:18} {held:6.1%}{mark} of the true {true:.4g}", flush=True)
+
+
 def _show(scenario: Scenario, runs: list[dict[str, Floats]], bounds: tuple[float, float]) -> None:
     print(f"  {scenario.words}", flush=True)
     for name in runs[0]:
@@ -226,8 +241,9 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     for name, default in (("simulations", 2000), ("resamples", 1000), ("seed", 0)):
         parser.add_argument(f"--{name}", type=int, default=default)
-    parser.add_argument("--part", choices=("intervals", "tests"))
-    parser.add_argument("--scenario", choices=[one.name for one in SCENARIOS])
+    parser.add_argument("--part", choices=("intervals", "tests", "retrieval"))
+    names = [one.name for one in (*SCENARIOS, *POPULATIONS)]
+    parser.add_argument("--scenario", choices=names)
     return parser.parse_args()
 
 
