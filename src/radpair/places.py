@@ -23,10 +23,11 @@ from functools import cache
 from pathlib import Path, PurePath, PurePosixPath
 from typing import IO, Any, BinaryIO, cast
 
-from radpair.errors import PlaceError, nearest
+from radpair.errors import PlaceError
 
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+(.*)", re.DOTALL)
 """A path that was a URL has one slash left of two. One letter is a drive, no protocol."""
+_CHAIN = re.compile(r"[A-Za-z0-9+.-]+::[A-Za-z0-9+.:-]+/")
 LOCAL = ("file", "local")
 HERE_ONLY = "memory"
 """The protocol of what only this process sees."""
@@ -138,12 +139,14 @@ def located(path: PurePath | str) -> Path:
     A URL that went through ``Path``, as on the command line, is known again. Raises
     ``PlaceError`` for a protocol that is not known.
     """
-    found = None if isinstance(path, Place) else _URL.fullmatch(str(path))
-    if found is None:
-        return cast(Path, path) if isinstance(path, Place) else Path(path)
-    protocol, rest = found[1].lower(), found[2]
-    if "::" in rest:
+    if isinstance(path, Place):
+        return cast(Path, path)
+    if _CHAIN.match(str(path)):
         raise PlaceError(f"{path}: is a chain of URLs; give a plain one such as s3://bucket/tree")
+    found = _URL.fullmatch(str(path))
+    if found is None:
+        return Path(path)
+    protocol, rest = found[1].lower(), found[2]
     if protocol in LOCAL:
         return Path("/" + rest)
     if ".." in PurePosixPath(rest).parts:
@@ -217,6 +220,7 @@ class _Ranges(io.RawIOBase):
     def __init__(self, path: Place, opened: Any) -> None:
         super().__init__()
         self._path, self._opened = path, opened
+        self.name = str(path)  # pydicom asks for it
 
     def readable(self) -> bool:
         return True
@@ -291,9 +295,10 @@ def _files(url: str) -> Any:
     import fsspec
 
     protocol = url.partition("://")[0]
-    known = fsspec.available_protocols()
-    if protocol not in known:
-        raise PlaceError(f"{url}: '{protocol}' is no protocol of fsspec{nearest(protocol, known)}")
+    if protocol not in fsspec.available_protocols():
+        raise PlaceError(
+            f"{url}: fsspec knows no protocol '{protocol}'; give such as s3://, gs:// or abfs://"
+        )
     try:
         return fsspec.core.url_to_fs(url, use_listings_cache=False)[0]
     except ImportError as error:
