@@ -224,6 +224,17 @@ def test_every_format_is_trimmed_before_it_is_reduced(tmp_path: Path, name: str)
     assert decode(path, 150).shape == (150, 189)
 
 
+@pytest.mark.parametrize("size", [32, 40, 150, 880])
+def test_a_jpeg_is_trimmed_at_every_size(tmp_path: Path, size: int) -> None:
+    inner = cv2.GaussianBlur(film(900, 1200, low=60), (0, 0), 3)
+    save_jpeg(tmp_path / "a.jpg", framed(inner, (100, 140, 200, 40)))
+    small, cut = decode_film(tmp_path / "a.jpg", size)
+    assert min(small.shape) == size
+    assert abs(small.shape[1] / small.shape[0] - 4 / 3) < 0.06
+    assert abs(cut - (1 - 900 * 1200 / (1140 * 1440))) < 0.04
+    assert small[1:-1, 1:-1].min() > 30
+
+
 def test_what_leaves_no_frame_is_decoded_as_before(tmp_path: Path) -> None:
     save_jpeg(tmp_path / "a.jpg", film(300, 400))
     assert np.array_equal(decode(tmp_path / "a.jpg"), decode(tmp_path / "a.jpg", trim=True))

@@ -51,9 +51,10 @@ class Box:
         return pixels[self.top : self.bottom, self.left : self.right]
 
 
-def film_box(pixels: NDArray[np.uint8]) -> Box:
+def film_box(pixels: NDArray[np.uint8], least: int = MIN_SIDE) -> Box:
     """Where the film lies in ``[height, width]`` uint8; the whole picture where no frame is found.
 
+    A film with a side of fewer than ``least`` pixels is none, and the picture is left whole.
     What it leaves has no frame: applied to its own result it cuts nothing.
     """
     height, width = pixels.shape
@@ -62,14 +63,14 @@ def film_box(pixels: NDArray[np.uint8]) -> Box:
         before = box
         box = _without_frame(pixels, box)
         rows, columns = box.bottom - box.top, box.right - box.left
-        if rows < max(MOST * height, MIN_SIDE) or columns < max(MOST * width, MIN_SIDE):
+        if rows < max(MOST * height, least) or columns < max(MOST * width, least):
             return Box(0, height, 0, width)
     return box
 
 
-def trim(pixels: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], float]:
-    """The film without its frame, and the share of the picture's area that was cut, 0 to 1."""
-    film = film_box(pixels).of(pixels)
+def trim(pixels: NDArray[np.uint8], least: int = MIN_SIDE) -> tuple[NDArray[np.uint8], float]:
+    """The film of ``film_box``, and the share of the picture's area that was cut, 0 to 1."""
+    film = film_box(pixels, least).of(pixels)
     return film, 1 - film.size / pixels.size
 
 

@@ -53,17 +53,19 @@ def decode_film(
 ) -> tuple[NDArray[np.uint8], float]:
     """The picture of ``decode`` without its frame, and the share of its area that was cut.
 
-    A picture without a frame is the same as without ``trim``. At least half of each side is
-    left, so a JPEG is decoded at twice the size and more.
+    A picture without a frame is the same as without ``trim``. Of a JPEG that was reduced while it
+    was decoded, a film in a frame is read once more, so large that its part is ``size`` or more.
     """
-    ample = size and math.ceil(size / MOST)
-    whole = _whole(Path(path), ample, frame)
-    pixels, cut = trim_frame(whole)
+    path = Path(path)
+    whole = _whole(path, size, frame)
     if size is None:
+        pixels, cut = trim_frame(whole)
         return np.ascontiguousarray(pixels), cut
-    if not cut and min(whole.shape) == ample:  # a JPEG that was reduced to what is not needed
-        return decode(path, size, frame), cut
-    return shrink(pixels, size), cut
+    larger = whole
+    if min(whole.shape) == size and trim_frame(whole, least=1)[1]:
+        larger = _whole(path, math.ceil(size / MOST), frame)
+    pixels, cut = trim_frame(larger)
+    return shrink(pixels if cut else whole, size), cut
 
 
 def _whole(path: Path, size: int | None, frame: int | None) -> NDArray[np.uint8]:
