@@ -107,10 +107,16 @@ class GraphTower(nn.Module):
 
     def forward(self, batch: GraphBatch) -> Tensor:
         """``[graphs, dim]``."""
-        out: Tensor = self.head(self.encoder(self._words(batch), batch))
+        out: Tensor = self.head(self.encoder(self.words(batch), batch))
         return out
 
-    def _words(self, batch: GraphBatch) -> Tensor:
+    @property
+    def has_constant_nodes(self) -> bool:
+        """Whether the nodes' vectors are the same in every step (``models.node_vectors``)."""
+        return isinstance(self.nodes, ContextNodes) and self.nodes.frozen
+
+    def words(self, batch: GraphBatch) -> Tensor:
+        """``[nodes, width]``: what each node's own words say; zero for super-nodes and roots."""
         if batch.vectors is not None:
             return batch.vectors
         if isinstance(self.nodes, ContextNodes):
