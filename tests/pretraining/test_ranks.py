@@ -27,7 +27,7 @@ from radpair.pretraining.step import Done, take_step
 from radpair.pretraining.trainer import Trainer, build_trainer, start_processes
 from radpair.pretraining.validation import losses
 from radpair.studyset import StudySet
-from radpair.studyset.batch import PairBatch
+from radpair.studyset.batch import PairBatch, with_pixels
 
 SINGLE = "training.precision=32-true"
 ALIKE = {"rtol": 1e-4, "atol": 1e-5}
@@ -286,3 +286,23 @@ def test_what_is_kept_is_the_running_mean(
             torch.testing.assert_close(value.double(), mean, rtol=1e-4, atol=1e-5)
     weight = "image_head.0.weight"
     assert not found[weight].equal(seen[-1][weight])
+
+
+def test_pictures_made_on_the_device_train_alike(
+    disc_set: Path, tiny: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same films and the same draws: the loss of the first steps differs by rounding."""
+    options = (*tiny, "training.epochs=1", "training.learning_rate=1e-5", SINGLE)
+    lines, brought = [], []
+
+    def noting(batch: PairBatch) -> PairBatch:
+        brought.append(batch.films is not None)
+        return with_pixels(batch)
+
+    monkeypatch.setattr(loop, "with_pixels", noting)
+    for place in ("host", "device"):
+        out = tmp_path / place
+        pretrain("convirt-small", disc_set, out, (*options, f"training.augment_on={place}"), "cpu")
+        lines.append(read_metrics(out / "metrics.jsonl")[0])
+    assert brought == [False] * 4 + [True] * 4
+    assert lines[1]["loss"] == pytest.approx(lines[0]["loss"], rel=0.01)

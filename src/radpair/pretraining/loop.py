@@ -32,14 +32,14 @@ from radpair.pretraining.pairs import (
     run_tokenizer,
     training_batches,
 )
-from radpair.pretraining.ranks import Layout, Ranks
+from radpair.pretraining.ranks import Layout, Ranks, world_size
 from radpair.pretraining.recipe import Recipe, load_recipe
 from radpair.pretraining.step import Done, take_step
 from radpair.pretraining.trainer import Trainer, build_trainer, start_processes
 from radpair.pretraining.validation import validate
 from radpair.progress import Track, track
 from radpair.studyset import StudySet
-from radpair.studyset.batch import to_device
+from radpair.studyset.batch import to_device, with_pixels
 
 DEVICES = ("auto", "cpu", "cuda")
 LOG_EVERY = 10
@@ -62,10 +62,11 @@ def pretrain(
     it stopped, on any number of processes that the run's shards allow, and does nothing once
     finished. Raises ``RecipeError``, ``StudySetError`` or ``RunError``.
     """
-    recipe = _with_precision(load_recipe(recipe_name, list(overrides)), device, out)
+    _check_device(device)
+    recipe = load_recipe(recipe_name, list(overrides))
     studies = StudySet.open(data)
+    recipe = _settled(recipe, device, world_size(devices, nodes), out)
     ranks = start_processes(recipe, device, devices, nodes)
-    recipe = _with_shards(recipe, ranks.world, out)
     asked = runs.asked_for(recipe_name, recipe, studies)
     with ExitStack() as stack:
         ranks.first_does(lambda: _claim(stack, out, asked))
@@ -156,35 +157,34 @@ def _started(recipe: Recipe) -> PairModel:
     return before.train()
 
 
-def _with_precision(recipe: Recipe, device: str, out: Path) -> Recipe:
-    """The recipe with ``auto`` resolved: what the run began with, else what this machine has.
-
-    Raises ``RunError`` for a device that is not here.
-    """
+def _check_device(device: str) -> None:
     if device not in DEVICES:
         raise RunError(f"--device '{device}' is not known{nearest(device, DEVICES)}")
     if device == "cuda" and not torch.cuda.is_available():
         raise RunError("--device cuda: torch sees no GPU here; use --device cpu")
-    if recipe.training.precision != "auto":
-        return recipe
-    begun = runs.began_with(out, "precision")
-    if begun is not None:
-        return replace(recipe, training=replace(recipe.training, precision=begun))
-    if device != "cpu" and torch.cuda.is_available():
-        native = torch.cuda.is_bf16_supported()
-    else:
-        asked = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-        native = any(getattr(torch.cpu, name, bool)() for name in asked)
-    training = replace(recipe.training, precision="bf16-mixed" if native else "32-true")
-    return replace(recipe, training=training)
 
 
-def _with_shards(recipe: Recipe, world: int, out: Path) -> Recipe:
-    """The recipe with its shards resolved: those that the run began with, else one a process."""
-    if recipe.training.shards:
-        return recipe
-    shards = runs.began_with(out, "shards") or world
-    return replace(recipe, training=replace(recipe.training, shards=shards))
+def _settled(recipe: Recipe, device: str, world: int, out: Path) -> Recipe:
+    """The recipe with what it leaves open decided: as the run began, else as suits this machine."""
+    gpu = device != "cpu" and torch.cuda.is_available()
+    here = {
+        "precision": ("auto", "bf16-mixed" if _has_bf16(gpu) else "32-true"),
+        "augment_on": ("auto", "device" if gpu else "host"),
+        "shards": (0, world),
+    }
+    values: dict[str, Any] = {
+        key: runs.began_with(out, key) or suits
+        for key, (left_open, suits) in here.items()
+        if getattr(recipe.training, key) == left_open
+    }
+    return replace(recipe, training=replace(recipe.training, **values))
+
+
+def _has_bf16(gpu: bool) -> bool:
+    if gpu:
+        return bool(torch.cuda.is_bf16_supported())  # type: ignore[no-untyped-call]
+    asked = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(getattr(torch.cpu, name, bool)() for name in asked)
 
 
 def _steps(
@@ -202,7 +202,7 @@ def _steps(
     for batch in training_batches(
         pairs.train, run.recipe, part, first, total, pin=device.type == "cuda"
     ):
-        done = take_step(trainer, [to_device(shard, device) for shard in batch])
+        done = take_step(trainer, [with_pixels(to_device(shard, device)) for shard in batch])
         if not done.finite:
             run.ranks.first_does(partial(_stop_on_non_finite, run, trainer.step, done))
         trainer.step += 1

@@ -64,7 +64,12 @@ def prepare_pairs(recipe: Recipe, studies: StudySet, tokenizer: Tokenizer, windo
     )
 
     def pairs(split: str, augmentation: AugmentationConfig | None) -> PairData:
-        settings = PairSettings(recipe.image.size, augmentation, recipe.training.seed)
+        settings = PairSettings(
+            recipe.image.size,
+            augmentation,
+            recipe.training.seed,
+            augment_on="device" if recipe.training.augment_on == "device" else "host",
+        )
         return PairData(studies, studies.split(split), settings, texts, graphs)
 
     train = pairs("train", recipe.augmentation)

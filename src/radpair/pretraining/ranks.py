@@ -105,3 +105,8 @@ class Ranks:
 def processes_here(devices: int) -> int:
     """The processes on this machine: those that a launcher started, else ``devices``."""
     return int(os.environ.get("LOCAL_WORLD_SIZE", devices))
+
+
+def world_size(devices: int, nodes: int) -> int:
+    """The processes of the run: as a launcher says, else as asked for."""
+    return int(os.environ.get("WORLD_SIZE", processes_here(devices) * nodes))

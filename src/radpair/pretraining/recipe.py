@@ -19,6 +19,7 @@ OPTIMISERS = ("adam", "adamw")
 SCHEDULES = ("constant", "cosine", "plateau")
 PRECISIONS = ("auto", "32-true", "bf16-mixed")
 KEPT = ("best", "last")
+AUGMENTED_ON = ("auto", "host", "device")
 EVALUATORS = ("knn", "retrieval")
 
 _LEAST = {
@@ -73,6 +74,9 @@ class TrainingConfig:
     """``best`` by validation loss, or ``last``."""
     precision: str = "auto"
     """``auto`` is bf16-mixed where the GPU, or without one the CPU, has it; else 32-true."""
+    augment_on: str = "auto"
+    """Where training images are augmented: ``host``, ``device``, or ``auto``, which is the device
+    where it is a GPU. Alike in distribution, not in every pixel's last digit."""
     compile: bool = False
     """Compile the image tower for this machine (``torch.compile``); needs a C++ compiler."""
     checkpoint: int = 200
@@ -86,6 +90,7 @@ class TrainingConfig:
         _one_of("training.schedule", self.schedule, SCHEDULES)
         _one_of("training.precision", self.precision, PRECISIONS)
         _one_of("training.keep", self.keep, KEPT)
+        _one_of("training.augment_on", self.augment_on, AUGMENTED_ON)
         for key, least in _LEAST.items():
             if not getattr(self, key) >= least:
                 raise RecipeError(

@@ -9,7 +9,7 @@ from radpair.models.pair import PairModel
 from radpair.objectives import NAMES, whole
 from radpair.pretraining.pairs import Pairs, validation_places
 from radpair.pretraining.trainer import Trainer
-from radpair.studyset.batch import PairBatch, to_device
+from radpair.studyset.batch import PairBatch, to_device, with_pixels
 
 
 def losses(model: PairModel, batch: PairBatch) -> dict[str, Tensor]:
@@ -47,7 +47,8 @@ def validate(trainer: Trainer, pairs: Pairs) -> dict[str, float]:
     names = NAMES[trainer.model.config.objective.kind]
     table = torch.zeros(len(places), len(names), dtype=torch.float64)
     for number in range(trainer.ranks.rank, len(places), trainer.ranks.world):
-        batch = to_device(pairs.validate.batch(places[number], 0), trainer.fabric.device)
+        batch = pairs.validate.batch(places[number], 0)
+        batch = with_pixels(to_device(batch, trainer.fabric.device))
         with trainer.fabric.autocast():
             found = losses(model, batch)
         table[number] = torch.stack([found[name] for name in names]).double().cpu()
