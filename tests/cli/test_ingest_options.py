@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from pydicom.dataset import FileDataset, FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian
 
 from radpair.cli import main
 from radpair.studyset import StudySet
@@ -63,6 +65,31 @@ def test_refusals_are_one_sentence(words: list[str], tmp_path: Path, capsys) -> 
         assert "Traceback" not in error
     main(words)  # a refusal before the first part leaves the folder free
     assert len(StudySet.open(tmp_path / "set")) == 40
+
+
+def test_a_table_of_files_with_several_frames_needs_a_choice(tmp_path: Path, capsys) -> None:
+    frames = np.random.default_rng(0).integers(0, 255, (3, 40, 50)).astype(np.uint8)
+    meta = FileMetaDataset()
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    meta.MediaStorageSOPClassUID = meta.MediaStorageSOPInstanceUID = "1.2"
+    data = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
+    data.NumberOfFrames, data.Rows, data.Columns = frames.shape
+    data.SamplesPerPixel, data.PhotometricInterpretation = 1, "MONOCHROME2"
+    data.BitsAllocated, data.BitsStored, data.HighBit, data.PixelRepresentation = 8, 8, 7, 0
+    data.PixelData = frames.tobytes()
+    data.save_as(tmp_path / "a.dcm", enforce_file_format=True)
+    (tmp_path / "films.csv").write_text("path,patient\na.dcm,p\n")
+    words = ["ingest", "table", str(tmp_path / "films.csv"), "--image-column", "path"]
+    words += ["--patient-column", "patient", "--processes", "1", "--out", str(tmp_path / "set")]
+    for more, message in (
+        ([], "a.dcm: holds 3 frames where a radiograph has one; choose one with --frame"),
+        (["--frame", "0"], "frame is 0; frames are counted from 1"),
+    ):
+        with pytest.raises(SystemExit):
+            main([*words, *more])
+        assert message in capsys.readouterr().err
+    main([*words[:-1], str(tmp_path / "second"), "--frame", "2"])
+    assert np.array_equal(StudySet.open(tmp_path / "second").pixels(0), frames[1])
 
 
 def test_the_help_says_what_they_do(capsys) -> None:

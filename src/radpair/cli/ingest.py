@@ -108,6 +108,7 @@ def table(
     split_column: str | None = None,
     view_column: str | None = None,
     attribute_columns: Many = (),
+    frame: int | None = None,
     writing: Writing,
 ) -> None:
     """A table (CSV, TSV, JSONL, Parquet) of images, reports and labels.
@@ -124,6 +125,7 @@ def table(
         split_column: Official splits: train, validate, test.
         view_column: PA, AP or lateral.
         attribute_columns: Further columns to keep, such as sex and age.
+        frame: Of DICOM files with several frames, the one to take, counted from 1.
     """
     from radpair.sources import Table
 
@@ -139,6 +141,7 @@ def table(
         split_column=split_column,
         view_column=view_column,
         attribute_columns=attribute_columns,
+        frame=frame,
     )
     _write(source, writing)
 

@@ -118,8 +118,8 @@ def _check_header(path: Path, header: Dataset, frame: int | None) -> bool:
     several = frames is not None and frames != 1
     if several and frame is None:
         raise ImageError(
-            f"{path}: holds {frames} frames where a radiograph has one; choose a frame, or export "
-            "the one that is meant as its own file"
+            f"{path}: holds {frames} frames where a radiograph has one; choose one with --frame, "
+            "or export the one that is meant as its own file"
         )
     if several and not 1 <= (frame or 0) <= (frames or 0):
         raise ImageError(f"{path}: holds {frames} frames and no number {frame}; choose another")

@@ -61,10 +61,14 @@ class Table:
     """PA, AP or lateral; other values are kept as not known."""
     attribute_columns: tuple[str, ...] = ()
     """Further columns to keep, such as sex and age."""
+    frame: int | None = None
+    """Of DICOM files with several frames, the one to take, counted from 1."""
 
     def __post_init__(self) -> None:
         if not self.label_separator:
             raise SourceError("the label separator is empty; give one such as '|'")
+        if self.frame is not None and self.frame < 1:
+            raise SourceError(f"frame is {self.frame}; frames are counted from 1")
         for field in ("label_columns", "attribute_columns"):
             object.__setattr__(self, field, tuple(getattr(self, field)))
         object.__setattr__(self, "file", located(self.file))
@@ -208,7 +212,10 @@ class Table:
         patient = self._one(study_id, [row for row, _, _ in rows], self.patient_column)
         views = tuple(
             View(
-                path, position(row.cells[self.view_column]) if self.view_column else "", row.number
+                path,
+                position(row.cells[self.view_column]) if self.view_column else "",
+                row.number,
+                self.frame,
             )
             for row, path, _ in rows
             if path
