@@ -23,6 +23,8 @@ def compare(
     fine_tune: bool = False,
     overrides: Annotated[tuple[str, ...], Parameter(name="--set", consume_multiple=True)] = (),
     prompts: Path | None = None,
+    lists: Path | None = None,
+    images: Path | None = None,
     no_images: Many = (),
     resamples: int = 2000,
     seed: int = 0,
@@ -48,6 +50,8 @@ def compare(
         overrides: Settings of --fine-tune as key=value, for instance passes=10.
         prompts: A YAML file of prompts by label; for labels not in it the phantom's own and the
             shipped ones for CheXpert's labels stand.
+        lists: The folder of ConVIRT's 8x200 lists, as 'evaluate retrieval-8x200' takes it.
+        images: The folder that the lists' paths begin in.
         no_images: Names of sets whose films and reports stay off the page, or 'all'.
         resamples: Of patients, for intervals and tests.
         seed: Of draws, resampling and maps.
@@ -63,6 +67,9 @@ def compare(
             f"--set {overrides[0]} is a setting of fine-tuning, which was not asked for; give "
             "--fine-tune too, or leave --set out"
         )
+    if (lists is None) != (images is None):
+        raise EvaluationError("give --lists and --images together: the lists name images there")
+    both = None if lists is None or images is None else (lists, images)
     config = read_settings(overrides) if fine_tune else None
     plan = Plan(fractions, shots, draws, seed, resamples, fine_tune=config)
-    print(compare_to_files(run, data, out, labels, plan, prompts, no_images, device))
+    print(compare_to_files(run, data, out, labels, plan, prompts, no_images, device, both))

@@ -27,7 +27,18 @@ def table(found: Found) -> str:
     for row in found["results"]:
         if not row["why_not"]:
             rows.writerows(_rows(row, sets[row["set"]]))
+    if found["lists"]:
+        for row in found["lists"]["results"]:
+            rows.writerows(_listed(row))
     return text.getvalue()
+
+
+def _listed(row: Mapping[str, Any]) -> Iterator[list[Any]]:
+    """Lines of a model by ConVIRT's lists, which stand where a set does."""
+    for metric, values in ({} if row["why_not"] else row["metrics"]).items():
+        part = values["macro"]
+        place = (row["task"], row["title"], MEAN, row["model"], metric)
+        yield [*place, part["value"], part["low"], part["high"], row["facts"]["queries"], None, 1]
 
 
 def _rows(row: Mapping[str, Any], one: Mapping[str, Any]) -> Iterator[list[Any]]:

@@ -12,6 +12,7 @@ from radpair.comparison.compare_models import compare_runs, name_sets
 from radpair.comparison.compare_page import render
 from radpair.comparison.compare_text import markdown, screen
 from radpair.comparison.compared_figures import result
+from radpair.comparison.lists import compare_lists, open_lists
 from radpair.comparison.protocols import Plan
 from radpair.errors import EvaluationError, nearest
 from radpair.evaluation.prompts import PromptSet, read_prompt_set
@@ -33,8 +34,11 @@ def compare_to_files(
     prompts: Path | None = None,
     without_images: Sequence[str] = (),
     device: str = "cpu",
+    lists: tuple[Path, Path] | None = None,
 ) -> str:
     """Compares, writes into the folder ``out``, returns the tables as text.
+
+    ``lists`` are the folder of ConVIRT's 8x200 lists and that of the images which they name.
 
     The same call again continues a stopped comparison. ``without_images`` names sets whose films
     and reports stay off the page (``all``: every set's). Raises ``RadpairError``.
@@ -42,8 +46,11 @@ def compare_to_files(
     _check_folder(out)
     hidden = _hidden(list(name_sets(data)), without_images)
     asked = prompts_with(prompts)
+    listed = open_lists(*lists) if lists else []
     compared = compare_runs(runs, data, out / CACHE, asked, labels, plan, device)
     found = result(compared)
+    if listed:
+        found["lists"] = compare_lists(compared.methods, listed, out / CACHE, compared.plan)
     contents = {
         RESULTS: json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False) + "\n",
         TABLE: table(found),

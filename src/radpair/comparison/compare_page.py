@@ -18,11 +18,14 @@ from radpair.comparison.compare_charts import (
 from radpair.comparison.compare_models import Compared
 from radpair.comparison.compare_text import (
     DIFFERENCES,
+    LISTS,
     METRIC,
     NEEDED,
     TITLE,
     apart,
     caution,
+    lists_differences,
+    lists_table,
     not_applicable,
     protocol_of,
     run_name,
@@ -39,6 +42,7 @@ from radpair.comparison.compare_words import (
 )
 from radpair.comparison.compared_figures import main_metric
 from radpair.comparison.decided import WORDS, decided_table, without_threshold
+from radpair.comparison.lists import chance_line
 from radpair.comparison.needed import told
 from radpair.comparison.p_values import p_text
 from radpair.comparison.pictures import Answer, Map, Query, maps, queries
@@ -58,6 +62,8 @@ def render(compared: Compared, found: Found, without_images: Sequence[str] = ())
     parts = [_head(found), _table(found, colours)]
     for bench, one in zip(compared.benches, found["sets"], strict=True):
         parts.append(_set(compared, found, bench, one, colours, bench.name in without_images))
+    if found["lists"]:
+        parts.append(_lists(found))
     parts.append(_provenance(found))
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
@@ -212,21 +218,35 @@ def _differences(found: Found, name: str) -> str:
 
 
 def _decisions(found: Found, name: str) -> str:
-    head, *rows = decided_table(found, name)
-    if not rows:
+    table = decided_table(found, name)
+    if len(table) < 2:
         return ""
-    heads = "".join(f'<th scope="col">{escape(title)}</th>' for title in head)
+    notes = "".join(f"<li>{escape(line)}</li>" for line in without_threshold(found, name))
+    return (
+        '<details class="quiet"><summary>Sensitivity and specificity at the operating point'
+        f'</summary><p class="note">{escape(WORDS)}</p>{_plain(table)}<ul>{notes}</ul></details>'
+    )
+
+
+def _lists(found: Found) -> str:
+    """ConVIRT's lists: precisions of every model, and the differences."""
+    content = f"<p>{escape(chance_line(found['lists']))}</p>{_plain(lists_table(found))}"
+    gaps = lists_differences(found)
+    return _section(LISTS, content + (_plain(gaps) if len(gaps) > 1 else ""))
+
+
+def _plain(table: Sequence[Sequence[str]]) -> str:
+    """A head and its rows, the first cell of each being its name."""
+    heads = "".join(f'<th scope="col">{escape(title)}</th>' for title in table[0])
     body = "".join(
         f'<tr><th scope="row">{escape(row[0])}</th>'
         + "".join(f"<td>{escape(text)}</td>" for text in row[1:])
         + "</tr>"
-        for row in rows
+        for row in table[1:]
     )
-    notes = "".join(f"<li>{escape(line)}</li>" for line in without_threshold(found, name))
     return (
-        '<details class="quiet"><summary>Sensitivity and specificity at the operating point'
-        f'</summary><p class="note">{escape(WORDS)}</p><div class="scroll"><table><thead><tr>'
-        f"{heads}</tr></thead><tbody>{body}</tbody></table></div><ul>{notes}</ul></details>"
+        f'<div class="scroll"><table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>'
+        "</div>"
     )
 
 

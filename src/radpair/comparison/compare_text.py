@@ -17,11 +17,13 @@ from radpair.comparison.compare_words import (
 )
 from radpair.comparison.compared_figures import main_metric
 from radpair.comparison.decided import WORDS, decided_table, without_threshold
+from radpair.comparison.lists import chance_line
 from radpair.comparison.needed import told
 from radpair.comparison.p_values import p_text
 from radpair.evaluation.report.marks import NONE
 
 TITLE = "Models compared"
+LISTS = "ConVIRT's 8x200 retrieval"
 METRIC = (
     "Mean AUROC over findings; for retrieval the metric that is named. Brackets are {level:g} % "
     "intervals over the tested patients, who are in no training split of their set; draws of "
@@ -59,6 +61,9 @@ def screen(found: Found) -> str:
     for name, tested, sentences in summary(found):
         blocks.append("\n".join([f"{name}: {tested}", *(f"  {one}" for one in sentences)]))
         blocks.append(_aligned(main_table(found, name)))
+    if found["lists"]:
+        blocks.append(f"{LISTS}: {chance_line(found['lists'])}")
+        blocks.append(_aligned(lists_table(found)))
     return "\n\n".join(blocks)
 
 
@@ -77,6 +82,10 @@ def markdown(found: Found) -> str:
         rows = difference_table(found, one["name"])
         if len(rows) > 1:
             parts += [f"### {one['name']}", _grid(rows)]
+    if found["lists"]:
+        parts += [f"## {LISTS}", chance_line(found["lists"]), _grid(lists_table(found))]
+        gaps = lists_differences(found)
+        parts += [_grid(gaps)] if len(gaps) > 1 else []
     needed = needed_table(found)
     if len(needed) > 1:
         parts += ["## Labels needed", NEEDED, _grid(needed)]
@@ -178,6 +187,29 @@ def apart(gap: Mapping[str, Any], level: float) -> str:
     return f"{ups} up, {len(clear) - ups} down of {len(labels)}"
 
 
+def lists_table(found: Found) -> list[list[str]]:
+    """Precision at each depth by ConVIRT's lists, a line a model and kind of query."""
+    answered = [row for row in found["lists"]["results"] if not row["why_not"]]
+    metrics = list(dict.fromkeys(metric for row in answered for metric in row["metrics"]))
+    depths = [f"precision at {metric.rpartition('_')[2]}" for metric in metrics]
+    rows = [["protocol", "model", *depths, "chance"]]
+    for row in answered:
+        told = [cell(row["metrics"][metric]["macro"]) for metric in metrics]
+        chance = next(iter(row["facts"]["chance"].values()))
+        rows.append([row["title"], row["model"], *told, f"{chance:.3f}"])
+    return rows
+
+
+def lists_differences(found: Found) -> list[list[str]]:
+    """Every pair of models by ConVIRT's lists, precision at 10."""
+    rows = [["first", "second", "protocol", "difference of precision at 10", "p", "p, Holm"]]
+    for gap in found["lists"]["differences"]:
+        mean, ends = mean_of(gap), gap["ends"]
+        told = [signed_cell(mean), p_text(mean["p"]), p_text(mean["holm"])]
+        rows.append([ends[0]["model"], ends[1]["model"], protocol_of(gap), *told])
+    return rows
+
+
 def needed_table(found: Found) -> list[list[str]]:
     """Who needs how many labels to match whom."""
     rows = [["set", "model", "to match", "AUROC to reach", "labelled studies", "of"]]
@@ -206,6 +238,10 @@ def provenance_table(found: Found) -> list[list[str]]:
     rows += [["study set", one["name"], f"`{one['hash']}`"] for one in found["sets"]]
     graphs = [one for one in found["sets"] if one["graphs_hash"]]
     rows += [["graphs", one["name"], f"`{one['graphs_hash']}`"] for one in graphs]
+    rows += [
+        ["8x200 lists", one["kind"], f"`{one['hash']}`"]
+        for one in (found["lists"] or {}).get("lists", [])
+    ]
     rows.append(["prompts", f"{len(found['prompts']['labels'])} labels", _hash(found)])
     settings = found["settings"]
     facts = f"{settings['draws']} draws, {settings['resamples']:,} resamples, seed "

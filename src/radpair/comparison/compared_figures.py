@@ -26,7 +26,12 @@ from radpair.evaluation.results import jsonable
 from radpair.settings import plain
 
 SCHEMA = "radpair.compare/1"
-MAIN = {"retrieval": "recall_10", "likeness": "precision_10", BY_PROMPT: "precision_10"}
+MAIN = {
+    "retrieval": "recall_10",
+    "likeness": "precision_10",
+    BY_PROMPT: "precision_10",
+    "8x200": "precision_10",
+}
 """The metric that stands for a task; AUROC for all others."""
 PROMPTED = ("zero-shot", BY_PROMPT)
 """Tasks that models without a tower in common are asked in by each one's own kind of prompts."""
@@ -57,6 +62,7 @@ def result(compared: Compared) -> dict[str, Any]:
             "differences": [
                 one for bench in compared.benches for one in _differences(bench, compared)
             ],
+            "lists": None,
             "labels_needed": [
                 one for bench in compared.benches for one in _needed(bench, compared)
             ],
