@@ -195,6 +195,23 @@ def test_dropout_stands_where_the_library_has_it() -> None:
         torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.parametrize("nodes", ["words", "contextual"])
+def test_sixteen_bits_stay_near_thirty_two(nodes: str) -> None:
+    """Values and gradients under autocast, as training does where the processor has bfloat16."""
+    model, batch = tower(nodes), store(3, context=nodes == "contextual").take(np.arange(6))
+    found = {}
+    for half in (False, True):
+        model.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16, enabled=half):
+            codes = model(batch)
+        codes.float().pow(2).sum().backward()
+        assert all(p.grad is None or p.grad.dtype == p.dtype for p in model.parameters())
+        grads = torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None])
+        found[half] = codes.float().detach(), grads
+    for a, b in zip(found[True], found[False], strict=True):
+        assert float((a - b).norm() / b.norm()) < 0.1
+
+
 def test_directions_and_kinds_change_the_result() -> None:
     """Defect 5: inverse relations are types of their own; super-node and root are learned."""
     a, b = (Entity(word, ENTITY_LABELS[1], n, n) for n, word in enumerate(("left", "lung")))

@@ -82,9 +82,21 @@ def test_texts_read_by_length_have_the_same_values(
         torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-4)
 
 
+@pytest.mark.parametrize("implementation", ["sdpa", "eager"])
+def test_the_mask_given_is_the_mask_of_transformers(implementation: str) -> None:
+    model, (tokens, mask) = encoder("mean"), batch_of([12, 5, 1])
+    model.bert.set_attn_implementation(implementation)
+    (part,) = parts_by_length(tokens, mask, [12, 5, 1])
+    assert part.attention_mask(model.bert).ndim == (4 if implementation == "sdpa" else 2)
+    with torch.no_grad():
+        expected = model.bert(input_ids=tokens, attention_mask=mask.long())[0]
+        found = model.bert(input_ids=tokens, attention_mask=part.attention_mask(model.bert))[0]
+    torch.testing.assert_close(found[mask], expected[mask], atol=1e-5, rtol=1e-5)
+
+
 def test_texts_of_one_length_need_no_mask() -> None:
     model, (tokens, mask) = encoder("max"), batch_of([12] * 5)
-    assert parts_by_length(tokens, mask, [12] * 5)[0].attention_mask is None
+    assert parts_by_length(tokens, mask, [12] * 5)[0].attention_mask(model.bert) is None
     with torch.no_grad():
         torch.testing.assert_close(
             model(tokens, mask, [12] * 5), model(tokens, mask), atol=1e-5, rtol=1e-5

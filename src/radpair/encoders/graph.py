@@ -184,7 +184,7 @@ class ContextNodes(nn.Module):
         """``[tokens, dim]``: the sum of the last four layers."""
         hidden = self.bert(
             input_ids=part.tokens,
-            attention_mask=part.attention_mask,
+            attention_mask=part.attention_mask(self.bert),
             output_hidden_states=True,
         ).hidden_states
         return torch.stack(hidden[-4:]).sum(0).flatten(0, 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,10 +29,18 @@ class Part:
     full: bool
     """Whether nothing is padding."""
 
-    @property
-    def attention_mask(self) -> Tensor | None:
-        """For a language model: None where it would mask nothing."""
-        return None if self.full else self.mask.long()
+    def attention_mask(self, bert: Any) -> Tensor | None:
+        """What ``bert`` is to be given: None where nothing is padding.
+
+        Transformers asks a plain mask on the device whether it masks anything, and a GPU would
+        stand still for the answer; a mask already of the shape of attention it takes as it is.
+        """
+        if self.full:
+            return None
+        shape = bert.config
+        if (shape.model_type, shape._attn_implementation) != ("bert", "sdpa"):
+            return self.mask.long()
+        return self.mask[:, None, None, :].expand(-1, 1, self.mask.shape[1], -1)
 
 
 def parts_by_length(tokens: Tensor, mask: Tensor, lengths: Sequence[int] | None) -> list[Part]:

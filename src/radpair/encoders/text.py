@@ -80,7 +80,9 @@ class TextEncoder(nn.Module):
         return in_order(parts, [self._pooled(part) for part in parts])
 
     def _pooled(self, part: Part) -> Tensor:
-        states: Tensor = self.bert(input_ids=part.tokens, attention_mask=part.attention_mask)[0]
+        states: Tensor = self.bert(
+            input_ids=part.tokens, attention_mask=part.attention_mask(self.bert)
+        )[0]
         if self.config.pooling == "cls":
             return states[:, 0]
         mask = part.mask.unsqueeze(-1)
