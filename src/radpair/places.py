@@ -58,6 +58,8 @@ class Place(PurePosixPath):
     def absolute(self) -> Place:
         return self
 
+    resolve = absolute
+
     def is_file(self) -> bool:
         return self._kind() == "file"
 
@@ -170,7 +172,7 @@ def here(path: Path) -> Path:
         return path
     copy = _copies() / hashlib.sha256(str(path).encode()).hexdigest()
     if not copy.is_file():
-        _fetch(path, copy)
+        copied(path, copy)
     return copy
 
 
@@ -193,7 +195,7 @@ def fetched(path: Path, most: int) -> Iterator[Path]:
             if size > most:
                 os.truncate(copy, size)
             else:
-                _fetch(path, copy)
+                copied(path, copy)
         except FileNotFoundError:
             copy.unlink(missing_ok=True)
         yield copy
@@ -202,15 +204,15 @@ def fetched(path: Path, most: int) -> Iterator[Path]:
 
 
 @contextmanager
-def beginning(path: Path) -> Iterator[BinaryIO]:
-    """A file of which little is wanted, open for reading; a remote one is read by ranges."""
+def beginning(path: Path, block: int = BLOCK) -> Iterator[BinaryIO]:
+    """A file open for reading, a remote one by ranges of ``block`` bytes and without a copy."""
     if not isinstance(path, Place):
         with path.open("rb") as handle:
             yield handle
         return
     with _named(path) as files:
-        opened = files.open(str(path), "rb", block_size=BLOCK, cache_type="readahead")
-    with opened, io.BufferedReader(_Ranges(path, opened), BLOCK) as handle:
+        opened = files.open(str(path), "rb", block_size=block, cache_type="readahead")
+    with opened, io.BufferedReader(_Ranges(path, opened), block) as handle:
         yield cast(BinaryIO, handle)
 
 
@@ -241,13 +243,13 @@ class _Ranges(io.RawIOBase):
         return len(data)
 
 
-def send(file: Path, to: Path) -> None:
+def send(file: Path, to: Path | Place) -> None:
     """Writes a whole file under the name ``to``, or nothing; for a remote ``to``."""
     with _named(cast(Place, to)) as files:
         files.put_file(str(file), str(to))
 
 
-def remove(path: Path) -> None:
+def remove(path: Path | Place) -> None:
     """Removes a remote file that may not be there."""
     with _named(cast(Place, path)) as files:
         try:
@@ -256,8 +258,8 @@ def remove(path: Path) -> None:
             return
 
 
-def _fetch(path: Place, copy: Path) -> None:
-    """Whole or not at all."""
+def copied(path: Place, copy: Path) -> None:
+    """Fetches a file to ``copy``, whole or not at all. Raises ``FileNotFoundError``."""
     draft = copy.with_name(copy.name + ".part")
     try:
         with _named(path) as files:

@@ -91,7 +91,7 @@ def done_parts(job: Job, parts: Iterator[Part], scheduler: str) -> Iterator[Done
     if first is None:
         return
     job = replace(job, source=_absolute(job.source), out=job.out.absolute())
-    order = Order(job, _plan_hash(job.out), _witness(job.source, first), _versions())
+    order = Order(job, _plan_hash(job.store or job.out), _witness(job.source, first), _versions())
     with _connected(scheduler) as client:
         yield from _Crowd(client, order).work(chain([first], parts))
 
@@ -102,7 +102,7 @@ def prepare(order: Order, part: Part) -> Done:
     _check_sight(order)
     with _ONE:
         cv2.setNumThreads(1)
-        return order.job.write(part)
+        return order.job.write_from_afar(part)
 
 
 def _absolute(source: AnySource) -> AnySource:
@@ -155,14 +155,15 @@ def _check_sight(order: Order) -> None:
             f"worker {_address()} does not see {order.witness}; input and output must lie on a "
             "file system that all workers share under the same paths, or in an object store"
         )
+    out = order.job.store or order.job.out
     try:
-        same = _plan_hash(order.job.out) == order.plan
+        same = _plan_hash(out) == order.plan
     except OSError:
         same = False
     if not same:
         raise StudySetError(
-            f"worker {_address()} does not see the study set under way in {order.job.out}; input "
-            "and output must lie on a file system that all workers share under the same paths, or "
+            f"worker {_address()} does not see the study set under way in {out}; input and output "
+            "must lie on a file system that all workers share under the same paths, or "
             "in an object store"
         )
 

@@ -12,10 +12,12 @@ from radpair.graphs.corpus import Totals, gathered
 from radpair.graphs.origin import Origin, Rules
 from radpair.graphs.radgraph_json import read
 from radpair.graphs.tables import counted, entities_and_relations
+from radpair.places import Place
 from radpair.records import Graph
 from radpair.sources.reports import ReportText
 from radpair.studyset.graphs import write_graphs
 from radpair.studyset.read import StudySet
+from radpair.studyset.store import send_graphs
 
 RULES, SOURCE, RADGRAPH = "rules", "source", "radgraph"
 PART = ".graphs.part"
@@ -113,8 +115,10 @@ def _written(
     left_out: tuple[str, ...] = (),
 ) -> GraphSummary:
     write_graphs(studies.path, found, provenance)
+    if isinstance(studies.place, Place):
+        send_graphs(studies.path, studies.place)
     return GraphSummary(
-        path=studies.path,
+        path=studies.place,
         studies=len(studies),
         graphs=len(found),
         entities=sum(len(graph.entities) for graph in found.values()),

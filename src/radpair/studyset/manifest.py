@@ -50,7 +50,15 @@ def read_manifest(path: Path) -> dict[str, Any]:
             f"{path}: is not a study set, {MANIFEST} is missing; give the folder that "
             "'radpair ingest' wrote"
         )
-    manifest = read_json(path / MANIFEST)
+    return _of_this_format(path, read_json(path / MANIFEST))
+
+
+def parsed_manifest(path: Path, content: bytes) -> dict[str, Any]:
+    """As ``read_manifest``, of the content of the file in the folder ``path``."""
+    return _of_this_format(path, _parsed(path / MANIFEST, content))
+
+
+def _of_this_format(path: Path, manifest: dict[str, Any]) -> dict[str, Any]:
     if manifest.get("format") != FORMAT:
         raise StudySetError(
             f"{path}: has format {manifest.get('format')} where this radpair reads {FORMAT}; "
@@ -88,8 +96,18 @@ def check_sizes(path: Path, manifest: Mapping[str, Any]) -> None:
 def read_json(path: Path) -> dict[str, Any]:
     """A JSON object. Raises ``StudySetError`` naming the file."""
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        content = path.read_bytes()
+    except OSError as error:
+        raise StudySetError(
+            f"{path}: cannot be read ({type(error).__name__}); restore the file or ingest again"
+        ) from error
+    return _parsed(path, content)
+
+
+def _parsed(path: Path, content: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(content)
+    except ValueError as error:
         raise StudySetError(
             f"{path}: cannot be read ({type(error).__name__}); restore the file or ingest again"
         ) from error

@@ -70,6 +70,11 @@ def write_part(
     if body is None:
         with writing_to(out):
             body = _write(source, part, out, size, fingerprint, names)
+    return done_of(part, body)
+
+
+def done_of(part: Part, body: dict[str, Any]) -> Done:
+    """What the writing process needs to know of a part with the record ``body``."""
     entries = tuple((q["kind"], q["path"], q["reason"]) for q in body["quarantine"])
     return Done(part.index, len(part.studies), entries)
 

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from radpair.errors import StudySetError, nearest
+from radpair.places import Place, located
 from radpair.records import SPLITS, Graph
 from radpair.studyset.files import measure
 from radpair.studyset.graphs import check_graphs_file, read_graphs
@@ -30,6 +31,7 @@ from radpair.studyset.manifest import (
     shard_name,
 )
 from radpair.studyset.splits import check_disjoint
+from radpair.studyset.store import check_objects, local_copy
 
 OPEN_SHARDS = 256
 """Memory maps kept open at once; a system often allows 1,024 open files."""
@@ -42,6 +44,9 @@ class StudySet:
     """
 
     path: Path
+    """The folder of this machine that is read."""
+    place: Path
+    """Where the set was opened: the same, or the URL that ``path`` is a copy of."""
     manifest: dict[str, Any]
     label_names: tuple[str, ...]
     study_ids: list[str]
@@ -63,7 +68,7 @@ class StudySet:
     """``PA``, ``AP``, ``LATERAL`` or empty, per image."""
 
     def __init__(self, path: Path, manifest: dict[str, Any]) -> None:
-        self.path, self.manifest = path, manifest
+        self.path, self.place, self.manifest = path, path, manifest
         studies, images = pq.read_table(path / STUDIES), pq.read_table(path / IMAGES)
         self.label_names = tuple(manifest["labels"])
         self.study_ids = studies["study_id"].to_pylist()
@@ -87,25 +92,33 @@ class StudySet:
     def open(cls, path: Path | str) -> StudySet:
         """Opens the set at ``path`` after a look at the size of every file.
 
+        A set in an object store, given by its URL, is copied to this machine once, and read there
+        (``studyset.store``).
+
         Raises ``StudySetError`` when it is unfinished, a file is missing or has another size, or
         a patient is in two splits.
         """
-        path = Path(path)
+        place = located(path)
+        path = local_copy(place) if isinstance(place, Place) else place
         manifest = read_manifest(path)
         check_sizes(path, manifest)
-        return cls(path, manifest)
+        opened = cls(path, manifest)
+        opened.place = place
+        return opened
 
     def __len__(self) -> int:
         return len(self.study_ids)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return StudySet.open, (self.path,)
+        return StudySet.open, (self.path,)  # also a copy: the other process is on this machine
 
     def verify(self) -> int:
-        """Reads every file and compares its hash; returns how many files were compared.
+        """Reads every file, also those in a store, and compares hashes; returns their number.
 
         Raises ``StudySetError`` naming the first altered file.
         """
+        if isinstance(self.place, Place):
+            check_objects(self.place)
         for name, record in self.manifest["files"].items():
             if measure(self.path / name).as_json() != record:
                 raise StudySetError(

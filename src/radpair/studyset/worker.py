@@ -16,6 +16,7 @@ from radpair.errors import StudySetError
 from radpair.processes import follow_parent
 from radpair.studyset.parts import AnySource, Done, Part, write_part
 from radpair.studyset.privacy import Pseudonyms
+from radpair.studyset.store import put_part, put_part_from_afar
 
 AHEAD = 3
 """Parts handed out for each worker, so that none waits and memory stays flat."""
@@ -29,10 +30,20 @@ class Job:
     out: Path
     size: int
     names: Pseudonyms | None = None
+    store: Path | None = None
+    """Where the set goes that is made in ``out``, if that is an object store."""
 
     def write(self, part: Part) -> Done:
         """Prepares one part, or finds it finished. Raises ``StudySetError``."""
+        if self.store is not None:
+            return put_part(self.store, self.source, part, self.out, self.size, self.names)
         return write_part(self.source, part, self.out, self.size, self.names)
+
+    def write_from_afar(self, part: Part) -> Done:
+        """As ``write``, on a machine that sees ``store`` but not ``out``."""
+        if self.store is not None:
+            return put_part_from_afar(self.store, self.source, part, self.size, self.names)
+        return self.write(part)
 
 
 _JOB: Job | None = None

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from radpair.errors import StudySetError, nearest
+from radpair.places import Place, located
 from radpair.processes import check_count, cpus
 from radpair.records import Study
 from radpair.studyset import cluster, worker
@@ -35,6 +36,7 @@ from radpair.studyset.parts import IMAGE, AnySource, Done, Part
 from radpair.studyset.privacy import Pseudonyms, first_dates, without_dates
 from radpair.studyset.settled import Settled
 from radpair.studyset.splits import PatientSplits, check_fractions, split_of
+from radpair.studyset.store import Desk, check_reach, desk_for
 from radpair.studyset.strata import strata_of, stratified
 from radpair.studyset.tables import finish
 
@@ -145,32 +147,41 @@ def write(
     scheduler, its workers prepare the parts instead (``studyset.cluster``). The bytes do not
     depend on who prepares them.
 
+    ``out`` may be the URL of a place in an object store (``studyset.store``).
+
     Raises ``StudySetError``, ``WorkerError`` for their number, ``SourceError`` from the source.
     """
-    out = Path(out)
+    place = located(out)
     check_count("--processes", processes)
     if scheduler is not None:
         cluster.check_scheduler(scheduler, processes)
-    names = Pseudonyms.read(Path(key), out) if key is not None else None
+    check_reach(place, processes)
+    names = Pseudonyms.read(Path(key), place) if key is not None else None
     plan = _plan(source, size, seed, check_fractions(fractions), duplicates, names)
     if stratify:
         plan["options"]["stratify"] = list(dict.fromkeys(stratify))
     if trim_borders:
         plan["options"]["trim_borders"] = True
-    with writing_to(out), _claimed(out):
-        if (out / MANIFEST).is_file():
-            summary = summary_of(out, _complete(out, plan), was_complete=True)
+    with writing_to(place), _bench(place) as (out, desk):
+        was_complete = (out / MANIFEST).is_file()
+        if was_complete:
+            manifest = _complete(out, plan, desk)
         else:
-            _start(out, plan)
-            job = worker.Job(source, out, size, names)
-            parts = _write_parts(job, plan, processes, strict, progress, scheduler)
+            _start(out, plan, desk)
+            job = worker.Job(source, out, size, names, place if desk else None)
+            parts = _write_parts(job, plan, processes, strict, progress, scheduler, desk)
             _remove_drafts(out)  # of a cluster's worker that was killed
-            settled = Settled(out, parts, duplicates)
             remarks: list[str] = getattr(source, "remarks", list)()
-            summary = summary_of(out, finish(settled, plan, remarks), was_complete=False)
-        shutil.rmtree(out / PARTS, ignore_errors=True)
+            manifest = finish(Settled(out, parts, duplicates), plan, remarks)
+            if desk:
+                desk.send_tables(manifest)
+        if desk:
+            desk.clear()
+        else:
+            shutil.rmtree(out / PARTS, ignore_errors=True)
+    summary = summary_of(place, manifest, was_complete)
     if strict:
-        _refuse_quarantine(out, summary)
+        _refuse_quarantine(place, summary)
     return summary
 
 
@@ -218,6 +229,18 @@ def _plan(
 
 
 @contextmanager
+def _bench(place: Path) -> Iterator[tuple[Path, Desk | None]]:
+    """The folder to work in: the set's own, or for a store one of which things are sent there."""
+    if isinstance(place, Place):
+        with desk_for(place) as desk:
+            desk.begin()
+            yield desk.folder, desk
+    else:
+        with _claimed(place):
+            yield place, None
+
+
+@contextmanager
 def _claimed(out: Path) -> Iterator[None]:
     """Creates the folder and keeps other writers away from it."""
     if out.exists() and not out.is_dir():
@@ -236,15 +259,18 @@ def _claimed(out: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _complete(out: Path, plan: dict[str, Any]) -> dict[str, Any]:
+def _complete(out: Path, plan: dict[str, Any], desk: Desk | None) -> dict[str, Any]:
     manifest = read_manifest(out)
     manifest["options"] = {"duplicates": KEEP} | manifest["options"]  # as before there was a rule
     _refuse_other(out, {key: manifest.get(key) for key in plan}, plan)
-    check_sizes(out, manifest)
+    if desk:
+        desk.check_sizes(manifest["files"])
+    else:
+        check_sizes(out, manifest)
     return manifest
 
 
-def _start(out: Path, plan: dict[str, Any]) -> None:
+def _start(out: Path, plan: dict[str, Any], desk: Desk | None) -> None:
     """Prepares a fresh folder, or checks that the unfinished one has the same plan.
 
     A plan of which no part was finished yet (its source had a mistake) gives way to the new one.
@@ -268,6 +294,8 @@ def _start(out: Path, plan: dict[str, Any]) -> None:
         write_json(out / PARTS / PLAN, full)
     (out / PIXELS).mkdir(exist_ok=True)
     _remove_drafts(out)
+    if desk:
+        desk.send_plan()
 
 
 def _remove_drafts(out: Path) -> None:
@@ -318,6 +346,7 @@ def _write_parts(
     strict: bool,
     progress: Progress | None,
     scheduler: str | None,
+    desk: Desk | None,
 ) -> int:
     """Writes all parts in order of index; returns how many there are."""
     source, out = job.source, job.out
@@ -335,6 +364,8 @@ def _write_parts(
             else worker.done_parts(job, parts, processes or cpus())
         ):
             count, studies = count + 1, studies + done.studies
+            if desk and scheduler:
+                desk.take(done.index)
             if strict:
                 _refuse_image(out, done)
             if progress:
