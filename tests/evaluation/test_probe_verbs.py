@@ -76,6 +76,34 @@ def test_calibration_scores_policy_and_resamples(
         assert message in capsys.readouterr().err
 
 
+def test_views_operating_point_and_few_shot_scores(
+    model: str, disc_set: Path, tmp_path: Path, capsys
+) -> None:
+    out, scores = tmp_path / "found.json", tmp_path / "s.csv"
+    given = ["--model", model, "--data", str(disc_set), "--out", str(out), "--draws", "2"]
+    further = ["--views", "max", "--operating-point", "sensitivity=0.9"]
+    for verb in (["linear", "--fractions", "0.5"], ["knn", "--fractions", "0.5"], ["few-shot"]):
+        shots = ["--shots", "2"] if verb == ["few-shot"] else []
+        main(["evaluate", *verb, *given, *shots, *further, "--scores", str(scores)])
+        found = json.loads(out.read_text())
+        assert found["settings"]["views"] == "max"
+        assert found["settings"]["operating_point"] == "sensitivity=0.9"
+        assert {"sensitivity", "specificity"} <= set(found["rows"][0]["metrics"])
+        told = capsys.readouterr().out
+        assert "the best specificity at a sensitivity of 0.9 or more" in told
+    with scores.open(newline="") as handle:
+        rows = list(csv.DictReader(handle))
+    assert {row["protocol"] for row in rows} == {"few-shot 2"}
+    for wrong, message in (
+        (["--views", "separate"], "--views 'separate' is not known"),
+        (["--operating-point", "mc"], "did you mean 'mcc'"),
+    ):
+        with pytest.raises(SystemExit) as stopped:
+            main(["evaluate", "linear", *given, *wrong])
+        assert stopped.value.code == 2
+        assert message in capsys.readouterr().err
+
+
 def test_zero_shot_tells_what_it_asked(model: str, disc_set: Path, tmp_path: Path, capsys) -> None:
     prompts, out, scores = (tmp_path / name for name in ("p.yaml", "found.json", "s.csv"))
     prompts.write_text("version: disc/1\nlabels:\n  Disc:\n    graph: nodule in the big toe\n")
@@ -85,6 +113,9 @@ def test_zero_shot_tells_what_it_asked(model: str, disc_set: Path, tmp_path: Pat
     assert "nodule (OBS-DP)" in told
     assert "the rules know nothing of 'toe'" in told
     (found,) = json.loads(out.read_text())
+    assert "studies of the split 'validate'." in told
+    assert found["thresholds"]["missing"] == {}
+    assert 0 <= found["metrics"]["sensitivity"]["macro"]["value"] <= 1
     assert found["graphs"]["Disc"]["present"][0]["not_understood"] == ["toe"]
     assert scores.read_text().count("zero-shot graph") == found["studies"]
     prompts.write_text("Disc: {graph: no nodule}\n")

@@ -85,6 +85,47 @@ def test_fine_tune_continue_save_and_predict(
     assert len(table.read_text().splitlines()) == 97
 
 
+def test_views_of_a_study(disc_set: Path, model: str, tmp_path: Path, capsys) -> None:
+    saved = tmp_path / "saved"
+    arguments = [
+        *("evaluate", "fine-tune", "--model", model, "--data", str(disc_set)),
+        *("--out", str(tmp_path / "out"), "--save", str(saved), "--fractions", "0.5"),
+        *("--draws", "1", "--labels", "Disc", "--views", "max", "--set", *SETTINGS),
+    ]
+    main(arguments)
+    told = capsys.readouterr().out
+    assert "sensitivity, fine-tuned" in told
+    found = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert found["settings"]["views"] == found["settings"]["training"]["views"] == "max"
+    assert {"sensitivity", "specificity", "mcc", "f1"} <= set(found["rows"][0]["metrics"])
+    folder, tables = saved / "run-50pct-0", {}
+    for views in (None, "mean", "max", "separate"):
+        table = tmp_path / f"{views}.csv"
+        given = ["predict", "--model", str(folder), "--data", str(disc_set), "--split", "test"]
+        main([*given, "--out", str(table), *(["--views", views] if views else [])])
+        tables[views] = list(csv.DictReader(table.open()))
+    told = capsys.readouterr().out
+    assert told.count("its thresholds and figures are for the max") == 2
+    assert f"{len(tables['separate'])} images of {len(tables['max'])} studies" in told
+    assert tables[None] == tables["max"]
+    studies = StudySet.open(disc_set)
+    paths = {row["image"] for row in tables["separate"]}
+    assert paths <= set(studies.image_paths)
+    for views, over in (("mean", np.mean), ("max", np.max)):
+        for row in tables[views]:
+            images = [
+                float(one["Disc"])
+                for one in tables["separate"]
+                if one["study_id"] == row["study_id"]
+            ]
+            assert float(row["Disc"]) == pytest.approx(over(images), rel=1e-6)
+    given = ["predict", "--model", str(folder), "--data", str(disc_set), "--out"]
+    message = refused([*given, str(tmp_path / "x.csv"), "--views", "mea"], capsys)
+    assert "did you mean 'mean'" in message
+    arguments[arguments.index("max")] = "mx"
+    assert "did you mean 'max'" in refused(arguments, capsys)
+
+
 def beside_readers(studies: StudySet, table: Path, folder: str, place: Path) -> None:
     """The documented route: the predictions and thresholds of a classifier into 'readers'."""
     rows = [["Study", "Disc", "Left"]]
