@@ -50,7 +50,7 @@ def caution(found: Found) -> str:
     else:
         runs = (
             f"Training runs averaged as metrics: {counted}. The tests cover their spread, but not "
-            f"the luck of the one training run of {listed(alone)}."
+            f"the luck of the one run of {listed(alone)}."
         )
     return f"{runs} {CAUTION}"
 

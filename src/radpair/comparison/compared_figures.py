@@ -115,6 +115,9 @@ def _metric(unit: Unit, metric: str, level: float) -> dict[str, Any]:
     if not unit.of_runs:
         return found
     each = np.stack([sample_of(one, metric).value for one in unit.of_runs])
+    if found["draws"]:
+        drawn = [one.arrays[f"{metric}.runs"] for one in unit.of_runs]
+        found["draws"] = np.mean(drawn, axis=0).tolist()
     return {**found, "by_run": mean_over_labels(each).tolist()}
 
 

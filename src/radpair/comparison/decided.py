@@ -21,6 +21,8 @@ def decided_table(found: Found, name: str) -> list[list[str]]:
         for row in found["results"]
         if row["set"] == name and not row["why_not"] and _held(row["metrics"])
     ]
+    titles = list(dict.fromkeys(row["title"] for row in found["results"]))
+    rows.sort(key=lambda row: titles.index(row["title"]))
     held = list(dict.fromkeys(metric for row in rows for metric in _held(row["metrics"])))
     order = ["sensitivity", "specificity", "mcc", "f1", *(m for m in held if m not in DECIDED)]
     columns = [metric for metric in order if metric in held]
