@@ -246,7 +246,10 @@ class _Ranges(io.RawIOBase):
 def send(file: Path, to: Path | Place) -> None:
     """Writes a whole file under the name ``to``, or nothing; for a remote ``to``."""
     with _named(cast(Place, to)) as files:
-        files.put_file(str(file), str(to))
+        try:
+            files.put_file(str(file), str(to))
+        except FileNotFoundError as error:  # what is missing is the bucket
+            raise OSError(str(error)) from error
 
 
 def remove(path: Path | Place) -> None:

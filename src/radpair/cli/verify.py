@@ -22,4 +22,4 @@ def verify(folder: Path, /) -> None:
     from radpair.studyset import StudySet
 
     studies = StudySet.open(folder)
-    print(f"{folder}: sound; {studies.verify():,} files, {len(studies):,} studies")
+    print(f"{studies.place}: sound; {studies.verify():,} files, {len(studies):,} studies")

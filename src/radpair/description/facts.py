@@ -40,7 +40,7 @@ def describe(studies: StudySet) -> Facts:
     words = [len(report.split()) or None for report in studies.reports]
     positions = [name or NOT_KNOWN for name in studies.positions]
     return {
-        "name": str(studies.path),
+        "name": str(studies.place),
         "source": studies.manifest["source"]["name"],
         "options": studies.manifest["options"],
         "radpair": studies.manifest["radpair"],

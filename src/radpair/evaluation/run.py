@@ -381,7 +381,7 @@ def provenance(seen: Sequence[Encoded], studies: StudySet, **settings: Any) -> d
     graphs = {"graphs": studies.graphs_hash} if studies.has_graphs else {}
     return {
         "radpair": __version__,
-        "study_set": {"name": studies.path.name, "hash": studies.content_hash, **graphs},
+        "study_set": {"name": studies.place.name, "hash": studies.content_hash, **graphs},
         "models": {one.model.name: one.model.hash for one in seen},
         **({"settings": settings} if settings else {}),
     }

@@ -19,6 +19,7 @@ from radpair.graphs.label_table import (
 )
 from radpair.graphs.radgraph_json import read
 from radpair.graphs.terms import Lexicon
+from radpair.places import Place, located
 from radpair.reports import Account
 from radpair.sources.reports import ID_COLUMN, ReportText, count_reports, read_reports, report_files
 from radpair.studyset.manifest import MANIFEST, PARTS
@@ -62,10 +63,12 @@ def label(
     ``without_table`` names. Raises ``RadpairError`` naming what to mend.
     """
     finding_names(scheme)
+    data = located(data)
     is_set = (data / MANIFEST).is_file() or (data / PARTS).is_dir()
     _check_origin(data, origin, is_set)
     target = _target(data, scheme, out, is_set)
-    check_output(target, [".csv"], [data, lexicon], [without_table(target)])
+    read_here = [] if isinstance(data, Place) else [data]
+    check_output(target, [".csv"], [*read_here, lexicon], [without_table(target)])
     terms = load_lexicon(lexicon) if lexicon else None
     account = Account()
     if is_set:
@@ -90,6 +93,8 @@ def _target(data: Path, scheme: str, out: Path | None, is_set: bool) -> Path:
         raise GraphError(
             f"{data}: is no study set, so the labels need a place; give --out FILE.csv"
         )
+    if out is None and isinstance(data, Place):
+        raise GraphError(f"{data}: is not on this machine; give the labels a place, --out FILE.csv")
     return out or data / f"labels-{scheme}.csv"
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from radpair.errors import StudySetError
+from radpair.places import located
 from radpair.reports.identifiers import KINDS, identifiers
 from radpair.sources.reports import ReportText, read_reports
 from radpair.studyset.files import write_bytes, writing_to
@@ -70,6 +71,7 @@ def scan(
     the text (characters from 0). With ``show``, the text found too, on the screen and in the
     table. Raises ``RadpairError`` naming what to mend.
     """
+    data = located(data)
     if out is not None and (out.suffix.lower() != ".csv" or not out.parent.is_dir()):
         raise StudySetError(f"{out}: give a file ending in .csv in a folder that exists")
     if out is not None and out.resolve() == data.resolve():

@@ -100,7 +100,7 @@ def evaluate_fine_tune(
         "runs": jsonable(runs),
         "provenance": {
             "radpair": __version__,
-            "study_set": {"name": studies.path.name, "hash": studies.content_hash},
+            "study_set": {"name": studies.place.name, "hash": studies.content_hash},
             "models": {model.name: model.hash for model in models},
         },
     }
