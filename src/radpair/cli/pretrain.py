@@ -18,6 +18,8 @@ def pretrain(
     device: str = "auto",
     devices: int = 1,
     nodes: int = 1,
+    profile: bool = False,
+    tensorboard: bool = False,
 ) -> None:
     """Train a recipe on a study set; the same command again continues where it stopped.
 
@@ -31,10 +33,17 @@ def pretrain(
         device: 'auto', 'cpu' or 'cuda'.
         devices: GPUs, or processes on a CPU, that share each batch on this machine.
         nodes: Machines, where a launcher started a process a device on each.
+        profile: Measure where the time of a step goes, and the fraction of the device's peak that
+            it reaches; written to 'profile.json' and printed at the end. The weights stay the same.
+        tensorboard: Write the figures of 'metrics.jsonl' to 'tensorboard' too; look at them with
+            tensorboard --logdir OUT.
     """
     from radpair.pretraining import pretrain as train
     from radpair.processes import speaks
 
-    model = train(recipe, data, out, overrides, device, devices, nodes)
+    model = train(
+        recipe, data, out, overrides, device, devices, nodes,
+        profile=profile, tensorboard=tensorboard,
+    )  # fmt: skip
     if speaks():
         print(model)

@@ -24,6 +24,7 @@ from radpair.models.pair import PairModel
 from radpair.pretraining import run as runs
 from radpair.pretraining.checkpoint import newest_checkpoint, save_checkpoint
 from radpair.pretraining.evaluators import Watch, watch
+from radpair.pretraining.journal import Journal, check_tensorboard, open_journal
 from radpair.pretraining.pairs import (
     Pairs,
     Part,
@@ -32,6 +33,7 @@ from radpair.pretraining.pairs import (
     run_tokenizer,
     training_batches,
 )
+from radpair.pretraining.profile import PROFILE, NoProfile, Profile
 from radpair.pretraining.ranks import Layout, Ranks, world_size
 from radpair.pretraining.recipe import Recipe, load_recipe
 from radpair.pretraining.step import Done, take_step
@@ -54,15 +56,22 @@ def pretrain(
     device: str = "auto",
     devices: int = 1,
     nodes: int = 1,
+    *,
+    profile: bool = False,
+    tensorboard: bool = False,
 ) -> Path:
     """Trains a recipe on a study set and returns the model folder ``out/model``.
 
     ``devices`` processes on each of ``nodes`` machines share each batch; where a launcher
     (torchrun, SLURM) started them, all of them make this call. The same call again continues where
     it stopped, on any number of processes that the run's shards allow, and does nothing once
-    finished. Raises ``RecipeError``, ``StudySetError`` or ``RunError``.
+    finished. ``profile`` writes ``out/profile.json``, where the time of a step goes, and
+    ``tensorboard`` the figures of ``out/metrics.jsonl`` to ``out/tensorboard``; neither changes
+    the weights. Raises ``RecipeError``, ``StudySetError`` or ``RunError``.
     """
     _check_device(device)
+    if tensorboard:
+        check_tensorboard()
     recipe = load_recipe(recipe_name, list(overrides))
     studies = StudySet.open(data)
     recipe = _settled(recipe, device, world_size(devices, nodes), out)
@@ -70,8 +79,10 @@ def pretrain(
     asked = runs.asked_for(recipe_name, recipe, studies)
     with ExitStack() as stack:
         ranks.first_does(lambda: _claim(stack, out, asked))
-        if not _is_finished(out / runs.MODEL):
-            _train(Run(recipe, asked, studies, out, ranks))
+        if _is_finished(out / runs.MODEL):
+            _refuse_profile(out, asked=profile)
+        else:
+            _train(Run(recipe, asked, studies, out, ranks, profile, tensorboard))
     return out / runs.MODEL
 
 
@@ -84,6 +95,19 @@ class Run:
     studies: StudySet
     out: Path
     ranks: Ranks
+    profile: bool = False
+    tensorboard: bool = False
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What watches the steps and decides nothing of the weights."""
+
+    watched: Watch
+    clock: NoProfile
+    journal: Journal | None
+    """The first process's."""
+    show: Track
 
 
 def _claim(stack: ExitStack, out: Path, asked: dict[str, Any]) -> None:
@@ -100,6 +124,14 @@ def _is_finished(folder: Path) -> bool:
     except ModelError:
         return False
     return True
+
+
+def _refuse_profile(out: Path, *, asked: bool) -> None:
+    if asked and not (out / PROFILE).is_file():
+        raise RunError(
+            f"{out}: this run is finished, so there is nothing to measure; use --profile with a "
+            "new --out"
+        )
 
 
 def _train(run: Run) -> None:
@@ -119,10 +151,10 @@ def _train(run: Run) -> None:
         state = newest_checkpoint(out / runs.CHECKPOINTS)
         if state is not None:
             trainer.restore(state)
-        if run.ranks.first:
-            runs.keep_metrics(out / runs.METRICS, trainer.step)
-        with _shown(run, total) as show:
-            _steps(run, trainer, pairs, watched, epoch, total, show)
+        clock = Profile(trainer, total, out) if run.profile else NoProfile()
+        with _journal(run, trainer.step) as journal, _shown(run, total) as show:
+            _steps(run, trainer, pairs, Beside(watched, clock, journal, show), epoch, total)
+        clock.close()
         if run.ranks.first:
             _finish(run, trainer, pairs, tokenizer)
         run.ranks.wait()
@@ -131,6 +163,13 @@ def _train(run: Run) -> None:
             f"{out}: the run cannot be written ({problem.strerror}); make space and give the same "
             f"command again, it continues from its last checkpoint"
         ) from problem
+
+
+def _journal(run: Run, step: int) -> AbstractContextManager[Journal | None]:
+    """The first process writes down what happens."""
+    if run.ranks.first:
+        return open_journal(run.out, step, tensorboard=run.tensorboard)
+    return nullcontext()
 
 
 def _shown(run: Run, total: int) -> AbstractContextManager[Track]:
@@ -188,35 +227,39 @@ def _has_bf16(gpu: bool) -> bool:
 
 
 def _steps(
-    run: Run,
-    trainer: Trainer,
-    pairs: Pairs,
-    watched: Watch,
-    epoch: int,
-    total: int,
-    show: Track,
+    run: Run, trainer: Trainer, pairs: Pairs, beside: Beside, epoch: int, total: int
 ) -> None:
-    device = trainer.fabric.device
+    device, clock = trainer.fabric.device, beside.clock
     part = Part(trainer.layout, run.ranks.rank)
     begun, first = time.monotonic(), trainer.step
-    for batch in training_batches(
+    batches = training_batches(
         pairs.train, run.recipe, part, first, total, pin=device.type == "cuda"
-    ):
-        done = take_step(trainer, [with_pixels(to_device(shard, device)) for shard in batch])
+    )
+    while trainer.step < total:
+        with clock("data"):
+            batch = next(batches)
+        with clock("host to device"):
+            shards = [with_pixels(to_device(shard, device)) for shard in batch]
+        clock.before(shards)
+        done = take_step(trainer, shards, clock)
         if not done.finite:
             run.ranks.first_does(partial(_stop_on_non_finite, run, trainer.step, done))
         trainer.step += 1
         speed = (trainer.step - first) * trainer.batch / (time.monotonic() - begun)
-        if run.ranks.first and (trainer.step % LOG_EVERY == 0 or trainer.step == total):
-            _log(run, trainer, {"split": "train", **done.values, "studies_per_s": round(speed, 1)})
+        if beside.journal and (trainer.step % LOG_EVERY == 0 or trainer.step == total):
+            speeds = {"studies_per_s": round(speed, 1)}
+            beside.journal.add(trainer.step, {"split": "train", **done.values, **speeds})
         ends_epoch = trainer.step % epoch == 0
         if ends_epoch:
-            _end_epoch(run, trainer, pairs, watched, trainer.step // epoch)
-        show(trainer.step, _note(done, speed) + watched.note)
+            with clock("validation"):
+                _end_epoch(run, trainer, pairs, beside, trainer.step // epoch)
+        beside.show(trainer.step, _note(done, speed) + beside.watched.note)
         if ends_epoch or trainer.step % trainer.config.checkpoint == 0:
-            if run.ranks.first:
-                save_checkpoint(run.out / runs.CHECKPOINTS, trainer.step, trainer.state())
-            run.ranks.wait()
+            with clock("checkpoint"):
+                if run.ranks.first:
+                    save_checkpoint(run.out / runs.CHECKPOINTS, trainer.step, trainer.state())
+                run.ranks.wait()
+        clock.after()
 
 
 def _note(done: Done, speed: float) -> str:
@@ -224,11 +267,7 @@ def _note(done: Done, speed: float) -> str:
     return f"loss {values['loss']:.3f}  accuracy {values['accuracy']:.0%}  {speed:.0f} studies/s"
 
 
-def _log(run: Run, trainer: Trainer, values: dict[str, Any]) -> None:
-    runs.add_metrics(run.out / runs.METRICS, {"step": trainer.step, **values})
-
-
-def _end_epoch(run: Run, trainer: Trainer, pairs: Pairs, watched: Watch, epoch: int) -> None:
+def _end_epoch(run: Run, trainer: Trainer, pairs: Pairs, beside: Beside, epoch: int) -> None:
     """Validates, which drives the schedule and what is kept, and measures what is due."""
     rate = trainer.optimiser.param_groups[0]["lr"]
     means = validate(trainer, pairs)
@@ -237,9 +276,10 @@ def _end_epoch(run: Run, trainer: Trainer, pairs: Pairs, watched: Watch, epoch: 
     if trainer.config.schedule == "plateau":
         trainer.scheduler.step(means["loss"])
     trainer.remember(means["loss"])
-    if run.ranks.first:
-        figures = watched.figures(trainer.kept, epoch, trainer.fabric.device)
-        _log(run, trainer, {"split": "validate", **means, "rate": rate, **figures})
+    if beside.journal:
+        figures = beside.watched.figures(trainer.kept, epoch, trainer.fabric.device)
+        line = {"split": "validate", **means, "rate": rate, **figures}
+        beside.journal.add(trainer.step, line)
     run.ranks.wait()
 
 

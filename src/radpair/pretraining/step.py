@@ -53,22 +53,39 @@ class Done:
 
 def take_step(trainer: Trainer, shards: Sequence[PairBatch], clock: Clock = no_clock) -> Done:
     """Encodes this process's ``shards``, and moves the weights by the gradient of all."""
+    statistics = _ready(trainer)
+    done = _find_gradient(trainer, shards, statistics, clock)
+    with clock("optimiser"):
+        if done.finite:
+            statistics.finish()
+            _move(trainer)
+    return done
+
+
+def rehearse(trainer: Trainer, shards: Sequence[PairBatch], clock: Clock) -> None:
+    """As a step up to its gradient, which is dropped: everything stays as it was."""
+    with trainer.fabric.no_backward_sync(trainer.towers):
+        _find_gradient(trainer, shards, _ready(trainer), clock)
+    trainer.optimiser.zero_grad(set_to_none=True)
+
+
+def _ready(trainer: Trainer) -> RunningStatistics:
     trainer.towers.train()
     _freeze_image(trainer, frozen=trainer.step < trainer.config.freeze_image)
-    statistics = RunningStatistics(trainer.model, trainer.ranks, trainer.layout.shards)
     trainer.optimiser.zero_grad(set_to_none=True)
+    return RunningStatistics(trainer.model, trainer.ranks, trainer.layout.shards)
+
+
+def _find_gradient(
+    trainer: Trainer, shards: Sequence[PairBatch], statistics: RunningStatistics, clock: Clock
+) -> Done:
     with clock("towers"):
         codes = _encode(trainer, shards, statistics)
     with clock("loss"):
         values, gradient, studies = _objective(trainer, codes, shards)
     with clock("backward"):
         _backward(trainer, shards, codes, gradient, statistics)
-    with clock("optimiser"):
-        done = Done(values, studies)
-        if done.finite:
-            statistics.finish()
-            _move(trainer)
-    return done
+    return Done(values, studies)
 
 
 def _encode(
