@@ -21,10 +21,12 @@ pytest.importorskip("moto", reason="needs an S3 server of its own")
 import boto3
 from moto.server import ThreadedMotoServer
 
-from radpair.errors import StudySetError
+from radpair.errors import GraphError, PlaceError, StudySetError
 from radpair.places import located
 from radpair.sources import Pairs
 from radpair.studyset import StudySet, give_graphs, store, write
+from radpair.studyset.labelling import label
+from radpair.studyset.scanning import scan
 from sources.fakes.pictures import picture
 
 BUCKET = "hospital"
@@ -177,6 +179,33 @@ def test_another_plan_before_a_part_was_finished(
     s3.put_object(Bucket=BUCKET, Key="begun/pixels/00099.bin", Body=b"of the other plan")
     sent(films, "begun", processes=1)
     assert objects(s3, "begun") == whole
+
+
+def test_two_plans_at_once(s3: Any, films: Path) -> None:
+    def begin(done: int, total: int | None) -> None:
+        if done == 8:
+            s3.put_object(Bucket=BUCKET, Key="two/.parts/plan.json", Body=b"{}")
+
+    with pytest.raises(StudySetError, match=r"/two: another process began another study set here"):
+        sent(films, "two", processes=1, progress=begin)
+    assert "pixels/00002.bin" not in objects(s3, "two")
+
+
+def test_words_of_a_set_in_a_store(films: Path, tmp_path: Path) -> None:
+    sent(films, "words", processes=1)
+    url = Path(f"s3://{BUCKET}/words")
+    assert scan(url).reports == 46
+    with pytest.raises(GraphError, match=rf"^s3://{BUCKET}/words: is not on this machine; give"):
+        label(url, "chexpert14")
+    label(url, "chexpert14", tmp_path / "labels.csv")
+    assert len((tmp_path / "labels.csv").read_text().splitlines()) == 48
+
+
+def test_a_bucket_that_is_not_there(s3: Any, films: Path) -> None:
+    with pytest.raises(
+        PlaceError, match=r"reached \(The specified bucket does not exist"
+    ):
+        write(Pairs(root=films), "s3://nobody/set", size=64, processes=1)
 
 
 def test_foreign_objects_are_left_alone(s3: Any, films: Path) -> None:

@@ -76,7 +76,7 @@ class Desk:
     def send_plan(self) -> None:
         """Shards of another plan, which had not finished a part, are removed."""
         plan = (self.folder / PARTS / PLAN).read_bytes()
-        if not self._holds(plan):
+        if _plan_at(self.url) != plan:
             for name in self._names(PIXELS):
                 remove(self.url / PIXELS / name)
             send(self.folder / PARTS / PLAN, self.url / PARTS / PLAN)
@@ -91,10 +91,7 @@ class Desk:
         for name in manifest["files"]:
             if not name.startswith(PIXELS):
                 send(self.folder / name, self.url / name)
-        if not self._holds((self.folder / PARTS / PLAN).read_bytes()):
-            raise StudySetError(
-                f"{self.url}: another process began another study set here; choose another --out"
-            )
+        _check_plan(self.url, self.folder)
         send(self.folder / MANIFEST, self.url / MANIFEST)
 
     def clear(self) -> None:
@@ -112,12 +109,6 @@ class Desk:
                     f"{self.url / name}: {has} where {record['bytes']:,} bytes were sent; restore "
                     "it or ingest again"
                 )
-
-    def _holds(self, plan: bytes) -> bool:
-        try:
-            return (self.url / PARTS / PLAN).read_bytes() == plan
-        except FileNotFoundError:
-            return False
 
     def _names(self, folder: str) -> list[str]:
         return (self.url / folder).names()[0] if (self.url / folder).exists() else []
@@ -158,6 +149,7 @@ def put_part(
             return done_of(part, body)
     done = write_part(source, part, out, size, names)
     try:
+        _check_plan(store, out)
         send(shard, store / shard_name(part.index))
         send(record, store / PARTS / record.name)
     finally:
@@ -243,6 +235,22 @@ def send_graphs(folder: Path, url: Place) -> None:
     """Sends the graphs that the copy of a set was given."""
     for name in (GRAPHS, GRAPHS_RECORD):
         send(folder / name, url / name)
+
+
+def _check_plan(store: Path | Place, out: Path) -> None:
+    """Raises ``StudySetError`` where the plan in ``out``, if one is there, is not the store's."""
+    plan = out / PARTS / PLAN
+    if plan.is_file() and _plan_at(store) != plan.read_bytes():
+        raise StudySetError(
+            f"{store}: another process began another study set here; choose another --out"
+        )
+
+
+def _plan_at(store: Path | Place) -> bytes | None:
+    try:
+        return (store / PARTS / PLAN).read_bytes()
+    except FileNotFoundError:
+        return None
 
 
 def _take_graphs(url: Place, folder: Path) -> None:
