@@ -9,6 +9,8 @@ from contextlib import ExitStack, contextmanager
 from typing import Any, Protocol
 
 LINE_SECONDS = 10.0
+SPEED_SECONDS = 300.0
+"""Over which the bar takes the speed for the time that is left."""
 
 _always_lines = False
 
@@ -69,7 +71,8 @@ def _bar(title: str, total: int) -> Iterator[Track]:
         TimeRemainingColumn(compact=True),
         TextColumn("{task.fields[note]}", style="dim"),
     )
-    with Progress(*columns, console=Console(stderr=True)) as progress:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, speed_estimate_period=SPEED_SECONDS) as progress:
         task = progress.add_task(title, total=total, note="")
 
         def update(done: int, note: str = "") -> None:
@@ -82,16 +85,32 @@ def _bar(title: str, total: int) -> Iterator[Track]:
 def _lines(title: str, total: int) -> Track:
     begun = time.monotonic()
     shown = begun
+    since: tuple[int, float] | None = None
 
     def update(done: int, note: str = "") -> None:
-        nonlocal shown
+        nonlocal shown, since
         now = time.monotonic()
         finished = total and done >= total
+        since = since or (done, now)
         if not finished and now - shown < LINE_SECONDS:
             return
         shown = now
-        tail = f"  {note}" if note else ""
         of = f"/{total}" if total else ""
-        print(f"{title}: {done}{of}  {now - begun:.0f} s{tail}", file=sys.stderr, flush=True)
+        left = "" if finished else _left(total - done, done - since[0], now - since[1])
+        tail = f"  {note}" if note else ""
+        print(f"{title}: {done}{of}  {now - begun:.0f} s{left}{tail}", file=sys.stderr, flush=True)
 
     return update
+
+
+def _left(units: int, done: int, seconds: float) -> str:
+    """The time for ``units`` at the rate since the first report: what an earlier process did
+    before that one says nothing about this one's speed. Empty where no rate is known."""
+    if units <= 0 or done <= 0:
+        return ""
+    left = round(seconds / done * units)
+    if left < 60:
+        return f", {left} s left"
+    if left < 3600:
+        return f", {round(left / 60)} min left"
+    return f", {left // 3600} h {left % 3600 // 60} min left"
