@@ -10,7 +10,7 @@ import pytest
 from evaluation.fake_chexpert import CLASSES, write_fake_chexpert
 from radpair.cli import main
 from radpair.errors import EvaluationError
-from radpair.evaluation.bootstrap import interval
+from radpair.evaluation.bootstrap import interval, patient_weights
 from radpair.evaluation.class_retrieval import ask, class_retrieval
 from radpair.evaluation.intervals import wilson_bounds
 from radpair.evaluation.retrieval_lists import locate, patient_of, read_lists, score_lists
@@ -115,6 +115,27 @@ def test_a_perfect_precision_is_as_certain_as_the_patients_found_are_many() -> N
     assert found.support[0, 0] == pytest.approx(2)
     one = interval(found).macro
     assert (one.low, one.high) == pytest.approx(wilson_bounds(1, 2, 0.95))
+
+
+def test_patients_who_ask_are_drawn_with_the_candidates() -> None:
+    """Two of four who ask find nothing but hits, two nothing but misses: luck of who asked."""
+    codes = np.repeat(np.eye(4, dtype=np.float32), [2, 2, 20, 20], axis=0)
+    codes[:4] = codes[[10, 10, 30, 30]]
+    truth = np.zeros((44, 1))
+    truth[[0, 1, 2, 3, *range(4, 24)]] = 1
+    people = [f"p{row}" for row in range(44)]
+    given = (codes[:4], np.zeros(4, np.int64), codes, truth, people)
+    asked = ask(*given, people[:4], (8,), 400, 0)
+    kept = ask(*given, [f"q{row}" for row in range(4)], (8,), 400, 0)
+    assert kept.asking is None
+    assert asked.values[:, 0].tolist() == kept.values[:, 0].tolist() == [1, 1, 0, 0]
+    sample = asked.precision(8)
+    weights = np.concatenate(list(patient_weights(people, 400, 0)), axis=1)[:4]
+    luck = sample.draws[:, 0] - kept.precision(8).draws[:, 0]
+    apart = np.array([1, 1, -1, -1]) @ (weights - 1)
+    assert np.corrcoef(luck, apart)[0, 1] > 0.999
+    assert 0.8 < np.polyfit(apart, luck, 1)[0] / (0.5 / 4) <= np.sqrt(4 / 3)
+    assert kept.precision(8).draws.std() == 0 < sample.draws.std()
 
 
 def test_ones_own_images_are_no_candidates_and_labels_not_given_are_left_out() -> None:

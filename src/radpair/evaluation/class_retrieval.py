@@ -42,13 +42,14 @@ def class_retrieval(
     seed: int = 0,
     level: float = 0.95,
 ) -> dict[str, Any]:
-    """Precision at K, the mean over queries, with intervals over the candidates' patients.
+    """Precision at K, the mean over queries, with intervals over patients.
 
     ``queries [queries, dim]`` and ``candidates [candidates, dim]`` are unit vectors; ``classes
     [queries]`` are among ``names``; ``truth [candidates, names]`` counts where it is 1, and a
     candidate with NaN for a class is left out for that class. ``asking [queries]`` are the
     patients of image queries: their own images are no candidates. ``query`` is what asks (image,
-    text, graph). Resampling draws the candidates' patients and keeps the queries. Returns schema
+    text, graph). Resampling draws the candidates' patients, and with them the queries of those who
+    ask; queries of nobody are kept. Returns schema
     ``radpair.class-retrieval/1``::
 
         {"schema", "model", "query", "protocol", "queries", "candidates", "patients",
@@ -104,20 +105,49 @@ class Found:
     chance: Floats
     """``[queries]``: the share of hits among the candidates."""
 
+    columns: NDArray[np.int64]
+    """The label that each query asks for."""
+    asking: NDArray[np.int64] | None
+    """Which patient asks ``[queries]``; None where those who ask are not among the candidates'."""
+    weights: Floats
+    """How often each resample drew each patient ``[patients, resamples]``."""
+
     def precision(self, k: int, chosen: NDArray[np.bool_] | None = None) -> Resampled:
         """Precision at ``k``, the mean over the queries ``chosen [queries]`` (None: all).
 
         A share of places, as certain as its resamples vary, but never less so than if all places
         that a patient fills were one; where no resample varies, that alone says how certain.
+        Patients who ask are drawn with the candidates, since other patients would ask otherwise.
         """
-        rows = slice(None) if chosen is None else chosen
-        place = self.at.index(k)
+        rows, place = np.arange(len(self.columns)), self.at.index(k)
+        rows = rows if chosen is None else rows[chosen]
         filled = np.bincount(self.nearest[rows, :k].ravel()).astype(np.float64)
+        values, draws = self.values[rows, place], self.draws[rows, place]
+        drawn = draws.mean(axis=0)
+        if self.asking is not None:
+            apart = _apart(values, draws, self.columns[rows])
+            own = np.bincount(self.asking[rows], apart, len(self.weights)) / len(rows)
+            drawn = drawn + own @ (self.weights - 1)
         return Resampled(
-            self.values[rows, place].mean(axis=0, keepdims=True),
-            self.draws[rows, place].mean(axis=0)[:, None],
-            support=np.array([[kish(filled), np.inf]]),
+            np.array([values.mean()]), drawn[:, None], support=np.array([[kish(filled), np.inf]])
         )
+
+
+def _apart(values: Floats, draws: Floats, columns: NDArray[np.int64]) -> Floats:
+    """How far each query lies from the mean of its label, shrunk by what is the candidates' luck.
+
+    ``values [queries]``, ``draws [queries, resamples]``. That some labels are easier is no error.
+    """
+    _, label = np.unique(columns, return_inverse=True)
+    sizes = np.bincount(label)
+    apart = values - (np.bincount(label, values) / sizes)[label]
+    means = np.zeros((len(sizes), draws.shape[1]))
+    np.add.at(means, label, draws)
+    luck = float((draws - (means / sizes[:, None])[label]).var(axis=1).sum())
+    whole = float((apart**2).sum())
+    raised = np.sqrt(sizes / np.maximum(sizes - 1, 1))[label]
+    shrunk: Floats = apart * raised * np.sqrt(max(0.0, 1 - luck / whole) if whole > 0 else 0.0)
+    return shrunk
 
 
 def ask(
@@ -137,7 +167,10 @@ def ask(
     """
     weights = np.concatenate(list(patient_weights(patients, resamples, seed)), axis=1)
     people = np.asarray(patients, dtype=str)
-    _, member = np.unique(people, return_inverse=True)
+    known, first, member = np.unique(people, return_index=True, return_inverse=True)
+    asked = None
+    if asking is not None and set(map(str, asking)) <= set(known.tolist()):
+        asked = np.searchsorted(known, np.asarray(asking, dtype=str))
     deepest = max(at)
     values = np.empty((len(columns), len(at)))
     draws = np.empty((len(columns), len(at), resamples))
@@ -155,7 +188,7 @@ def ask(
         draws[place] = resampled_precision(ranked, weights, rows[order], at)
         nearest[place] = member[rows[order[:deepest]]]
         chance[place] = hit.mean()
-    return Found(tuple(at), values, draws, nearest, chance)
+    return Found(tuple(at), values, draws, nearest, chance, columns, asked, weights[first])
 
 
 def _fewest(truth: NDArray[Any], patients: Sequence[str], asking: Sequence[str] | None) -> int:

@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.stats import t as student
 
 from radpair.evaluation.bootstrap import (
@@ -126,7 +127,7 @@ def _interval(
     df = _freedom(value, left_out, patients)
     wider = 1.0 if count is None or count < 2 else count / (count - 1)
     resampled = float(draws[there].var(ddof=1)) * wider
-    drawn = [_between(one, there) for one in spreads]
+    drawn = [between(one, there) for one in spreads]
     variance = resampled + sum(drawn)
     if variance <= _NOTHING:
         p = 1.0 if abs(value) <= 1e-12 else None
@@ -152,9 +153,11 @@ def _freedom(value: float, left_out: Floats, patients: int | None) -> float:
     return max(_LEAST_DF, min(count, all_of_them) - 1.0)
 
 
-def _between(runs: Runs, there: Floats) -> float:
-    """What draws of labels (or training runs) add to the variance of their mean, beyond the
-    patients' part.
+def between(runs: Runs, there: NDArray[np.bool_]) -> float:
+    """What draws of labels (or training runs, or queries) add to the variance of their mean, beyond
+    the patients' part.
+
+    ``runs`` are of one column, ``there [resamples]`` which resamples count.
 
     Two draws differ also because each errs on patients in its own way; that part is in the
     resampled variance of the mean already, and is taken off here so as not to count twice.
