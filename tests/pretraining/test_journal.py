@@ -93,3 +93,22 @@ def test_a_missing_tensorboard_is_one_sentence(
     with pytest.raises(RunError, match=r"pip install radpair\[tensorboard\]"):
         pretrain("igc-small", disc_set, tmp_path / "run", tiny, "cpu", tensorboard=True)
     assert not (tmp_path / "run").exists()
+
+
+def test_workers_and_checkpoints_may_change_on_the_way(
+    disc_set: Path, tiny: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = (*tiny, "training.epochs=2")
+
+    def run(out: Path, *more: str) -> Path:
+        return pretrain("igc-small", disc_set, out, (*options, *more), "cpu")
+
+    whole = run(tmp_path / "whole")
+    cut = tmp_path / "cut"
+    broken_off(monkeypatch, 3, lambda: run(cut, "training.checkpoint=2"))
+    assert (cut / "checkpoints" / "step-00000002.pt").exists()
+    again = run(cut, "training.checkpoint=5", "training.workers=1")
+    names = [folder / "model.safetensors" for folder in (whole, again)]
+    assert names[0].read_bytes() == names[1].read_bytes()
+    with pytest.raises(RunError, match=r"training\.seed: 0 there, 1 now"):
+        run(cut, "training.seed=1")

@@ -24,6 +24,8 @@ ASKED, METRICS, CHECKPOINTS, MODEL, PLOT = (
     "model",
     "loss.png",
 )
+UNDECIDING = ("workers", "checkpoint")
+"""Training settings that the weights do not depend on."""
 
 
 @contextmanager
@@ -107,8 +109,13 @@ def began_with(folder: Path, key: str) -> Any:
 
 
 def _deciding(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Without what only watches: it may be changed between a stop and the next start."""
-    return {key: value for key, value in facts.items() if key != "evaluators"}
+    """Without what the weights do not depend on: it may be changed between a stop and the next
+    start."""
+    kept = {key: value for key, value in facts.items() if key != "evaluators"}
+    if "training" in kept:
+        training = kept["training"].items()
+        kept["training"] = {key: value for key, value in training if key not in UNDECIDING}
+    return kept
 
 
 def _difference(before: Any, now: Any, where: str) -> str:
