@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from radpair.compat import mend_torchvision
@@ -46,8 +47,8 @@ class ImageConfig:
 class ImageEncoder(nn.Module):
     """Grey pixels to features; normalisation is part of the encoder and travels with it."""
 
-    mean: Tensor
-    std: Tensor
+    table: Tensor
+    """``[256, channels]``: what the encoder sees of each grey level."""
 
     def __init__(self, config: ImageConfig, *, load_weights: bool = True) -> None:
         super().__init__()
@@ -55,16 +56,14 @@ class ImageEncoder(nn.Module):
         self.backbone = _backbone(config, load_weights=load_weights)
         self.backbone.to(memory_format=torch.channels_last)
         self.dim = int(self.backbone.num_features)
-        shape = (1, config.channels, 1, 1)
-        self.register_buffer("mean", torch.tensor(config.mean).view(shape), persistent=False)
-        self.register_buffer("std", torch.tensor(config.std).view(shape), persistent=False)
+        grey = torch.arange(256).view(-1, 1) / 255
+        table = (grey - torch.tensor(config.mean)) / torch.tensor(config.std)
+        self.register_buffer("table", table, persistent=False)
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Features ``[images, dim]`` of ``pixels [images, size, size]``, 0 black to 255 white."""
-        grey = pixels.float().div(255).unsqueeze(1)
-        images = grey.expand(-1, self.config.channels, -1, -1)
-        images = (images - self.mean) / self.std
-        features: Tensor = self.backbone(images.contiguous(memory_format=torch.channels_last))
+        images = F.embedding(pixels.int(), self.table).permute(0, 3, 1, 2)  # channels last
+        features: Tensor = self.backbone(images)
         return features
 
 
