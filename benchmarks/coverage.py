@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from coverage_retrieval import POPULATIONS, Classes, Pairs, coverage
+from coverage_retrieval import POPULATIONS, Alike, Classes, Pairs, coverage
 from radpair.evaluation.bootstrap import Estimate, Resampled, interval, resample
 from radpair.evaluation.calibration import brier
 from radpair.evaluation.delong import delong_intervals, delong_test
@@ -187,11 +187,13 @@ def _tests(scenario: Scenario, simulations: int, resamples: int, seed: int) -> N
     _show(scenario, runs, (0.035, 0.065))
 
 
-def _retrieval(population: Pairs | Classes, simulations: int, resamples: int, seed: int) -> None:
+def _retrieval(
+    population: Pairs | Classes | Alike, simulations: int, resamples: int, seed: int
+) -> None:
     print(f"  {population.words}", flush=True)
     for name, true, held in coverage(population, simulations, resamples, seed):
         mark = " " if 0.93 <= held <= 0.97 else "!"
-        print(f"    {name:18} {held:6.1%}{mark} of the true {true:.4g}", flush=True)
+        print(f"    {name:20} {held:6.1%}{mark} of the true {true:.4g}", flush=True)
 
 
 def _show(scenario: Scenario, runs: list[dict[str, Floats]], bounds: tuple[float, float]) -> None:

@@ -17,14 +17,16 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from radpair.evaluation.bootstrap import Interval, interval
+from radpair.evaluation.bootstrap import Interval, Resampled, interval
 from radpair.evaluation.class_retrieval import ask
+from radpair.evaluation.differences import difference
 from radpair.evaluation.features import unit_length
 from radpair.evaluation.retrieval import Ranks, median_interval, median_rank, rank_hits, recall
 
 Floats = NDArray[np.float64]
 AT = (1, 5, 10)
 DEPTHS = (5, 10)
+DIFFERENCE = "difference of equals"
 _DIM = 12
 _MANY = 400_000
 """Queries, about, that the true values are means over."""
@@ -148,6 +150,55 @@ class Classes:
         return {f"precision at {k}": interval(asked.precision(k)).macro for k in self.depths}
 
 
+@dataclass(frozen=True)
+class Alike:
+    """Films that ask for films of other patients with their finding, as in ``radpair compare``."""
+
+    name: str
+    patients: int
+    prevalence: Sequence[float]
+    apart: Sequence[float]
+    depth: int = 10
+
+    @property
+    def words(self) -> str:
+        shares = ", ".join(f"{share:.0%}" for share in self.prevalence)
+        return f"{self.name}: {self.patients} patients, findings in {shares}"
+
+    @cached_property
+    def _directions(self) -> Floats:
+        drawn = np.random.default_rng(1).normal(size=(len(self.prevalence), _DIM))
+        return np.asarray(self.apart)[:, None] * unit_length(drawn)
+
+    def samples(self, rng: np.random.Generator, resamples: int, seed: int) -> list[Resampled]:
+        """Precision of two models of equal worth on one set."""
+        shape = (self.patients, len(self.prevalence))
+        truth = (rng.random(shape) < self.prevalence).astype(np.float64)
+        rows, columns = truth.nonzero()
+        people = list(map(str, range(self.patients)))
+        asking = [people[row] for row in rows]
+        common, found = rng.normal(size=(self.patients, _DIM)), []
+        for _ in range(2):
+            noise = np.sqrt(0.5) * (common + rng.normal(size=common.shape))
+            codes = unit_length(truth @ self._directions + noise)
+            given = (codes[rows], columns, codes, truth, people, asking, (self.depth,))
+            found.append(ask(*given, resamples, seed).precision(self.depth))
+        return found
+
+    @cached_property
+    def true(self) -> dict[str, float]:
+        """Precision, over many sets."""
+        rng = np.random.default_rng([5, self.patients])
+        values = [one.value[0] for _ in range(600) for one in self.samples(rng, 2, 0)]
+        return {f"precision at {self.depth}": float(np.mean(values))}
+
+    def found(self, rng: np.random.Generator, resamples: int, seed: int) -> dict[str, Interval]:
+        """One set's interval of the first model, and the difference of the two."""
+        first, second = self.samples(rng, resamples, seed)
+        gap = difference(first, second, patients=self.patients).macro
+        return {f"precision at {self.depth}": interval(first).macro, DIFFERENCE: gap}
+
+
 POPULATIONS = (
     Pairs("films", 200, 1, 0.8),
     Pairs("hard films", 300, 1, 1.5),
@@ -161,18 +212,25 @@ POPULATIONS = (
     Classes("prompts", 200, 1, (0.3, 0.3, 0.3), (2.0, 1.0, 3.0), 1),
     Classes("classes near perfect", 300, 1, (0.3, 0.2), (6.0, 7.0), 10),
     Classes("classes near none", 300, 1, (0.03, 0.02), (0.3, 0.2), 10),
+    Alike("alike", 300, (0.3, 0.1), (1.5, 2.5)),
+    Alike("alike, one finding", 150, (0.2,), (1.5,)),
+    Alike("alike, rare", 300, (0.05, 0.05, 0.05), (2.0, 2.0, 2.0)),
     Classes("8x200", 1600, 1, (0.125,) * 8, (1, 1.5, 2, 2.5, 3, 3.5, 4, 1), 10, (5, 10, 50)),
 )
 
 
 def coverage(
-    population: Pairs | Classes, simulations: int, resamples: int, seed: int
+    population: Pairs | Classes | Alike, simulations: int, resamples: int, seed: int
 ) -> Iterator[tuple[str, float, float]]:
-    """Name, true value, and the share of simulated intervals that hold it, of each figure."""
+    """Name, true value, and the share of simulated intervals that hold it, of each figure.
+
+    For ``DIFFERENCE`` the true value is 0: the share that leaves it out errs.
+    """
     sets = [
         population.found(np.random.default_rng([seed, number, 7]), resamples, number)
         for number in range(simulations)
     ]
-    for name, true in population.true.items():
+    known = {**population.true, **({DIFFERENCE: 0.0} if DIFFERENCE in sets[0] else {})}
+    for name, true in known.items():
         held = [one[name].low - 1e-12 <= true <= one[name].high + 1e-12 for one in sets]
         yield name, true, float(np.mean(held))

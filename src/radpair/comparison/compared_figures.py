@@ -168,7 +168,7 @@ def _differences(bench: Bench, compared: Compared) -> list[dict[str, Any]]:
         if first.unit is None or second.unit is None:
             continue
         if first.task in MAIN:
-            patients = len(set(bench.tested_patients))
+            patients = first.unit.facts["patients"]
             gap = retrieval_difference(first.unit, second.unit, patients, level)
         else:
             gap = label_difference(first.unit, second.unit, bench, level)

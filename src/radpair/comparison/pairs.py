@@ -1,9 +1,10 @@
 """Two models on the same tested studies: differences with intervals and tests.
 
 Patients are resampled together for both models, and the difference is held against its standard
-error (``tested``). Where labels were drawn several times, both models learned from the same draws,
-and the spread between draws counts too: a difference then holds for labels drawn anew, not only
-for those that happened to be drawn. The same for training runs, where a model has several.
+error (``radpair.evaluation.differences``). Where labels were drawn several times, both models
+learned from the same draws, and the spread between draws counts too: a difference then holds for
+labels drawn anew, not only for those that happened to be drawn. The same for training runs, where a
+model has several.
 DeLong's test is given beside it where its assumption holds: one study a patient, one run a model.
 Holm's correction is over the labels of one difference, and for the mean over labels over all pairs
 of models by one protocol.

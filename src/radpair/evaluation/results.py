@@ -29,7 +29,8 @@ over draws), and ``penalties`` of neighbours holds how many of them voted.
 ``value`` is the mean over draws; ``low`` and ``high`` come from resampling patients of the
 evaluated split, the mean over draws taken inside each resample: they take the draws of labels as
 given. ``total`` has the same values with intervals over patients and draws together
-(``radpair.evaluation.over_draws``); null where labels were drawn once. ``p`` belongs to
+(``radpair.evaluation.over_draws``; of differences, which also have another ``p`` there,
+``radpair.evaluation.differences``); null where labels were drawn once. ``p`` belongs to
 differences (value minus the reference's). ``undefined`` counts resamples without one of the label's
 classes.
 ``note`` says why a value is undefined or an interval doubtful (null: neither).
