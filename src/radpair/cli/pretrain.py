@@ -18,6 +18,7 @@ def pretrain(
     device: str = "auto",
     devices: int = 1,
     nodes: int = 1,
+    strategy: str = "ddp",
     profile: bool = False,
     tensorboard: bool = False,
 ) -> None:
@@ -33,6 +34,8 @@ def pretrain(
         device: 'auto', 'cpu' or 'cuda'.
         devices: GPUs, or processes on a CPU, that share each batch on this machine.
         nodes: Machines, where a launcher started a process a device on each.
+        strategy: 'ddp', or 'fsdp' for models too large for one device: each has a part of the
+            weights and of the optimiser's state. It may change when a run is continued.
         profile: Measure where the time of a step goes, and the fraction of the device's peak that
             it reaches; written to 'profile.json' and printed at the end. The weights stay the same.
         tensorboard: Write the figures of 'metrics.jsonl' to 'tensorboard' too; look at them with
@@ -42,7 +45,7 @@ def pretrain(
     from radpair.processes import speaks
 
     model = train(
-        recipe, data, out, overrides, device, devices, nodes,
+        recipe, data, out, overrides, device, devices, nodes, strategy,
         profile=profile, tensorboard=tensorboard,
     )  # fmt: skip
     if speaks():

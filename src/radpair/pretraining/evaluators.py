@@ -154,6 +154,10 @@ class Watch:
         """The newest figures in a few words; empty before the first."""
         return "".join(f"  {words}" for words in self._headlines.values())
 
+    def due(self, epoch: int) -> bool:
+        """Whether anything is measured at the end of ``epoch`` (the first is 1)."""
+        return any(plan.due(epoch, self.epochs) for plan, _ in self.scheduled)
+
     def figures(self, model: PairModel, epoch: int, device: torch.device) -> Figures:
         """The figures due at the end of ``epoch`` (the first is 1), by evaluator.
 

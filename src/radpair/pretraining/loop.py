@@ -7,6 +7,7 @@ ends with the same weights as one that was not.
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, ExitStack, nullcontext
@@ -44,6 +45,7 @@ from radpair.studyset import StudySet
 from radpair.studyset.batch import to_device, with_pixels
 
 DEVICES = ("auto", "cpu", "cuda")
+STRATEGIES = ("ddp", "fsdp")
 LOG_EVERY = 10
 """Steps between the lines of the metrics log."""
 
@@ -56,6 +58,7 @@ def pretrain(
     device: str = "auto",
     devices: int = 1,
     nodes: int = 1,
+    strategy: str = "ddp",
     *,
     profile: bool = False,
     tensorboard: bool = False,
@@ -65,17 +68,20 @@ def pretrain(
     ``devices`` processes on each of ``nodes`` machines share each batch; where a launcher
     (torchrun, SLURM) started them, all of them make this call. The same call again continues where
     it stopped, on any number of processes that the run's shards allow, and does nothing once
-    finished. ``profile`` writes ``out/profile.json``, where the time of a step goes, and
-    ``tensorboard`` the figures of ``out/metrics.jsonl`` to ``out/tensorboard``; neither changes
-    the weights. Raises ``RecipeError``, ``StudySetError`` or ``RunError``.
+    finished. ``strategy`` ``fsdp`` cuts weights, gradients and the optimiser's state among the
+    processes; it decides nothing of the run, and may be another when it goes on. ``profile``
+    writes ``out/profile.json``, where the time of a step goes, and ``tensorboard`` the figures of
+    ``out/metrics.jsonl`` to ``out/tensorboard``; neither changes the weights. Raises
+    ``RecipeError``, ``StudySetError`` or ``RunError``.
     """
     _check_device(device)
     if tensorboard:
         check_tensorboard()
     recipe = load_recipe(recipe_name, list(overrides))
     studies = StudySet.open(data)
+    _check_strategy(strategy, recipe)
     recipe = _settled(recipe, device, world_size(devices, nodes), out)
-    ranks = start_processes(recipe, device, devices, nodes)
+    ranks = start_processes(recipe, device, devices, nodes, strategy)
     asked = runs.asked_for(recipe_name, recipe, studies)
     with ExitStack() as stack:
         ranks.first_does(lambda: _claim(stack, out, asked))
@@ -138,7 +144,9 @@ def _train(run: Run) -> None:
     recipe, studies, out = run.recipe, run.studies, run.out
     tokenizer = run_tokenizer(recipe, studies)
     model = _model(recipe, tokenizer.get_vocab_size())
-    pairs = prepare_pairs(recipe, studies, tokenizer, model.window)
+    pairs = prepare_pairs(
+        recipe, studies, tokenizer, model, out / runs.CACHE, run.ranks.fabric.device
+    )
     watched = watch(recipe, studies, tokenizer, len(pairs.validate))
     order = batch_order(pairs.train, recipe)
     layout = Layout(recipe.training.shards, run.ranks.world)
@@ -155,8 +163,9 @@ def _train(run: Run) -> None:
         with _journal(run, trainer.step) as journal, _shown(run, total) as show:
             _steps(run, trainer, pairs, Beside(watched, clock, journal, show), epoch, total)
         clock.close()
-        if run.ranks.first:
-            _finish(run, trainer, pairs, tokenizer)
+        ended = trainer.complete()
+        if ended is not None and run.ranks.first:
+            _finish(run, trainer, ended, pairs, tokenizer)
         run.ranks.wait()
     except OSError as problem:
         raise RunError(
@@ -201,6 +210,18 @@ def _check_device(device: str) -> None:
         raise RunError(f"--device '{device}' is not known{nearest(device, DEVICES)}")
     if device == "cuda" and not torch.cuda.is_available():
         raise RunError("--device cuda: torch sees no GPU here; use --device cpu")
+
+
+def _check_strategy(strategy: str, recipe: Recipe) -> None:
+    if strategy not in STRATEGIES:
+        raise RunError(f"--strategy '{strategy}' is not known{nearest(strategy, STRATEGIES)}")
+    if strategy == "fsdp":
+        for key in ("average", "compile"):
+            if getattr(recipe.training, key):
+                raise RunError(
+                    f"--strategy fsdp does not go with training.{key}: it needs the whole model "
+                    f"on each process; use --strategy ddp, or leave training.{key} out"
+                )
 
 
 def _settled(recipe: Recipe, device: str, world: int, out: Path) -> Recipe:
@@ -256,8 +277,10 @@ def _steps(
         beside.show(trainer.step, _note(done, speed) + beside.watched.note)
         if ends_epoch or trainer.step % trainer.config.checkpoint == 0:
             with clock("checkpoint"):
+                state = trainer.state()
                 if run.ranks.first:
-                    save_checkpoint(run.out / runs.CHECKPOINTS, trainer.step, trainer.state())
+                    save_checkpoint(run.out / runs.CHECKPOINTS, trainer.step, state)
+                del state
                 run.ranks.wait()
         clock.after()
 
@@ -276,8 +299,9 @@ def _end_epoch(run: Run, trainer: Trainer, pairs: Pairs, beside: Beside, epoch: 
     if trainer.config.schedule == "plateau":
         trainer.scheduler.step(means["loss"])
     trainer.remember(means["loss"])
+    model = trainer.complete() if beside.watched.due(epoch) else None
     if beside.journal:
-        figures = beside.watched.figures(trainer.kept, epoch, trainer.fabric.device)
+        figures = beside.watched.figures(model, epoch, trainer.fabric.device) if model else {}
         line = {"split": "validate", **means, "rate": rate, **figures}
         beside.journal.add(trainer.step, line)
     run.ranks.wait()
@@ -293,8 +317,9 @@ def _stop_on_non_finite(run: Run, step: int, done: Done) -> None:
     )
 
 
-def _finish(run: Run, trainer: Trainer, pairs: Pairs, tokenizer: Tokenizer) -> None:
-    model = trainer.kept
+def _finish(
+    run: Run, trainer: Trainer, model: PairModel, pairs: Pairs, tokenizer: Tokenizer
+) -> None:
     if trainer.best_weights:
         model.load_state_dict(trainer.best_weights)
     runs.plot_metrics(runs.read_metrics(run.out / runs.METRICS), run.out / runs.PLOT)
@@ -308,3 +333,4 @@ def _finish(run: Run, trainer: Trainer, pairs: Pairs, tokenizer: Tokenizer) -> N
     save_folder(
         run.out / runs.MODEL, model.cpu(), tokenizer, labels=run.studies.label_names, origin=facts
     )
+    shutil.rmtree(run.out / runs.CACHE, ignore_errors=True)

@@ -56,8 +56,9 @@ class Layout:
 class Ranks:
     """The processes of a run as one of them sees them; alone, everything is a matter of course."""
 
-    def __init__(self, fabric: Any) -> None:
-        self.fabric = fabric
+    def __init__(self, fabric: Any, *, sharded: bool = False) -> None:
+        """``sharded``: each process has only its part of the weights (``pretraining.sharded``)."""
+        self.fabric, self.sharded = fabric, sharded
         self.rank, self.world = int(fabric.global_rank), int(fabric.world_size)
 
     @property

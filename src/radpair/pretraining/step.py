@@ -21,6 +21,7 @@ from torch import Tensor
 
 from radpair.objectives import share
 from radpair.pretraining.normalisation import RunningStatistics
+from radpair.pretraining.sharded import average_scalars
 from radpair.pretraining.trainer import Parcel, Trainer
 from radpair.studyset.batch import PairBatch
 
@@ -217,6 +218,8 @@ def _send_back(trainer: Trainer, codes: Codes, slopes: Sequence[Tensor | None]) 
 
 def _move(trainer: Trainer) -> None:
     config = trainer.config
+    if trainer.ranks.sharded:
+        average_scalars(trainer.model, trainer.ranks)
     if config.clip:
         trainer.fabric.clip_gradients(
             trainer.towers, trainer.optimiser, max_norm=config.clip, error_if_nonfinite=False

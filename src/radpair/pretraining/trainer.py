@@ -16,6 +16,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from radpair.compat import mend_torchvision
 from radpair.models.pair import PairModel
+from radpair.pretraining import sharded
 from radpair.pretraining.ranks import Layout, Ranks, processes_here
 from radpair.pretraining.recipe import Recipe, TrainingConfig
 from radpair.pretraining.schedule import scheduler
@@ -99,63 +100,90 @@ class Trainer:
         assert isinstance(self.averaged.module, PairModel)
         return self.averaged.module
 
+    def complete(self) -> PairModel | None:
+        """The kept model; where it is sharded a copy in one piece, which the first process gets.
+
+        All processes ask for it together.
+        """
+        if not self.ranks.sharded:
+            return self.kept
+        weights = self._whole(self.model.state_dict())
+        return sharded.plain_copy(self.model, weights) if self.ranks.first else None
+
+    def _whole(self, state: Any) -> Any:
+        return sharded.whole(state, keep=self.ranks.first) if self.ranks.sharded else state
+
     def remember(self, loss: float) -> None:
         """Notes a validation loss, and the weights where it is the best and the best are kept."""
         if loss >= self.best:
             return
         self.best = loss
         if self.config.keep == "best":
-            state = self.kept.state_dict()
+            state = self._whole(self.kept.state_dict())
             self.best_weights = {key: value.detach().clone() for key, value in state.items()}
 
     def state(self) -> dict[str, Any]:
-        """Tensors and plain values from which ``restore`` continues."""
+        """Tensors and plain values from which ``restore`` continues, whole on the first process.
+
+        All processes ask for it together.
+        """
         averaged = {} if self.averaged is None else {"averaged": self.averaged.state_dict()}
         return {
             "step": self.step,
             "best": self.best,
             "best_weights": self.best_weights,
-            "model": self.model.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
+            "model": self._whole(self.model.state_dict()),
+            "optimiser": self._whole(self.optimiser.state_dict()),
             "scheduler": self.scheduler.state_dict(),
             **averaged,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Goes on from ``state``, which any number of processes may have written."""
+        """Goes on from ``state``, in whatever number of processes and manner it was written."""
         self.step, self.best = state["step"], state["best"]
         self.best_weights = state["best_weights"]
-        self.model.load_state_dict(state["model"])
-        self.optimiser.load_state_dict(state["optimiser"])
+        if self.ranks.sharded:
+            sharded.load_weights(self.model, state["model"])
+            sharded.load_optimiser(self.optimiser, state["optimiser"])
+        else:
+            self.model.load_state_dict(state["model"])
+            self.optimiser.load_state_dict(state["optimiser"])
         self.scheduler.load_state_dict(state["scheduler"])
         if self.averaged is not None:
             self.averaged.load_state_dict(state["averaged"])
 
 
-def start_processes(recipe: Recipe, device: str, devices: int, nodes: int) -> Ranks:
+def start_processes(
+    recipe: Recipe, device: str, devices: int, nodes: int, strategy: str = "ddp"
+) -> Ranks:
     """This process's place among those of the run; starts the others where no launcher did."""
     mend_torchvision()
     from lightning.fabric import Fabric
-    from lightning.fabric.strategies import DDPStrategy
 
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
     devices = processes_here(devices)
-    strategy: Any = "auto"
-    if devices * nodes > 1:
-        unused = recipe.training.freeze_image > 0
-        strategy = DDPStrategy(find_unused_parameters=unused, **_own_buffers())
     fabric = Fabric(
         accelerator=device,
         devices=devices,
         num_nodes=nodes,
-        strategy=strategy,
+        strategy=_strategy(recipe, strategy, devices * nodes),
         precision=recipe.training.precision,
     )
     fabric.launch()
     if fabric.local_rank and "LOCAL_WORLD_SIZE" not in os.environ:
         end_when_orphaned()
-    return Ranks(fabric)
+    return Ranks(fabric, sharded=strategy == "fsdp")
+
+
+def _strategy(recipe: Recipe, name: str, world: int) -> Any:
+    from lightning.fabric.strategies import DDPStrategy
+
+    if name == "fsdp":
+        return sharded.sharding(world)
+    if world == 1:
+        return "auto"
+    return DDPStrategy(find_unused_parameters=recipe.training.freeze_image > 0, **_own_buffers())
 
 
 def _own_buffers() -> dict[str, bool]:
@@ -171,27 +199,27 @@ def build_trainer(
     """Everything at step 0, on this process's device."""
     config = recipe.training
     device = ranks.fabric.device
-    trained = [p for p in model.parameters() if p.requires_grad]
-    kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[config.optimiser]
-    optimiser = kind(
-        trained,
-        lr=config.learning_rate,
-        weight_decay=config.weight_decay,
-        fused=device.type == "cuda",
-    )
     if config.compile:
         model.compile_towers()
     averaged = None
     if config.average:
         moved = get_ema_multi_avg_fn(config.average)  # type: ignore[no-untyped-call]
         averaged = AveragedModel(model, device, multi_avg_fn=moved, use_buffers=True)
-    towers, wrapped = ranks.fabric.setup(Towers(model), optimiser)
+    towers = ranks.fabric.setup_module(Towers(model))
+    trained = [p for p in model.parameters() if p.requires_grad]
+    kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[config.optimiser]
+    optimiser = kind(
+        trained,
+        lr=config.learning_rate,
+        weight_decay=config.weight_decay,
+        fused=True,
+    )
     return Trainer(
         ranks,
         layout,
         batch,
         towers,
-        wrapped,
+        ranks.fabric.setup_optimizers(optimiser),
         scheduler(config, optimiser, total),
         config,
         averaged,
