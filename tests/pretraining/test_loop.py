@@ -161,6 +161,35 @@ def test_text_weights_of_any_shape_are_trained_kept_and_loaded(
     assert radpair.load(out).hash == model.hash
 
 
+def test_kept_node_vectors_train_as_computed_ones(
+    disc_set: Path, tiny: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a frozen language model: read from the run's folder, also after a stop, then removed."""
+    folder = language_folder(tmp_path / "bert", StudySet.open(disc_set).reports)
+    options = (
+        *tiny, "training.epochs=1", f"text.weights={folder}", "image.weights=none",
+        "image.channels=1", "image.mean=[0.5]", "image.std=[0.5]", "training.precision=32-true",
+        "training.learning_rate=1e-4",
+    )  # fmt: skip
+    run = tmp_path / "kept"
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "take_step", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            pretrain("igc", disc_set, run, options, "cpu")
+    assert (run / "cache").is_dir()
+    kept = pretrain("igc", disc_set, run, options, "cpu")
+    assert not (run / "cache").exists()
+    computed = (*options, "training.node_cache=none")
+    plain = pretrain("igc", disc_set, tmp_path / "computed", computed, "cpu")
+    expected, found = weights(plain), weights(kept)
+    for key, value in expected.items():
+        torch.testing.assert_close(found[key], value, rtol=1e-3, atol=1e-5)
+
+
+def interrupted(*_: Any) -> None:
+    raise KeyboardInterrupt
+
+
 def test_too_many_tokens_for_the_text_weights_are_refused(
     disc_set: Path, tiny: tuple[str, ...], tmp_path: Path
 ) -> None:

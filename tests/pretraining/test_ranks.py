@@ -29,6 +29,8 @@ from radpair.pretraining.validation import losses
 from radpair.studyset import StudySet
 from radpair.studyset.batch import PairBatch, with_pixels
 
+NO_CACHE = Path("nowhere")
+"""The models of these tests have no frozen language model behind their graphs."""
 SINGLE = "training.precision=32-true"
 ALIKE = {"rtol": 1e-4, "atol": 1e-5}
 """Weights after twelve steps of AdamW at a rate of 1e-4, from sums in another order."""
@@ -70,7 +72,7 @@ def step_of(
     tokenizer = run_tokenizer(recipe, studies)
     torch.manual_seed(3)
     model = PairModel(recipe.model, tokenizer.get_vocab_size())
-    pairs = prepare_pairs(recipe, studies, tokenizer, model.window)
+    pairs = prepare_pairs(recipe, studies, tokenizer, model, NO_CACHE)
     layout = Layout(shards)
     ranks = start_processes(recipe, "cpu", 1, 1)
     trainer = build_trainer(recipe, ranks, layout, 16, model, 10)
@@ -122,7 +124,7 @@ def test_running_statistics_are_the_mean_over_shards(
     for part in Part(Layout(shards)).of(np.arange(16)):
         torch.manual_seed(3)
         fresh = PairModel(recipe.model, tokenizer.get_vocab_size()).train()
-        pairs = prepare_pairs(recipe, studies, tokenizer, fresh.window)
+        pairs = prepare_pairs(recipe, studies, tokenizer, fresh, NO_CACHE)
         fresh.image(pairs.train.batch(part, 0).pixels)
         for name, value in fresh.named_buffers():
             expected[name] = expected.get(name, 0) + value / shards

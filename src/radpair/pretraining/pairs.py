@@ -16,6 +16,8 @@ from radpair.encoders.text import load_tokenizer
 from radpair.errors import RunError
 from radpair.images.augment import AugmentationConfig
 from radpair.models.folder import load_folder
+from radpair.models.node_vectors import node_vectors
+from radpair.models.pair import PairModel
 from radpair.pretraining.ranks import Layout
 from radpair.pretraining.recipe import Recipe
 from radpair.records import Graph
@@ -35,33 +37,30 @@ class Pairs:
     validate: PairData
 
 
-def prepare_pairs(recipe: Recipe, studies: StudySet, tokenizer: Tokenizer, window: int) -> Pairs:
+def prepare_pairs(
+    recipe: Recipe,
+    studies: StudySet,
+    tokenizer: Tokenizer,
+    model: PairModel,
+    cache: Path,
+    device: torch.device | None = None,
+) -> Pairs:
     """Tokenises the set's reports and graphs for ``recipe``.
 
-    ``window`` is how many tokens the language model behind the graphs reads at once. Raises
-    ``RunError`` where the set has nothing to pair images with.
+    What a frozen language model of ``model`` says of the graphs' nodes is computed on ``device``
+    and kept in ``cache``. Raises ``RunError`` where the set has nothing to pair images with.
     """
-    model = recipe.model
-    if model.has_graph and not studies.has_graphs:
+    if recipe.model.has_graph and not studies.has_graphs:
         raise RunError(
             f"{studies.path}: the study set has no graphs, and this recipe pairs images with "
             f"them; run: radpair graphs {studies.path}"
         )
     texts = (
         SentenceStore(studies.reports, tokenizer, recipe.text.max_tokens, recipe.text.sentences)
-        if model.has_text
+        if recipe.model.has_text
         else None
     )
-    graphs = (
-        GraphStore(
-            [graph or Graph("") for graph in studies.graphs()],
-            tokenizer,
-            context=model.has_context,
-            window=window,
-        )
-        if model.has_graph
-        else None
-    )
+    graphs = _graph_store(recipe, studies, tokenizer, model, cache, device)
 
     def pairs(split: str, augmentation: AugmentationConfig | None) -> PairData:
         settings = PairSettings(
@@ -80,6 +79,32 @@ def prepare_pairs(recipe: Recipe, studies: StudySet, tokenizer: Tokenizer, windo
             "and the graphs of the set"
         )
     return Pairs(train, pairs("validate", None))
+
+
+def _graph_store(
+    recipe: Recipe,
+    studies: StudySet,
+    tokenizer: Tokenizer,
+    model: PairModel,
+    cache: Path,
+    device: torch.device | None,
+) -> GraphStore | None:
+    if model.graph is None:
+        return None
+    graphs = [graph or Graph("") for graph in studies.graphs()]
+    vectors = None
+    if model.graph.has_constant_nodes and recipe.training.node_cache != "none":
+        dtype = recipe.training.node_cache
+        vectors = node_vectors(
+            model.graph, tokenizer, graphs, studies.graphs_hash, cache, dtype=dtype, device=device
+        )
+    return GraphStore(
+        graphs,
+        tokenizer,
+        context=recipe.model.has_context,
+        window=model.window,
+        vectors=vectors,
+    )
 
 
 def run_tokenizer(recipe: Recipe, studies: StudySet) -> Tokenizer:

@@ -19,6 +19,7 @@ OPTIMISERS = ("adam", "adamw")
 SCHEDULES = ("constant", "cosine", "plateau")
 PRECISIONS = ("auto", "32-true", "bf16-mixed")
 KEPT = ("best", "last")
+NODE_CACHES = ("float32", "float16", "none")
 AUGMENTED_ON = ("auto", "host", "device")
 EVALUATORS = ("knn", "retrieval")
 
@@ -74,6 +75,9 @@ class TrainingConfig:
     """``best`` by validation loss, or ``last``."""
     precision: str = "auto"
     """``auto`` is bf16-mixed where the GPU, or without one the CPU, has it; else 32-true."""
+    node_cache: str = "float32"
+    """How the vectors of graph nodes are kept where their language model is frozen: computed once
+    and read from the run's folder until it is finished, or ``none``, computed in every step."""
     augment_on: str = "auto"
     """Where training images are augmented: ``host``, ``device``, or ``auto``, which is the device
     where it is a GPU. Alike in distribution, not in every pixel's last digit."""
@@ -90,6 +94,7 @@ class TrainingConfig:
         _one_of("training.schedule", self.schedule, SCHEDULES)
         _one_of("training.precision", self.precision, PRECISIONS)
         _one_of("training.keep", self.keep, KEPT)
+        _one_of("training.node_cache", self.node_cache, NODE_CACHES)
         _one_of("training.augment_on", self.augment_on, AUGMENTED_ON)
         for key, least in _LEAST.items():
             if not getattr(self, key) >= least:

@@ -17,12 +17,13 @@ from radpair.pretraining.recipe import Recipe
 from radpair.settings import plain
 from radpair.studyset import StudySet, content_hash
 
-ASKED, METRICS, CHECKPOINTS, MODEL, PLOT = (
+ASKED, METRICS, CHECKPOINTS, MODEL, PLOT, CACHE = (
     "run.json",
     "metrics.jsonl",
     "checkpoints",
     "model",
     "loss.png",
+    "cache",
 )
 UNDECIDING = ("workers", "checkpoint")
 """Training settings that the weights do not depend on."""
