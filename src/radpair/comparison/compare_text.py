@@ -60,7 +60,7 @@ def screen(found: Found) -> str:
     blocks = [caution(found)]
     for name, tested, sentences in summary(found):
         blocks.append("\n".join([f"{name}: {tested}", *(f"  {one}" for one in sentences)]))
-        blocks.append(_aligned(main_table(found, name)))
+        blocks.append("\n".join([_aligned(main_table(found, name)), *_left_out(found, name)]))
     if found["lists"]:
         blocks.append(f"{LISTS}: {chance_line(found['lists'])}")
         blocks.append(_aligned(lists_table(found)))
@@ -146,9 +146,14 @@ def not_applicable(found: Found, name: str) -> list[str]:
     for reason, by_model in reasons.items():
         asked = dict.fromkeys(title for mine in by_model.values() for title in mine)
         lines.append(f"{listed(list(by_model))}: {reason} ({'; '.join(asked)}).")
+    return [*lines, *_left_out(found, name)]
+
+
+def _left_out(found: Found, name: str) -> list[str]:
+    """The labels of a set that cannot be measured, with the reasons, in a line."""
     one = next(one for one in found["sets"] if one["name"] == name)
     left = [f"{label} ({reason})" for label, reason in one["left_out"].items()]
-    return [*lines, *([f"Labels left out: {', '.join(left)}."] if left else [])]
+    return [f"Labels left out: {', '.join(left)}."] if left else []
 
 
 def difference_table(found: Found, name: str) -> list[list[str]]:

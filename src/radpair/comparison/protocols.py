@@ -34,7 +34,7 @@ from radpair.evaluation.report.marks import percent
 from radpair.evaluation.results import jsonable
 from radpair.evaluation.statistics import Floats
 from radpair.evaluation.thresholds import decide
-from radpair.evaluation.zero_shot import encode_prompts, score_studies
+from radpair.evaluation.zero_shot import encode_prompts, refuse_constant, score_studies
 from radpair.settings import plain
 
 
@@ -172,6 +172,7 @@ def _zero_shot(kind: str) -> Protocol:
         scores = score_studies(
             encoded.projections, bench.studies.image_study, codes, names, ids
         ).astype(np.float64)
+        refuse_constant(encoded.model.name, kind, scores[bench.test], names)
         validated = from_validation(
             *(scores, bench.truth[:, bench.columns(names)], bench.patients),
             *(bench.studies.split(VALIDATION), bench.test, names),

@@ -44,13 +44,19 @@ def markdown(found: Found) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def _defined(metric: Mapping[str, Any], labels: Sequence[str]) -> str:
+    """``5 labels``; ``4 of 5 labels`` where one is undefined."""
+    there = sum(part["value"] is not None for part in metric["labels"].values())
+    return f"{len(labels)} labels" if there == len(labels) else f"{there} of {len(labels)} labels"
+
+
 def headline(found: Found) -> str:
     """The readers' mean figures and, with a model, where their points lie, in a sentence or two."""
     mean = found["readers_mean"]["metrics"]
     who = "1 reader has" if len(found["readers"]) == 1 else f"{len(found['readers'])} readers have"
     told = (
         f"{who} a mean F1 of {cell(mean['f1']['macro'])} and a mean MCC of "
-        f"{cell(mean['mcc']['macro'])} over {len(found['labels'])} labels."
+        f"{cell(mean['mcc']['macro'])} over {_defined(mean['mcc'], found['labels'])}."
     )
     if found["under_curve"]:
         model, under = found["model"], found["under_curve"]

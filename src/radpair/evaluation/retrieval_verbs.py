@@ -61,10 +61,15 @@ def evaluate_retrieval(
     classed = [row for one in seen for row in class_rows(one, studies, asked, seed, resamples)]
     if not ranked and not classed:
         raise EvaluationError(
-            "nothing to retrieve with: no model has a text tower, a graph tower needs graphs (run: "
-            f"radpair graphs {data}), no study has a second view, and no label has enough studies"
+            "nothing to retrieve with: no tested study has a report (and no model a text tower), a "
+            f"graph tower needs graphs (run: radpair graphs {data}), no study has a second view, "
+            "and no label has enough studies"
         )
     tables = [make(rows) for make, rows in _tables(ranked, classed) if rows]
+    if not any(row.get("kind") == "report" for row in ranked) and any(
+        one.model.has_text for one in seen
+    ):
+        tables.append("reports were not asked for: no study in the split 'test' has one")
     made = provenance(seen, studies, seed=seed, resamples=resamples)
     rests = {"prompts_version": version, "provenance": made}
     return kept(Outcome("\n\n".join(tables), [{**row, **rests} for row in ranked + classed]), out)

@@ -287,16 +287,20 @@ def retrieval_rows(
     if one.model.has_text:
         texts = [usable_sentences(studies.reports[study]) for study in chosen]
         has = [number for number, sentences in enumerate(texts) if sentences]
-        codes = _report_codes(one.model, [texts[number] for number in has])
-        keys = [report_key(studies.reports[chosen[number]]) for number in has]
-        found.append(_retrieved(one, studies, chosen[has], codes, keys, "report", seed, resamples))
+        if has:
+            codes = _report_codes(one.model, [texts[number] for number in has])
+            keys = [report_key(studies.reports[chosen[number]]) for number in has]
+            given = (chosen[has], codes, keys, "report", seed, resamples)
+            found.append(_retrieved(one, studies, *given))
     if one.model.has_graph and studies.has_graphs:
         graphs = studies.graphs()
         has = [n for n, study in enumerate(chosen) if (g := graphs[study]) and g.entities]
         drawn = [graph for n in has if (graph := graphs[chosen[n]]) is not None]
-        codes = one.model.encode_graphs(drawn)
-        keys = [graph_key(graph) for graph in drawn]
-        found.append(_retrieved(one, studies, chosen[has], codes, keys, "graph", seed, resamples))
+        if drawn:
+            codes = one.model.encode_graphs(drawn)
+            keys = [graph_key(graph) for graph in drawn]
+            given = (chosen[has], codes, keys, "graph", seed, resamples)
+            found.append(_retrieved(one, studies, *given))
     return found
 
 

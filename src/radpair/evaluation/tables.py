@@ -35,7 +35,8 @@ def draws_table(results: Results, title: str = "AUROC, linear") -> str:
         "Over patients: other tested patients, the same draws of labels. Sd of draws: standard\n"
         "deviation over the draws of labels. Total: other patients and other draws together."
     )
-    return "\n".join([aligned([head, *body]), legend, *_without(results), *_undefined(results)])
+    told = [*_without(results), *undefined_lines(results), *_constant_lines(results)]
+    return "\n".join([aligned([head, *body]), legend, *told])
 
 
 def decisions_table(results: Results) -> str:
@@ -53,7 +54,7 @@ def _metric_cell(row: Row, name: str) -> str:
     return cell(row.metrics[name].macro) if name in row.metrics else ""
 
 
-def _undefined(results: Results) -> list[str]:
+def undefined_lines(results: Results) -> list[str]:
     """Labels whose AUROC no row could give, with the reason, a line for each reason."""
     reasons: dict[str, str] = {}
     for row in results.rows:
@@ -61,6 +62,20 @@ def _undefined(results: Results) -> list[str]:
             if math.isnan(one.value):
                 reasons[name] = one.note or "undefined"
     return _undefined_lines(reasons)
+
+
+def _constant_lines(results: Results) -> list[str]:
+    """What a budget could not teach: a line for each budget and reason."""
+    found: dict[tuple[str, str], dict[str, None]] = {}
+    for row in results.rows:
+        budget = f"{row.fraction:.0%}" if row.shots is None else f"K = {row.shots}"
+        for one in row.constant:
+            found.setdefault((budget, one["reason"]), {})[one["label"]] = None
+    return [
+        f"at {budget} some draws have {reason} of {', '.join(labels)}: there all studies score the "
+        "same, AUROC 0.5"
+        for (budget, reason), labels in found.items()
+    ]
 
 
 def _undefined_lines(reasons: Mapping[str, str]) -> list[str]:

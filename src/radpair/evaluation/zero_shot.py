@@ -201,7 +201,7 @@ def zero_shot(
     every = given_labels(labels, ids, label_names, uncertain)[:, places]
     scored = score_studies(projections, image_study, codes, columns, ids, views)
     scores, truth = scored[studies], every[studies]
-    _refuse_constant(model_name, codes.kind, scores, columns)
+    refuse_constant(model_name, codes.kind, scores, columns)
     everyone = np.asarray(patients, dtype=str)
     people = everyone[studies].tolist()
     chosen = None
@@ -250,8 +250,11 @@ def _metrics(
     }
 
 
-def _refuse_constant(name: str, kind: str, scores: Codes, labels: Sequence[str]) -> None:
-    """An AUROC of 0.5 would hide that a constant score ranks nothing."""
+def refuse_constant(name: str, kind: str, scores: NDArray[Any], labels: Sequence[str]) -> None:
+    """Raises ``EvaluationError`` for a label that all of several studies score the same in.
+
+    ``scores [studies, labels]``. An AUROC of 0.5 would hide that a constant score ranks nothing.
+    """
     if len(scores) < 2:
         return
     for label, width in zip(labels, np.ptp(scores, axis=0), strict=True):

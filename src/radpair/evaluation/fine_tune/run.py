@@ -28,7 +28,7 @@ from radpair.evaluation.metrics import TITLES
 from radpair.evaluation.results import Results, Row, jsonable
 from radpair.evaluation.run import Outcome, open_models
 from radpair.evaluation.statistics import Floats
-from radpair.evaluation.tables import aligned, cell
+from radpair.evaluation.tables import aligned, cell, undefined_lines
 from radpair.evaluation.views import MEAN, check_views
 from radpair.models import Model
 from radpair.models.folder import write_atomically
@@ -308,6 +308,7 @@ def fine_tune_table(results: Results) -> str:
             for name in models
         ]
         blocks.append(aligned([head, *body]))
+    blocks += ["\n".join(lines)] if (lines := undefined_lines(results)) else []
     if results.settings["task"] != MULTI_CLASS:
         blocks.append(
             "Sensitivity and specificity at the best MCC on the held-out part of each budget."
