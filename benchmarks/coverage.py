@@ -100,7 +100,7 @@ def main() -> None:
         if options.part in (None, name):
             print(f"\n{name}: {options.simulations} simulations, {options.resamples} resamples")
             for scenario in chosen:
-                part(scenario, options.simulations, options.resamples, options.seed)
+                part(scenario, options)
     if options.part in (None, "retrieval"):
         print(f"\nretrieval: {options.simulations} simulations, {options.resamples} resamples")
         for population in POPULATIONS:
@@ -131,19 +131,22 @@ def true_values(prevalence: float, effect: float) -> dict[str, float]:
     }
 
 
-def covered(scenario: Scenario, simulation: int, resamples: int, seed: int) -> dict[str, Floats]:
+def covered(
+    scenario: Scenario, simulation: int, resamples: int, seed: int, metrics: Sequence[str]
+) -> dict[str, Floats]:
     """Whether each interval of one simulated set holds the truth: ``[mean of labels, labels]``."""
     rng = np.random.default_rng([seed, simulation])
     truth, patients = scenario.labels(rng)
     scores = scenario.effect * truth + scenario.noise(rng)
     true = [true_values(share, scenario.effect) for share in scenario.prevalence]
     found: dict[str, Floats] = {}
-    for name, metric in METRICS.items():
+    for name in metrics:
+        metric = METRICS[name]
         sample = resample(metric, _given(name, scores), truth, patients, resamples, simulation)
         found[name] = _holds(interval(sample), np.array([one[name] for one in true]))
         if name == "auroc":
             found["auroc, percentiles"] = _plainly(sample, np.array([one[name] for one in true]))
-    if scenario.each == 1:
+    if scenario.each == 1 and "auroc" in metrics:
         intervals = delong_intervals(scores, truth, patients)
         hits = [
             np.nan if np.isnan(one.low) else one.low <= values["auroc"] <= one.high
@@ -153,7 +156,9 @@ def covered(scenario: Scenario, simulation: int, resamples: int, seed: int) -> d
     return found
 
 
-def rejected(scenario: Scenario, simulation: int, resamples: int, seed: int) -> dict[str, Floats]:
+def rejected(
+    scenario: Scenario, simulation: int, resamples: int, seed: int, metrics: Sequence[str]
+) -> dict[str, Floats]:
     """Whether two models of equal worth are called different at 5 %: ``[mean, labels]``."""
     rng = np.random.default_rng([seed, simulation, 1])
     truth, patients = scenario.labels(rng)
@@ -162,7 +167,8 @@ def rejected(scenario: Scenario, simulation: int, resamples: int, seed: int) -> 
         scenario.effect * truth + np.sqrt(0.5) * (common + scenario.noise(rng)) for _ in range(2)
     ]
     found: dict[str, Floats] = {}
-    for name, metric in METRICS.items():
+    for name in metrics:
+        metric = METRICS[name]
         samples = [
             resample(metric, _given(name, scores), truth, patients, resamples, simulation)
             for scores in pair
@@ -170,20 +176,22 @@ def rejected(scenario: Scenario, simulation: int, resamples: int, seed: int) -> 
         gap = difference(*samples)
         values = [np.nan if one.p is None else one.p < 0.05 for one in (gap.macro, *gap.labels)]
         found[name] = np.array(values, dtype=np.float64)
-    if scenario.each == 1:
+    if scenario.each == 1 and "auroc" in metrics:
         tests = delong_test(*pair, truth, patients)
         calls = [np.nan if one.p is None else one.p < 0.05 for one in tests]
         found["auroc, DeLong"] = np.array([np.nan, *calls], dtype=np.float64)
     return found
 
 
-def _intervals(scenario: Scenario, simulations: int, resamples: int, seed: int) -> None:
-    runs = [covered(scenario, index, resamples, seed) for index in range(simulations)]
+def _intervals(scenario: Scenario, options: argparse.Namespace) -> None:
+    given = (options.resamples, options.seed, options.metric)
+    runs = [covered(scenario, index, *given) for index in range(options.simulations)]
     _show(scenario, runs, (0.93, 0.97))
 
 
-def _tests(scenario: Scenario, simulations: int, resamples: int, seed: int) -> None:
-    runs = [rejected(scenario, index, resamples, seed) for index in range(simulations)]
+def _tests(scenario: Scenario, options: argparse.Namespace) -> None:
+    given = (options.resamples, options.seed, options.metric)
+    runs = [rejected(scenario, index, *given) for index in range(options.simulations)]
     _show(scenario, runs, (0.035, 0.065))
 
 
@@ -244,6 +252,7 @@ def _options() -> argparse.Namespace:
     for name, default in (("simulations", 2000), ("resamples", 1000), ("seed", 0)):
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--part", choices=("intervals", "tests", "retrieval"))
+    parser.add_argument("--metric", nargs="+", choices=[*METRICS], default=[*METRICS])
     names = [one.name for one in (*SCENARIOS, *POPULATIONS)]
     parser.add_argument("--scenario", choices=names)
     return parser.parse_args()
