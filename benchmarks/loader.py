@@ -1,0 +1,163 @@
+"""Training steps fed by the loader against the same steps on batches that lie in memory.
+
+    OMP_NUM_THREADS=2 nice -n -10 python benchmarks/loader.py
+
+Films of 320 pixels from a study set on disk, augmented on the host to 224, sentences or graphs as
+the recipe has them; ResNet-50 with BERT-base (``convirt``) and ViT-B/32 with a graph encoder over
+BERT-base (``igc``), random weights. Every batch is used twice: as it comes out of the loader, the
+waiting included, and once more, now that it is there. The loader may work on during either step.
+The ratio is of the sums over all batches but the first two. ``--workers 0`` is a thread of the
+training process, which is what a recipe has where it says nothing; others are processes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from radpair.phantom import Phantom
+from radpair.pretraining import load_recipe
+from radpair.pretraining.pairs import Part, training_batches
+from radpair.pretraining.ranks import Layout
+from radpair.pretraining.recipe import Recipe
+from radpair.records import Graph
+from radpair.reports.tokenizer import train_tokenizer
+from radpair.studyset import StudySet, write, write_graphs
+from radpair.studyset.batch import GraphStore, PairData, PairSettings, SentenceStore
+from step import machine, our_step, our_trainer
+
+TOWERS = {"convirt": "resnet50", "igc": "vit_base_patch32_224"}
+STORED, UNCOUNTED, FAR = 320, 2, 10**6
+PLAIN = ("image.mean=[0.485,0.456,0.406]", "image.std=[0.229,0.224,0.225]")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is measured, as the command line says."""
+
+    device: torch.device
+    recipes: list[str]
+    workers: list[int]
+    studies: int
+    batch: int
+    batches: int
+    size: int
+    layers: int
+
+
+def main() -> None:
+    asked = parsed()
+    machine(asked.device)
+    with tempfile.TemporaryDirectory() as folder:
+        studies = study_set(Path(folder) / "set", asked.studies)
+        for name in asked.recipes:
+            compare(name, studies, asked)
+
+
+def parsed() -> Asked:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
+    usual = "cuda" if torch.cuda.is_available() else "cpu"
+    parser.add_argument("--device", default=usual, type=torch.device)
+    parser.add_argument("--recipes", nargs="+", default=list(TOWERS), choices=TOWERS)
+    parser.add_argument("--workers", nargs="+", type=int, default=[0, 1])
+    parser.add_argument("--studies", type=int, default=256)
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--batches", type=int, default=6, help="counted, for each setting")
+    parser.add_argument("--size", type=int, default=224, help="of the images, pixels")
+    parser.add_argument("--layers", type=int, default=12, help="of the language model")
+    return Asked(**vars(parser.parse_args()))
+
+
+def study_set(path: Path, count: int) -> StudySet:
+    """Synthetic studies with their graphs."""
+    write(Phantom(studies=count, seed=0, size=STORED), path, STORED, processes=1)
+    studies = StudySet.open(path)
+    graphs = dict(zip(studies.study_ids, studies.source_graphs(), strict=True))
+    write_graphs(path, {key: graph for key, graph in graphs.items() if graph}, {"from": "source"})
+    return StudySet.open(path)
+
+
+def compare(name: str, studies: StudySet, asked: Asked) -> None:
+    recipe = sized(name, 0, asked)
+    tokenizer = train_tokenizer(studies.reports, recipe.text.vocabulary)
+    data = pairs(recipe, studies, tokenizer)
+    trainer = our_trainer(recipe, tokenizer.get_vocab_size(), asked.device)
+    print(f"{name}: {TOWERS[name]}, batch {asked.batch}, {recipe.training.precision}:")
+    prepared(data, asked.batch)
+    for workers in asked.workers:
+        fed, resident = [], []
+        batches = training_batches(
+            data,
+            sized(name, workers, asked),
+            Part(Layout(1)),
+            0,
+            asked.batches + UNCOUNTED,
+            pin=asked.device.type == "cuda",
+        )
+        begun = now(asked.device)
+        for (batch,) in batches:
+            our_step(trainer, batch)
+            fed.append(now(asked.device) - begun)
+            begun = now(asked.device)
+            our_step(trainer, batch)
+            resident.append(now(asked.device) - begun)
+            begun = now(asked.device)
+        one, other = sum(fed[UNCOUNTED:]), sum(resident[UNCOUNTED:])
+        print(
+            f"  {workers} workers: {one / asked.batches:.3f} s a step fed, "
+            f"{other / asked.batches:.3f} s resident, ratio {one / other:.3f}"
+        )
+
+
+def sized(name: str, workers: int, asked: Asked) -> Recipe:
+    """The recipe with random weights and the towers that are measured."""
+    bf16 = asked.device.type == "cuda" or torch.cpu._is_avx512_bf16_supported()
+    return load_recipe(
+        name,
+        [
+            f"image.name={TOWERS[name]}", "image.weights=none", f"image.size={asked.size}", *PLAIN,
+            "text.weights=none", "text.frozen_layers=0", f"text.layers={asked.layers}",
+            f"training.batch={asked.batch}", f"training.workers={workers}", "training.shards=1",
+            "training.augment_on=host", "training.freeze_image=0",
+            f"training.precision={'bf16-mixed' if bf16 else '32-true'}",
+            "training.schedule=constant",
+        ],
+    )  # fmt: skip
+
+
+def pairs(recipe: Recipe, studies: StudySet, tokenizer: object) -> PairData:
+    """All studies, augmented."""
+    texts = graphs = None
+    if recipe.model.has_text:
+        limits = recipe.text.max_tokens, recipe.text.sentences
+        texts = SentenceStore(studies.reports, tokenizer, *limits)
+    else:
+        found = [graph or Graph("") for graph in studies.graphs()]
+        graphs = GraphStore(found, tokenizer, context=recipe.model.has_context, window=512)
+    settings = PairSettings(recipe.image.size, recipe.augmentation, 0)
+    return PairData(studies, np.arange(len(studies)), settings, texts, graphs)
+
+
+def prepared(data: PairData, batch: int) -> None:
+    """Prints what one batch costs to prepare, alone."""
+    places, used, begun = np.arange(batch), time.process_time(), time.perf_counter()
+    for turn in range(5):
+        data.batch(places, turn)
+    wall, processor = time.perf_counter() - begun, time.process_time() - used
+    print(f"  a batch is prepared in {wall / 5:.3f} s (processor {processor / 5:.3f} s)")
+
+
+def now(device: torch.device) -> float:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter()
+
+
+if __name__ == "__main__":
+    main()
