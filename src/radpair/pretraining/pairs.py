@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -177,10 +178,13 @@ class _Steps(Dataset[list[PairBatch]]):
 def training_batches(
     data: PairData, recipe: Recipe, part: Part, first: int, last: int, *, pin: bool
 ) -> Iterator[list[PairBatch]]:
-    """One process's shards of steps ``first`` to ``last``, the same for any number of workers."""
+    """One process's shards of steps ``first`` to ``last``, the same for any number of workers.
+
+    Without workers a thread prepares each batch while the one before it is used.
+    """
     steps = _Steps(data, batch_order(data, recipe), part, first, last)
     workers = recipe.training.workers
-    return iter(
+    batches = iter(
         DataLoader(
             steps,
             batch_size=None,
@@ -191,6 +195,15 @@ def training_batches(
             multiprocessing_context="spawn" if workers else None,
         )
     )
+    return batches if workers else _ahead(batches)
+
+
+def _ahead(batches: Iterator[list[PairBatch]]) -> Iterator[list[PairBatch]]:
+    with ThreadPoolExecutor(1) as thread:
+        coming = thread.submit(next, batches, None)
+        while (batch := coming.result()) is not None:
+            coming = thread.submit(next, batches, None)
+            yield batch
 
 
 def batch_order(data: PairData, recipe: Recipe) -> Order:

@@ -86,7 +86,7 @@ class TrainingConfig:
     checkpoint: int = 200
     """Steps between checkpoints; there is one at the end of each epoch too."""
     workers: int = 0
-    """Processes that prepare batches beside the training process."""
+    """Processes that prepare batches beside the training process; 0 leaves it to a thread there."""
     seed: int = 0
 
     def __post_init__(self) -> None:
