@@ -20,6 +20,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields, is_dataclass, replace
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from itertools import chain
 from pathlib import Path
@@ -129,6 +130,7 @@ def _plan_hash(out: Path) -> str:
     return hashlib.sha256((out / PARTS / PLAN).read_bytes()).hexdigest()
 
 
+@cache
 def _versions() -> dict[str, str]:
     found = {"radpair": __version__}
     for name in LIBRARIES:
