@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from radpair.comparison.runs import Runner
 from radpair.errors import EvaluationError
 from radpair.evaluation.budgets import Indices, assert_disjoint
+from radpair.evaluation.features import refuse_constant
 from radpair.evaluation.prompts import Prompts
 from radpair.evaluation.run import Encoded
 from radpair.evaluation.statistics import Floats, given_labels, why_undefined
@@ -42,11 +43,13 @@ class Bench:
 
     @property
     def tested_patients(self) -> list[str]:
+        """The patient of each tested study."""
         found: list[str] = self.patients[self.test].tolist()
         return found
 
     @property
     def tested_truth(self) -> Floats:
+        """``[tested studies, labels]``."""
         return self.truth[self.test]
 
     @property
@@ -76,10 +79,14 @@ class Seen:
 
     @cached_property
     def encoded(self) -> Encoded:
-        return Encoded(self.runner.model, self.bench.studies, self.cache / "features")
+        """The set's codes. Raises ``EvaluationError`` where they are the same for all studies."""
+        found = Encoded(self.runner.model, self.bench.studies, self.cache / "features")
+        refuse_constant(self.runner.name, found.features)
+        return found
 
     @property
     def features(self) -> NDArray[np.float32]:
+        """``[studies, dim]``."""
         return self.encoded.features
 
 

@@ -29,6 +29,8 @@ from radpair.models.folder import write_atomically
 Codes = NDArray[np.float32]
 _FORM = "radpair.features/1"
 _CHUNK = 256
+_SAME = 1e-5
+"""Features no farther apart than this share of them differ by rounding alone."""
 
 
 class Encoded(Protocol):
@@ -103,6 +105,21 @@ def cache_key(model: ImageEncoder, images: ImageSet) -> str:
     code that encodes them."""
     parts = [_FORM, code_hash(ENCODING), model.hash, images.content_hash, len(images.image_study)]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
+
+
+def refuse_constant(name: str, features: NDArray[Any]) -> None:
+    """Raises ``EvaluationError`` where ``features [rows, dim]`` of several rows are all the same.
+
+    Rounding alone would rank them.
+    """
+    if len(features) < 2:
+        return
+    width = float(np.ptp(features, axis=0).max())
+    if width <= _SAME * float(np.abs(features[0]).max()):
+        raise EvaluationError(
+            f"model '{name}' gives all {len(features)} images or studies the same features, which "
+            "rank nothing; look at the images (radpair verify) and the model"
+        )
 
 
 def unit_length(codes: NDArray[Any]) -> Codes:

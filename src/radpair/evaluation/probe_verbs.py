@@ -17,6 +17,7 @@ from radpair.evaluation.run import (
     RESAMPLES,
     Encoded,
     Outcome,
+    check_measurable,
     check_measured,
     check_resamples,
     kept,
@@ -100,6 +101,7 @@ def _probed(
     check_views(asked.views)
     read_point(asked.operating_point)
     columns = label_columns(studies, asked.labels)
+    check_measurable(studies, columns, asked.uncertain)
     names = [studies.label_names[column] for column in columns]
     file = None
     if scores is not None:

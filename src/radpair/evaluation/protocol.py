@@ -20,6 +20,7 @@ from radpair.errors import EvaluationError
 from radpair.evaluation.bootstrap import Resampled, interval, mean_over_labels, resample
 from radpair.evaluation.budgets import Indices, assert_disjoint
 from radpair.evaluation.differences import difference, runs_of
+from radpair.evaluation.features import refuse_constant
 from radpair.evaluation.metrics import (
     BOUNDS,
     CALIBRATED,
@@ -191,6 +192,7 @@ def _check_features(features_by_name: Mapping[str, Features], studies: int) -> N
                 f"the features of '{name}' have shape {list(features.shape)} but there are "
                 f"{studies} studies: encode the same study set"
             )
+        refuse_constant(name, features.codes if isinstance(features, Views) else features)
 
 
 def _task(

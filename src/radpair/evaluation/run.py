@@ -27,6 +27,7 @@ from radpair.evaluation.results import Results
 from radpair.evaluation.retrieval import graph_key, report_key, retrieval
 from radpair.evaluation.score_file import ScoreFile
 from radpair.evaluation.shown_graphs import graphs_json, graphs_told
+from radpair.evaluation.statistics import given_labels, why_undefined
 from radpair.evaluation.tables import zero_shot_report
 from radpair.evaluation.views import MEAN, Views, check_views
 from radpair.evaluation.zero_shot import encode_prompts, score_studies, zero_shot
@@ -113,6 +114,14 @@ def check_measured(results: Results, data: Path) -> None:
     """Raises ``EvaluationError`` where no label could be measured at all."""
     if all(math.isnan(row.metrics["auroc"].macro.value) for row in results.rows):
         raise _nothing_measured(data)
+
+
+def check_measurable(studies: StudySet, columns: Sequence[int], uncertain: str) -> None:
+    """Raises ``EvaluationError`` where no label can be measured, before anything is encoded."""
+    names = [studies.label_names[column] for column in columns]
+    truth = given_labels(studies.labels[:, columns], studies.study_ids, names, uncertain)
+    if all(why_undefined(truth[studies.split(EVALUATED)])):
+        raise _nothing_measured(studies.path)
 
 
 def _nothing_measured(data: Path) -> EvaluationError:
