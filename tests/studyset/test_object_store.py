@@ -202,9 +202,7 @@ def test_words_of_a_set_in_a_store(films: Path, tmp_path: Path) -> None:
 
 
 def test_a_bucket_that_is_not_there(s3: Any, films: Path) -> None:
-    with pytest.raises(
-        PlaceError, match=r"reached \(The specified bucket does not exist"
-    ):
+    with pytest.raises(PlaceError, match=r"reached \(The specified bucket does not exist"):
         write(Pairs(root=films), "s3://nobody/set", size=64, processes=1)
 
 
