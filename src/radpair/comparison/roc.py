@@ -54,6 +54,7 @@ def sensitivity_at(scores: NDArray[Any]) -> Metric:
     def height(
         decisions: NDArray[Any], truth: NDArray[Any], weights: Floats | None = None
     ) -> Floats:
+        """The model's sensitivity where it clears as many negatives as the ``decisions`` do."""
         counts = np.ones((len(truth), 1)) if weights is None else weights
         found = np.full((counts.shape[1], truth.shape[1]), np.nan)
         for label in range(truth.shape[1]):
