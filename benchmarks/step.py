@@ -171,9 +171,10 @@ def our_trainer(recipe: Recipe, vocabulary: int, device: torch.device) -> Traine
     return build_trainer(recipe, ranks, Layout(1), recipe.training.batch, model, 10**6)
 
 
-def our_step(trainer: Trainer, batch: PairBatch) -> Done:
+def our_step(trainer: Trainer, *shards: PairBatch) -> Done:
     """What ``pretrain`` does with one batch."""
-    done = take_step(trainer, [with_pixels(to_device(batch, trainer.fabric.device))])
+    device = trainer.fabric.device
+    done = take_step(trainer, [with_pixels(to_device(shard, device)) for shard in shards])
     trainer.step += 1
     return done
 
