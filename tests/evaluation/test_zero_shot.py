@@ -9,7 +9,7 @@ from sklearn.metrics import roc_auc_score
 from radpair.errors import EvaluationError
 from radpair.evaluation.prompts import Prompts
 from radpair.evaluation.tables import zero_shot_report
-from radpair.evaluation.zero_shot import encode_prompts, score_images, zero_shot
+from radpair.evaluation.zero_shot import encode_prompts, score_images, score_studies, zero_shot
 from radpair.graphs.schema import ABSENT, PRESENT
 from radpair.records import Entity, Graph
 
@@ -169,4 +169,38 @@ def test_the_table_says_which_labels_its_mean_is_over() -> None:
     assert "without graph prompts: Mass" in told
     assert "chance is 0.500" in told
     (line,) = [line for line in told.splitlines() if line.startswith("Mass")]
-    assert told.splitlines()[-1].endswith("no prompts")
+    assert line.endswith("no prompts")
+    assert "no operating point" in told
+
+
+def test_a_label_of_one_class_is_undefined_with_the_reason() -> None:
+    images, image_study, truth, patients = cohort()
+    truth[:, 1] = 0
+    codes = encode_prompts(Axes(), PROMPTS, "text")
+    tested, validation = np.arange(30, 60), np.arange(30)
+    given = (codes, truth, patients, NAMES, tested)
+    found = zero_shot("axes", images, image_study, *given, validation=validation, resamples=20)
+    missing = found["metrics"]["auroc"]["labels"]["Mass"]
+    assert missing["value"] is None
+    assert missing["note"] == "none of the 30 labelled studies is positive"
+    why = found["thresholds"]["missing"]["Mass"]
+    assert (
+        why == "no threshold: in the split 'validate' none of the 30 labelled studies is positive"
+    )
+    assert found["metrics"]["specificity"]["labels"]["Mass"]["note"] == why
+    told = zero_shot_report([found])
+    assert "undefined and in no mean: Mass (none of the 30 labelled studies is positive)" in told
+    assert "Mass has no threshold" in told
+    assert "30 studies of the split 'validate'" in told
+
+
+@pytest.mark.parametrize("views", ["mean", "max"])
+def test_a_study_scores_its_images(views: str) -> None:
+    images, image_study, *_ = cohort()
+    codes = encode_prompts(Axes(), PROMPTS, "text")
+    ids = [f"s{study}" for study in range(60)]
+    every = score_images(images, codes)
+    found = score_studies(images, image_study, codes, NAMES, ids, views)
+    over = {"mean": np.mean, "max": np.max}[views]
+    expected = [over(every[image_study == study], axis=0) for study in range(60)]
+    np.testing.assert_allclose(found, expected, atol=1e-6)
