@@ -187,7 +187,7 @@ class Profile(NoProfile):
 def table(facts: dict[str, Any]) -> str:
     """What ``profile.json`` holds, to be read."""
     first, last = facts["steps"]
-    many = f"{facts['processes']} processes, " if facts["processes"] > 1 else ""
+    many = f"the first of {facts['processes']} processes, " if facts["processes"] > 1 else ""
     shards = f" in {facts['shards']} shards" if facts["shards"] > 1 else ""
     lines = [
         f"where the time of a step goes: steps {first} to {last} of {facts['studies_a_step']} "

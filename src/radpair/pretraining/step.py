@@ -64,8 +64,13 @@ def take_step(trainer: Trainer, shards: Sequence[PairBatch], clock: Clock = no_c
 
 
 def rehearse(trainer: Trainer, shards: Sequence[PairBatch], clock: Clock) -> None:
-    """As a step up to its gradient, which is dropped: everything stays as it was."""
-    with trainer.fabric.no_backward_sync(trainer.towers):
+    """As a step up to its gradient, which is dropped: everything stays as it was.
+
+    DDP is not told, since it orders its buckets by the first gradients that it sums; where the
+    model is sharded they are summed, since ones kept for later would be added to the next step's.
+    """
+    sums = trainer.ranks.sharded
+    with trainer.fabric.no_backward_sync(trainer.towers, enabled=not sums):
         _find_gradient(trainer, shards, _ready(trainer), clock)
     trainer.optimiser.zero_grad(set_to_none=True)
 
