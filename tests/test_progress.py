@@ -55,3 +55,16 @@ def test_time_left_does_not_count_what_an_earlier_process_did(
 
 def test_no_time_left_without_a_total(clock: Hands, capsys: pytest.CaptureFixture[str]) -> None:
     assert lines_of(clock, capsys, 0, [(5, 11), (9, 11)])[1] == "work: 9  22 s  note"
+
+
+def test_the_bar_has_room_for_everything_on_a_narrow_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    note = "loss 3.471  accuracy 3%  48 studies/s  retrieval R@10 12% (epoch 3)"
+    with progress._bar("pretrain convirt-small", 2000) as show:
+        show(1006, note)
+    shown = capsys.readouterr().err
+    assert "pretrain convirt-small" in shown
+    assert "1006/2000 -:--" in shown
+    assert note in shown

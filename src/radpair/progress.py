@@ -55,7 +55,7 @@ def counting(title: str) -> Iterator[Callable[[int, int | None], None]]:
 
 @contextmanager
 def _bar(title: str, total: int) -> Iterator[Track]:
-    from rich.console import Console
+    from rich.console import Console, RenderableType
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -63,16 +63,26 @@ def _bar(title: str, total: int) -> Iterator[Track]:
         TextColumn,
         TimeRemainingColumn,
     )
+    from rich.text import Text
+
+    class TwoLines(Progress):
+        """What is said of the work stands below the bar, which keeps its room."""
+
+        def get_renderables(self) -> Iterator[RenderableType]:
+            yield self.make_tasks_table(self.tasks)
+            for task in self.tasks:
+                if task.fields["note"]:
+                    note = task.fields["note"]
+                    yield Text(f"  {note}", style="dim", no_wrap=True, overflow="ellipsis")
 
     columns = (
         TextColumn("{task.description:<28}"),
         BarColumn(bar_width=28),
         MofNCompleteColumn(),
         TimeRemainingColumn(compact=True),
-        TextColumn("{task.fields[note]}", style="dim"),
     )
     console = Console(stderr=True)
-    with Progress(*columns, console=console, speed_estimate_period=SPEED_SECONDS) as progress:
+    with TwoLines(*columns, console=console, speed_estimate_period=SPEED_SECONDS) as progress:
         task = progress.add_task(title, total=total, note="")
 
         def update(done: int, note: str = "") -> None:
