@@ -6,8 +6,9 @@ Films of 320 pixels from a study set on disk, augmented on the host to 224, sent
 the recipe has them; ResNet-50 with BERT-base (``convirt``) and ViT-B/32 with a graph encoder over
 BERT-base (``igc``), random weights. Every batch is used twice: as it comes out of the loader, the
 waiting included, and once more, now that it is there. The loader may work on during either step.
-The ratio is of the sums over all batches but the first two. ``--workers 0`` is a thread of the
-training process, which is what a recipe has where it says nothing; others are processes.
+The ratio is of the sums over all batches but the first two; beside it stands the median of the
+single batches' ratios. ``--workers 0`` is a thread of the training process, which is what a recipe
+has where it says nothing; others are processes.
 """
 
 from __future__ import annotations
@@ -109,9 +110,11 @@ def compare(name: str, studies: StudySet, asked: Asked) -> None:
             resident.append(now(asked.device) - begun)
             begun = now(asked.device)
         one, other = sum(fed[UNCOUNTED:]), sum(resident[UNCOUNTED:])
+        middle = np.median(np.divide(fed, resident)[UNCOUNTED:])
         print(
             f"  {workers} workers: {one / asked.batches:.3f} s a step fed, "
-            f"{other / asked.batches:.3f} s resident, ratio {one / other:.3f}"
+            f"{other / asked.batches:.3f} s resident, ratio {one / other:.3f}, "
+            f"median of the batches {middle:.3f}"
         )
 
 

@@ -1,0 +1,76 @@
+"""The projection's arithmetic against sums by hand, and its printed table."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+FOLDER = Path(__file__).parents[1] / "benchmarks"
+
+
+@pytest.fixture(scope="module")
+def scaling() -> ModuleType:
+    sys.path.insert(0, str(FOLDER))
+    try:
+        spec = importlib.util.spec_from_file_location("scaling", FOLDER / "scaling.py")
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        sys.modules["scaling"] = module
+        spec.loader.exec_module(module)
+    finally:
+        sys.path.remove(str(FOLDER))
+    return module
+
+
+@pytest.fixture
+def assumed(scaling: ModuleType) -> Any:
+    """A device of 1 TFLOP/s, links of 1 GB/s, a network of 0.1 GB/s."""
+    return scaling.Assumed(
+        fraction=(0.5,), peak=1e12, single=1e12, memory=1e12, link=1e9, network=1e8, reached=1.0,
+        hop=0.0, overlap=0.0, launch=0.0, cores=1,
+    )  # fmt: skip
+
+
+def test_a_ring_moves_all_but_ones_own_part(scaling: ModuleType, assumed: Any) -> None:
+    assert scaling.reduced(8e9, 1, assumed) == 0
+    assert scaling.reduced(8e9, 8, assumed) == pytest.approx(2 * 7)
+    assert scaling.gathered(8e9, 8, assumed) == pytest.approx(7)
+    between = 2 * 7 * (1e9 / 8) / 1e8
+    assert scaling.reduced(8e9, 64, assumed) == pytest.approx(2 * 7 + between)
+    slow = replace(assumed, hop=1.0)
+    assert scaling.reduced(0.0, 8, slow) == pytest.approx(14)
+
+
+def test_a_step_waits_for_what_does_not_hide(scaling: ModuleType, assumed: Any) -> None:
+    cost = scaling.Cost(1e9, 100, 10**9, 0, 0, 0.0)
+    alone = scaling.step(cost, assumed, 1, 100, 0.5)
+    assert alone.device == pytest.approx(100 * 1e9 / 0.5e12 + 28e9 / 1e12)
+    assert alone.waited == 0
+    assert alone.whole == alone.device
+    several = scaling.step(cost, assumed, 8, 100, 0.5)
+    assert several.waited == pytest.approx(7 + 7 * 100 * 24 / 1e9)
+    hidden = scaling.step(cost, replace(assumed, overlap=1.0), 8, 100, 0.5)
+    assert several.waited - hidden.waited == pytest.approx(0.2 * 2 / 3)
+    started = scaling.step(cost, replace(assumed, launch=1.0), 1, 100, 0.5)
+    assert started.whole == pytest.approx(100)
+
+
+def test_the_table_says_what_it_is() -> None:
+    done = subprocess.run(
+        [sys.executable, FOLDER / "scaling.py", "--tiny", "--fraction", "0.4"],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.startswith("PROJECTION")
+    assert done.stdout.count("| 40% |") == 10
