@@ -66,5 +66,5 @@ def test_the_bar_has_room_for_everything_on_a_narrow_terminal(
         show(1006, note)
     shown = capsys.readouterr().err
     assert "pretrain convirt-small" in shown
-    assert "1006/2000 -:--" in shown
+    assert "1006/2000 --:--" in shown
     assert note in shown
