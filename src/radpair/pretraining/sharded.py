@@ -30,6 +30,8 @@ def sharding(world: int) -> Any:
 
 def _cut(towers: nn.Module, mesh: Any) -> nn.Module:
     own = mesh["data_parallel"]
+    for parameter in towers.parameters():
+        parameter.data = parameter.data.contiguous()  # channels-last weights cannot be cut
     whole = set(scalars(towers))
     for parameter in whole:
         parameter.data = parameter.data.to(own.device_type)
@@ -92,21 +94,26 @@ def whole(value: Any, *, keep: bool) -> Any:
 
 
 def part_of(value: Tensor, like: Tensor) -> Tensor:
-    """This process's part of ``value``, cut as ``like`` is; the whole where that is not cut."""
-    if not isinstance(like, DTensor) or value.shape != like.shape:
+    """This process's part of ``value``, in memory as ``like`` is; all where that is not cut."""
+    if value.shape != like.shape:
         return value
-    place = like.to_local().device
-    return distribute_tensor(value.to(place), like.device_mesh, like.placements, src_data_rank=None)
+    if not isinstance(like, DTensor):
+        return torch.empty_like(like, dtype=value.dtype).copy_(value)
+    here = value.to(like.to_local().device).contiguous()
+    return distribute_tensor(here, like.device_mesh, like.placements, src_data_rank=None)
 
 
 def load_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
-    """Puts whole ``weights`` into a model that is cut."""
+    """Puts whole ``weights`` into a model, cut or not."""
     own = model.state_dict()
     model.load_state_dict({key: part_of(value, own[key]) for key, value in weights.items()})
 
 
 def load_optimiser(optimiser: torch.optim.Optimizer, state: Mapping[str, Any]) -> None:
-    """Puts the whole state of an optimiser into one whose parameters are cut."""
+    """Puts the whole state of an optimiser into one whose parameters are cut, or not.
+
+    Fused optimisers go through memory, so the state must lie there as its parameter does.
+    """
     parameters = [one for group in optimiser.param_groups for one in group["params"]]
     parts = {
         number: {

@@ -142,12 +142,8 @@ class Trainer:
         """Goes on from ``state``, in whatever number of processes and manner it was written."""
         self.step, self.best = state["step"], state["best"]
         self.best_weights = state["best_weights"]
-        if self.ranks.sharded:
-            sharded.load_weights(self.model, state["model"])
-            sharded.load_optimiser(self.optimiser, state["optimiser"])
-        else:
-            self.model.load_state_dict(state["model"])
-            self.optimiser.load_state_dict(state["optimiser"])
+        sharded.load_weights(self.model, state["model"])
+        sharded.load_optimiser(self.optimiser, state["optimiser"])
         self.scheduler.load_state_dict(state["scheduler"])
         if self.averaged is not None:
             self.averaged.load_state_dict(state["averaged"])
