@@ -47,7 +47,7 @@ LAYOUTS = ((1, 256), (8, 256), (8, 512), (64, 64), (64, 256))
 
 @dataclass(frozen=True)
 class Assumed:
-    """What was not measured; published figures are of NVIDIA's H200 SXM in a DGX H200."""
+    """What was not measured; published figures are of NVIDIA's H200 SXM."""
 
     fraction: tuple[float, ...]
     peak: float
@@ -125,7 +125,7 @@ def parsed() -> tuple[Assumed, bool]:
     add("--hop", type=float, default=1e-5, help="seconds of a hop in a ring (assumed)")
     add("--overlap", type=float, default=0.7, help="share of the backward pass (assumed)")
     add("--launch", type=float, default=6e-6, help="seconds to start a kernel (assumed)")
-    add("--cores", type=int, default=14, help="a GPU, 112 in a machine of 8 (published)")
+    add("--cores", type=int, default=14, help="of the host, for each GPU (assumed)")
     add("--tiny", action="store_true", help="towers of a few thousand weights")
     values = vars(parser.parse_args())
     tiny = values.pop("tiny")
@@ -139,12 +139,11 @@ def said(a: Assumed) -> list[str]:
         f"published, H200 SXM: {a.peak / 1e12:.1f} TFLOP/s in bf16, {a.single / 1e12:.1f} in "
         f"float32, {a.memory / 1e12:.1f} TB/s of memory",
         f"published, within a machine of {IN_MACHINE} GPUs: NVLink of {a.link / 1e9:.0f} GB/s in "
-        f"each direction; between machines: NDR InfiniBand of {a.network / 1e9:.0f} GB/s a GPU; "
-        f"{a.cores} cores a GPU",
+        f"each direction; between machines: NDR InfiniBand of {a.network / 1e9:.0f} GB/s a GPU",
         f"assumed: towers reach {shares} of the peak; memory, links and network reach "
         f"{a.reached:.0%} of theirs",
         f"assumed: {a.hop * 1e6:.0f} µs a hop, {a.launch * 1e6:.0f} µs to start a kernel; "
-        f"gradients hide behind {a.overlap:.0%} of the backward pass",
+        f"gradients hide behind {a.overlap:.0%} of the backward pass; {a.cores} cores a GPU",
     ]
 
 
