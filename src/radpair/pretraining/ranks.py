@@ -108,6 +108,13 @@ def processes_here(devices: int) -> int:
     return int(os.environ.get("LOCAL_WORLD_SIZE", devices))
 
 
+def machines(nodes: int) -> int:
+    """The machines of the run: as torchrun says, else ``nodes``."""
+    if {"WORLD_SIZE", "LOCAL_WORLD_SIZE"} <= os.environ.keys():
+        return int(os.environ["WORLD_SIZE"]) // int(os.environ["LOCAL_WORLD_SIZE"])
+    return nodes
+
+
 def world_size(devices: int, nodes: int) -> int:
     """The processes of the run: as a launcher says, else as asked for."""
     return int(os.environ.get("WORLD_SIZE", processes_here(devices) * nodes))

@@ -17,7 +17,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from radpair.compat import mend_torchvision
 from radpair.models.pair import PairModel
 from radpair.pretraining import sharded
-from radpair.pretraining.ranks import Layout, Ranks, processes_here
+from radpair.pretraining.ranks import Layout, Ranks, machines, processes_here
 from radpair.pretraining.recipe import Recipe, TrainingConfig
 from radpair.pretraining.schedule import scheduler
 from radpair.processes import end_when_orphaned
@@ -158,7 +158,7 @@ def start_processes(
 
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
-    devices = processes_here(devices)
+    devices, nodes = processes_here(devices), machines(nodes)
     fabric = Fabric(
         accelerator=device,
         devices=devices,
