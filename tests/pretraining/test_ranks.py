@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -270,8 +271,8 @@ def test_what_is_kept_is_the_running_mean(
     decay, seen = 0.7, list[dict[str, torch.Tensor]]()
     real = loop.take_step
 
-    def noting(trainer: Trainer, shards: list[PairBatch]) -> Done:
-        done = real(trainer, shards)
+    def noting(trainer: Trainer, shards: list[PairBatch], *clock: Any) -> Done:
+        done = real(trainer, shards, *clock)
         seen.append({key: value.clone() for key, value in trainer.model.state_dict().items()})
         return done
 
