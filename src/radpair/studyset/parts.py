@@ -1,7 +1,8 @@
 """One part of a study set, written by one process: a pixel shard and a record of its studies.
 
 A part is finished when its record stands in ``.parts``; the record carries the hash of the
-shard and of itself, so a later run can trust it or write the part again.
+shard and of itself, so a later run can trust it or write the part again. What could not be read
+is tried again by a later run, since it may have been mended.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ def write_part(
     """
     fingerprint = part.fingerprint(size)
     body = finished(out, part.index, fingerprint)
-    if body is None:
+    if body is None or not holds(source, part, body, size, names):
         with writing_to(out):
             body = _write(source, part, out, size, fingerprint, names)
     return done_of(part, body)
@@ -93,6 +94,25 @@ def finished(out: Path, index: int, fingerprint: str) -> dict[str, Any] | None:
     return body if measure(shard) == FileRecord(**body["shard"]) else None
 
 
+def holds(
+    source: AnySource, part: Part, body: dict[str, Any], size: int, names: Pseudonyms | None
+) -> bool:
+    """Whether the record ``body`` says of ``part`` what reading its images would say now.
+
+    Those that could be read are trusted; each of the others is tried again.
+    """
+    if body["fingerprint"] != part.fingerprint(size):
+        return False
+    unread: dict[str, str] | None = body.get("unread")
+    if unread is None:  # as an earlier version wrote it
+        return not any(entry["kind"] == IMAGE for entry in body["quarantine"])
+    for place, reason in unread.items():
+        study, view = (int(number) for number in place.split("/"))
+        if _read(source, part.studies[study], view, size, part.trim, names) != reason:
+            return False
+    return True
+
+
 def read_record(out: Path, index: int) -> dict[str, Any] | None:
     """The record of one part; None when it is missing or its own hash does not hold."""
     path = record_path(out, index)
@@ -116,19 +136,20 @@ def _write(
     studies: list[dict[str, Any]] = []
     images: list[dict[str, Any]] = []
     quarantine: list[dict[str, Any]] = []
+    unread: dict[str, str] = {}
     with atomic(out / shard_name(part.index)) as shard:
-        for given in part.studies:
+        for place, given in enumerate(part.studies):
             study = names.shown(given) if names else given
             kept = 0
             for number, view in enumerate(study.views):
-                try:
-                    pixels, cut = _pixels(source, given, number, size, part.trim)
-                except ImageError as error:
-                    reason = names.reason(given, number, str(error)) if names else str(error)
-                    quarantine.append(_entry(IMAGE, view.path, study, reason, view.row))
+                found = _read(source, given, number, size, part.trim, names)
+                if isinstance(found, str):
+                    unread[f"{place}/{number}"] = found
+                    quarantine.append(_entry(IMAGE, view.path, study, found, view.row))
                     continue
-                place = {"study": len(studies), "offset": shard.file.count}
-                images.append(place | _image_row(study, view, pixels, cut))
+                pixels, cut = found
+                where = {"study": len(studies), "offset": shard.file.count}
+                images.append(where | _image_row(study, view, pixels, cut))
                 shard.write(np.ascontiguousarray(pixels))
                 kept += 1
             if kept:
@@ -141,12 +162,28 @@ def _write(
         "studies": studies,
         "images": images,
         "quarantine": quarantine,
+        "unread": unread,
         "left_out": len(part.studies) - len(studies),
     }
     text = json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
     digest = hashlib.sha256(text).hexdigest().encode()
     write_bytes(record_path(out, part.index), digest + b"\n" + text)
     return body
+
+
+def _read(
+    source: AnySource,
+    study: Study,
+    number: int,
+    size: int,
+    trimmed: bool,
+    names: Pseudonyms | None,
+) -> tuple[NDArray[np.uint8], float] | str:
+    """What ``_pixels`` gives, or why the image cannot be used."""
+    try:
+        return _pixels(source, study, number, size, trimmed)
+    except ImageError as error:
+        return names.reason(study, number, str(error)) if names else str(error)
 
 
 def _pixels(

@@ -392,7 +392,9 @@ def _with_need(error: StudySetError, out: Path, total: int | None) -> StudySetEr
 def _refuse_image(out: Path, done: Done) -> None:
     for kind, _, reason in done.quarantined:
         if kind == IMAGE:
-            raise StudySetError(f"{out}: stopped by --strict: {reason}")
+            raise StudySetError(
+                f"{out}: stopped by --strict: {reason}; then run the same command again"
+            )
 
 
 def _refuse_quarantine(out: Path, summary: Summary) -> None:
@@ -400,5 +402,6 @@ def _refuse_quarantine(out: Path, summary: Summary) -> None:
         raise StudySetError(
             f"{out}: is complete, but --strict allows no quarantine and "
             f"{summary.quarantined_images:,} images and {summary.unusable_reports:,} reports are "
-            f"in {out / 'quarantine.parquet'}; mend the source or leave out --strict"
+            f"in {out / 'quarantine.parquet'}; mend them, delete the folder and run the same "
+            "command again, or leave out --strict"
         )
