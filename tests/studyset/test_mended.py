@@ -12,7 +12,8 @@ from gradients import write_module
 from PIL import Image
 
 from radpair.errors import StudySetError
-from radpair.sources import Pairs
+from radpair.places import located
+from radpair.sources.pairs import Pairs
 from radpair.studyset import Summary, write
 
 pytestmark = pytest.mark.usefixtures("small_parts")
@@ -80,6 +81,19 @@ def test_mended_after_strict_is_as_made_at_once(
     assert ingest(films, tmp_path / "set", strict=True, **options).images == COUNT
     ingest(films, tmp_path / "fresh", **options)
     assert content(tmp_path / "set") == content(tmp_path / "fresh")
+
+
+def test_mended_on_the_way_to_a_store(films: Path, tmp_path: Path) -> None:
+    whole = cut(films / BROKEN)
+    url = f"memory://{tmp_path.name}/set"
+    with pytest.raises(StudySetError, match="stopped by --strict"):
+        write(Pairs(root=films), url, size=48, processes=1, strict=True)
+    (films / BROKEN).write_bytes(whole)
+    write(Pairs(root=films), url, size=48, processes=1, strict=True)
+    ingest(films, tmp_path / "fresh")
+    place = located(url)
+    for name, data in content(tmp_path / "fresh").items():
+        assert (place / name).read_bytes() == data
 
 
 def test_mended_before_the_end_is_not_in_quarantine(films: Path, tmp_path: Path) -> None:

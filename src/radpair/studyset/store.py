@@ -39,6 +39,7 @@ from radpair.studyset.parts import (
     Done,
     Part,
     done_of,
+    holds,
     read_record,
     record_path,
     write_part,
@@ -143,7 +144,7 @@ def put_part(
     """As ``write_part`` in the folder ``out``, with shard and record sent to ``store``."""
     record, shard = record_path(out, part.index), out / shard_name(part.index)
     body = read_record(out, part.index)
-    if body is not None and body["fingerprint"] == part.fingerprint(size):
+    if body is not None and holds(source, part, body, size, names):
         sent = _size(store / shard_name(part.index))
         if sent == body["shard"]["bytes"]:
             return done_of(part, body)
