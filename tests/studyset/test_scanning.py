@@ -42,11 +42,11 @@ def test_counts_and_ids_without_text(table: Path, capsys: pytest.CaptureFixture[
     main(["scan", str(table), "--out", str(out)])
     printed = capsys.readouterr().out
     for line in (
-        "3 reports were read",
-        "name: 1 in 1 reports: r1",
-        "date: 2 in 1 reports: r1",
-        "telephone: 1 in 1 reports: r3",
-        "record number: 1 in 1 reports: r3",
+        "3 reports read",
+        "name: 1 in 1 report: r1",
+        "date: 2 in 1 report: r1",
+        "telephone: 1 in 1 report: r3",
+        "record number: 1 in 1 report: r3",
     ):
         assert line in printed
     assert not [secret for secret in SECRETS if secret in printed + out.read_text()]
@@ -71,7 +71,7 @@ def test_a_study_set_and_its_ids(tmp_path: Path) -> None:
 def test_nothing_found_and_refusals(table: Path, tmp_path: Path) -> None:
     plain = tmp_path / "plain.txt"
     plain.write_text("Clear lungs.")
-    assert "nothing was found in 1 reports" in str(scan(plain))
+    assert "nothing was found in 1 report" in str(scan(plain))
     for out, reason in (
         (tmp_path / "x.txt", "ending in .csv"),
         (tmp_path / "no" / "x.csv", "a folder that exists"),

@@ -19,7 +19,7 @@ def scan(
     ] = (),
     show: bool = False,
 ) -> None:
-    """Warn of names, dates, telephone and record numbers in reports: counts and ids, no text.
+    """Warn of names, dates, telephone numbers and the like in reports: counts and ids, no text.
 
     Args:
         data: A study set; a table of reports (CSV, TSV, JSONL, Parquet); a folder of .txt files or

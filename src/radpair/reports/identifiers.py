@@ -1,6 +1,6 @@
-"""What in a report may name somebody: names, dates, telephone and record numbers, by their form.
+"""What in a report may name somebody: names, dates, telephone and record numbers, e-mail addresses.
 
-Rules of form, after four of the identifiers that the Safe Harbor rule lists (45 CFR 164.514(b)(2)).
+Rules of form, after five of the identifiers that the Safe Harbor rule lists (45 CFR 164.514(b)(2)).
 They warn and prove nothing: a name that stands alone in a sentence is not found. Marks of text
 that was taken out (``XXXX``, ``___``, ``[**Name**]``, ``<NAME>``) are no finding.
 """
@@ -11,53 +11,81 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-NAME, DATE, PHONE, RECORD = "name", "date", "telephone", "record number"
-KINDS = (NAME, DATE, PHONE, RECORD)
-_MONTH = (
-    r"(?:Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?|"
-    r"Sept?(?:ember)?|Oct(?:ober)?|Nov(?:ember)?|Dec(?:ember)?)\.?"
+from radpair.reports.dates import dates
+
+NAME, DATE, PHONE, RECORD, MAIL = "name", "date", "telephone", "record number", "e-mail address"
+KINDS = (NAME, DATE, PHONE, RECORD, MAIL)
+_PHONES = (
+    r"(?:tele)?phone|telefon|téléphone|teléfono|pager|(?:tele)?fax|tél|tel|tlf|ext|extension|beeper|"
+    r"durchwahl|handy"
 )
-_DAY, _YEAR = r"(?:0?[1-9]|[12]\d|3[01])", r"(?:1[89]\d\d|2[01]\d\d)"
-_NUMBER_OF_MONTH = r"(?:0?[1-9]|1[0-2])"
+_RECORDS = (
+    r"MRN?|medical record|record|accession|acc|patient id|chart|ssn|NHC|IPP|"
+    r"historia(?: clínica)?|dossier"
+)
+_NUMBERED = r"pat(?:ient(?:en)?)?|fall|auftrags?|untersuchungs|akten|versicherten|historia|dossier"
 _ANY_CASE = re.compile(
     "|".join(
         (
-            rf"(?P<date1>(?<![\w./-]){_YEAR}([-/.]){_NUMBER_OF_MONTH}\2{_DAY}(?![\w/-]))",
-            rf"(?P<date2>(?<![\w./-]){_DAY}([-/.]){_DAY}\4(?:{_YEAR}|\d\d)(?![\w/-]|\.\d))",
-            rf"(?P<date3>(?<!\w){_MONTH} {_DAY}(?:st|nd|rd|th)?,? {_YEAR}(?!\w))",
-            rf"(?P<date4>(?<!\w){_DAY}(?:st|nd|rd|th)?(?: of)? {_MONTH},? {_YEAR}(?!\w))",
-            rf"(?P<date5>(?<!\w){_MONTH},? (?:of )?{_YEAR}(?!\w))",
-            rf"(?P<date6>(?<!\w)(?:dated|on|from|since) {_NUMBER_OF_MONTH}/{_DAY}(?![\w/]))",
+            r"(?P<mail1>(?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+)",
             r"(?P<telephone1>(?<![\w.-])(?:\+?1[-. ])?(?:\(\d{3}\) ?|\d{3}[-. ])"
             r"\d{3}[-. ]\d{4}(?![\w-]))",
-            r"(?P<telephone2>(?<!\w)\+\d{1,3}(?:[ .-]?\(?\d{1,4}\)?){2,5}(?!\w))",
-            r"(?P<telephone3>(?<!\w)(?:tele)?(?:phone|pager|fax|tel|ext|extension|beeper)\b\.?"
-            r"(?: (?:number|no\.?|at))?[ :#]{1,3}\d[\d -]{2,}\d(?!\w))",
-            r"(?P<record1>(?<!\w)(?:MRN?|medical record|record|accession|acc|patient id|chart|ssn)"
-            r"\b\.?(?: (?:number|no\.?|id))?[ :#]{1,3}(?=[\w-]*\d{3})[\w-]{4,})",
+            r"(?P<telephone2>(?<!\w)\+\d{1,3}(?:[ ./-]?\(?\d{1,4}\)?){2,5}(?!\w))",
+            rf"(?P<telephone3>(?<!\w)(?:{_PHONES})\b\.?"
+            r"(?: (?:number|no\.?|at|nr\.?))?[ :#]{1,3}\(?\d[\d /()-]{2,}\d(?!\w))",
+            r"(?P<telephone4>(?<![\w./-])0\d{2,4} ?/ ?\d{4,8}(?:-\d{1,4})?(?![\w/]))",
+            rf"(?P<record1>(?<!\w)(?:{_RECORDS})"
+            r"\b\.?(?: (?:number|no\.?|id|n[°º]))?[ :#]{1,3}(?=[\w-]*\d{3})[\w-]{4,})",
             r"(?P<record2>(?<![\w.-])\d{3}-\d{2}-\d{4}(?![\w-]))",
             r"(?P<record3>(?<![\w./,-])\d{7,}(?![\w/-]|[.,]\d))",
             r"(?P<record4>(?<![\w.])[12](?:\.\d+){5,}(?!\w))",
+            rf"(?P<record5>(?<!\w)(?:{_NUMBERED})\.?[ -]?(?:nr|nummer|no|n[°º]|id)(?!\w)\.?"
+            r"[ :#]{0,3}(?=[\w-]*\d{3})[\w-]{3,})",
         )
     ),
     re.IGNORECASE,
 )
-_WORD = r"(?:[A-Z][a-z]*(?:['-][A-Z]?[a-z]+)+|[A-Z][a-z]+|[A-Z]+(?:['-][A-Z]+)+|[A-Z]{2,})"
-_TITLE = r"(?i:dr|drs|mr|mrs|ms|prof|doctor)\.? "
-_INITIAL = r"(?:[A-Z]\.? )?"
-_PERSON = rf"{_WORD}(?:,? {_INITIAL}{_WORD})?"
+_LETTERS = [chr(code) for code in (*range(0x250), *range(0x370, 0x530), *range(0x1E00, 0x2000))]
+_UP = f"[{''.join(letter for letter in _LETTERS if letter.isupper())}]\u0308?"
+_LOW = f"[{''.join(letter for letter in _LETTERS if letter.islower())}\u0300-\u036f]"
+_CAPS = f"(?:{_UP}[\u0300-\u036f]?)"
+_WORD = (
+    rf"(?:{_UP}{_LOW}*(?:['\u2019-]{_UP}?{_LOW}+)+|{_UP}{_LOW}+(?:{_UP}{_LOW}+)?|"
+    rf"{_CAPS}+(?:['\u2019-]{_CAPS}+)+|{_CAPS}{{2,}})(?!\w)"
+)
+_TITLE = (
+    r"(?:(?i:drs?|dra|mr|mrs|ms|prof|doctora?|doktor|docteur|herrn?|frau|señora?|sra?|madame|"
+    r"monsieur|mme|mlle)\.?(?: {1,2}|\s?\n {0,4})(?:(?:med|rer|nat|dent|habil|h\. ?c)\.? )*)"
+)
+_INITIAL = rf"(?:{_UP}\.? )?"
+_OF = (
+    r"(?:(?:[vV]on|[vV]an|[dD]e|[dD]er|[dD]en|[dD]el|[lL]a|[lL]e|[zZ]ur?|[dD]i|[dD]a|[dD]u) ){0,3}"
+)
+_NOT_SECOND = (
+    r"(?!(?i:notified|informed|called|paged|contacted|aware|advised|was|were|is|are|has|had|will|"
+    r"at|on|by|and|or|in|of|to|the|who|for|from|with|via|regarding|about|acknowledged|dictated|"
+    r"reviewed|read|findings|impression|indication|comparison|technique|history)\b)"
+)
+_PERSON = rf"{_OF}{_WORD}(?:,? {_INITIAL}{_OF}{_NOT_SECOND}{_WORD})?"
+_FULL = rf"{_OF}{_WORD},? {_INITIAL}{_OF}{_NOT_SECOND}{_WORD}"
+_BY = (
+    r"(?i:dictated by|signed by|read by|interpreted by|reviewed by|discussed with|reported by|"
+    r"verified by|approved by|patient name|name of patient|name|diktiert von|befundet von|"
+    r"unterschrieben von|validiert von|freigegeben von|besprochen mit|informado por|firmado por|"
+    r"dictado por|validado por|nombre|dicté par|signé par|validé par|lu par|nom)"
+)
 _NAMES = re.compile(
     "|".join(
         (
-            rf"(?<!\w){_TITLE}{_INITIAL}(?P<a>{_PERSON})",
+            rf"(?<!\w){_TITLE}+{_INITIAL}(?P<a>{_PERSON})",
             rf"(?<!\w)(?P<b>{_WORD},? {_INITIAL}{_WORD}),? "
             r"(?:M\.? ?D\.?|D\.O\.|RN|PA-C|FRCR)(?!\w)",
-            r"(?<!\w)(?i:dictated by|signed by|read by|interpreted by|reviewed by|discussed with|"
-            r"reported by|verified by|approved by|patient name|name of patient|name)(?: ?: ?| )"
-            rf"(?:{_TITLE})?{_INITIAL}(?P<c>{_PERSON})",
+            rf"(?<!\w){_BY}(?: ?: ?| ){_TITLE}*{_INITIAL}(?P<c>{_PERSON})",
+            rf"(?<!\w)(?i:patient(?:in)?|paciente|pat\.) ?: ?{_TITLE}*{_INITIAL}(?P<d>{_FULL})",
         )
     )
 )
+_KIND = {"mail": MAIL, "telephone": PHONE, "record": RECORD}
 _TAKEN_OUT = re.compile(r"X{2,}|_+|\[?\*+[^\]]*\*+\]?|<[^>]*>|\[[A-Z ]+\]|REDACTED", re.I)
 _NO_NAMES = frozenset(
     (
@@ -82,15 +110,28 @@ class Identifier:
 
 def identifiers(text: str) -> list[Identifier]:
     """What ``text`` holds of each kind, in its order, none overlapping another of its kind."""
-    found = [*_by_form(text), *_names(text)]
+    found = [*_apart([*_days(text), *_by_form(text)]), *_names(text)]
     return sorted(found, key=lambda one: (one.start, one.end, one.kind))
+
+
+def _apart(found: list[Identifier]) -> Iterator[Identifier]:
+    """Of those that overlap the first, of those that begin together the longest."""
+    end = 0
+    for one in sorted(found, key=lambda one: (one.start, -one.end, one.kind)):
+        if one.start >= end:
+            yield one
+            end = one.end
+
+
+def _days(text: str) -> Iterator[Identifier]:
+    return (Identifier(DATE, one.start, one.end) for one in dates(text))
 
 
 def _by_form(text: str) -> Iterator[Identifier]:
     for match in _ANY_CASE.finditer(text):
         group = next(name for name, value in match.groupdict().items() if value)
         form = group.rstrip("0123456789")
-        yield Identifier(RECORD if form == "record" else form, *match.span())
+        yield Identifier(_KIND[form], *match.span())
 
 
 def _names(text: str) -> Iterator[Identifier]:

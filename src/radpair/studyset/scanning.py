@@ -40,21 +40,26 @@ class Scan:
     def __str__(self) -> str:
         if not self.found:
             return (
-                f"{self.path}: nothing was found in {self.reports:,} reports that has the form of "
+                f"{self.path}: nothing was found in {_counted(self.reports, 'report')} that has the form of "
                 f"{', '.join(KINDS[:-1])} or {KINDS[-1]}. Names that stand alone are not found."
             )
-        lines = [f"{self.path}: {self.reports:,} reports were read. Look at these before sharing:"]
+        read = f"{_counted(self.reports, 'report')} read"
+        lines = [f"{self.path}: {read}. Look at these before sharing:"]
         for kind in KINDS:
             if ids := self.ids.get(kind):
                 more = ", ..." if len(ids) > LISTED else ""
                 lines.append(
-                    f"  {kind}: {self.found[kind]:,} in {len(ids):,} reports: "
+                    f"  {kind}: {self.found[kind]:,} in {_counted(len(ids), 'report')}: "
                     f"{', '.join(ids[:LISTED])}{more}"
                 )
         lines += self.shown
         if self.out is not None:
             lines.append(f"Where each stands: {self.out}")
         return "\n".join(lines)
+
+
+def _counted(count: int, word: str) -> str:
+    return f"{count:,} {word}" + ("" if count == 1 else "s")
 
 
 def scan(
