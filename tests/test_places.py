@@ -11,7 +11,7 @@ import fsspec
 import pytest
 
 from radpair.errors import PlaceError
-from radpair.places import Place, beginning, fetched, here, located
+from radpair.places import ForbiddenError, Place, beginning, fetched, here, located
 from radpair.sources.folders import walk
 
 FILES = {
@@ -44,6 +44,22 @@ def test_a_local_path_is_a_plain_path(tmp_path: Path) -> None:
     with fetched(tmp_path / "x", 1) as same:
         assert same == tmp_path / "x"
     assert here(tmp_path / "x") == tmp_path / "x"
+
+
+@pytest.mark.parametrize("name", ["memory:", "data:", "unheard-of:"])
+def test_a_folder_with_a_colon_is_no_protocol(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(name).mkdir()
+    for path in (f"{name}/films", Path(name) / "films", Path(name) / "films" / "a.png"):
+        assert located(path) == Path(path)
+        assert not isinstance(located(path), Place)
+    assert isinstance(located("memory://films/a.png"), Place)
+
+
+def test_a_protocol_that_names_no_files_is_a_path() -> None:
+    assert located("data:/x") == Path("data:/x")
 
 
 def test_a_url_survives_paths_pickle_and_copy(trees: tuple[Path, Path]) -> None:
@@ -163,3 +179,38 @@ def test_a_store_that_fails_is_not_an_empty_one(
             PlaceError, match=r"^memory://.*: cannot be reached \(the line is down\)"
         ):
             ask()
+
+
+def test_a_full_disk_is_not_blamed_on_the_store(
+    trees: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("radpair.places._copies", lambda: tmp_path)
+    monkeypatch.setattr(type(fsspec.filesystem("memory")), "get_file", full)
+    told = rf"^{tmp_path}: no space left \(.*\) for memory://.*(a|large).txt; .* folder in TMPDIR"
+    with pytest.raises(PlaceError, match=told), fetched(trees[1] / "a.txt", 100):
+        pass
+    with pytest.raises(PlaceError, match=told):
+        here(trees[1] / "large.txt")
+    assert not list(tmp_path.glob("tmp*"))
+
+
+class StatusError(Exception):
+    """As a driver that knows HTTP has it."""
+
+    status = 403
+
+
+@pytest.mark.parametrize("error", [PermissionError("Access Denied"), StatusError("Forbidden")])
+def test_what_a_store_refuses(
+    trees: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(type(fsspec.filesystem("memory")), "get_file", refuse)
+    with pytest.raises(ForbiddenError, match=rf"cannot be reached \({error}\)"):
+        here(trees[1] / "refused.txt")

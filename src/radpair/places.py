@@ -15,25 +15,31 @@ import hashlib
 import io
 import os
 import re
-import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path, PurePath, PurePosixPath
 from typing import IO, Any, BinaryIO, cast
 
 from radpair.errors import PlaceError
+from radpair.scratch import FULL, scratch, with_room
 
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+(.*)", re.DOTALL)
 """A path that was a URL has one slash left of two. One letter is a drive, no protocol."""
 _CHAIN = re.compile(r"[A-Za-z0-9+.-]+::[A-Za-z0-9+.:-]+/")
 LOCAL = ("file", "local")
+_NO_TREES = ("data",)
+"""What fsspec knows and what names no place where files lie."""
 HERE_ONLY = "memory"
 """The protocol of what only this process sees."""
 BLOCK = 1 << 18
 """Bytes asked for at once where only the beginning of a file is wanted."""
 _WILD = re.compile(r"[*?\[]")
+
+
+class ForbiddenError(PlaceError):
+    """The store is there, and does not give this file to these credentials."""
 
 
 class Place(PurePosixPath):
@@ -138,15 +144,15 @@ class Place(PurePosixPath):
 def located(path: PurePath | str) -> Path:
     """A ``Path``, or for a URL the ``Place`` that answers what one does when it is read.
 
-    A URL that went through ``Path``, as on the command line, is known again. Raises
-    ``PlaceError`` for a protocol that is not known.
+    A URL that went through ``Path``, as on the command line, is known again, unless a folder of
+    that name, such as ``data:``, is here. Raises ``PlaceError`` for a protocol that is not known.
     """
     if isinstance(path, Place):
         return cast(Path, path)
     if _CHAIN.match(str(path)):
         raise PlaceError(f"{path}: is a chain of URLs; give a plain one such as s3://bucket/tree")
     found = _URL.fullmatch(str(path))
-    if found is None:
+    if found is None or _is_here(str(path)):
         return Path(path)
     protocol, rest = found[1].lower(), found[2]
     if protocol in LOCAL:
@@ -158,21 +164,25 @@ def located(path: PurePath | str) -> Path:
         return cast(Path, made)
 
 
-def is_remote(path: PurePosixPath | Path) -> bool:
-    """Whether a place is not on this machine."""
-    return isinstance(path, Place)
+def _is_here(path: str) -> bool:
+    """Whether what may be a URL that lost a slash is a relative path of this machine."""
+    protocol, _, rest = path.partition(":")
+    if rest.startswith("//"):
+        return False
+    return protocol.lower() in _NO_TREES or Path(f"{protocol}:").exists()
 
 
 def here(path: Path) -> Path:
     """The file on this machine: itself, or a copy fetched once and kept until the process ends.
 
-    Raises ``FileNotFoundError``.
+    Raises ``FileNotFoundError``, and ``PlaceError`` also where there is no room for a copy.
     """
     if not isinstance(path, Place):
         return path
     copy = _copies() / hashlib.sha256(str(path).encode()).hexdigest()
     if not copy.is_file():
-        copied(path, copy)
+        with with_room(path):
+            copied(path, copy)
     return copy
 
 
@@ -186,20 +196,26 @@ def fetched(path: Path, most: int) -> Iterator[Path]:
     if not isinstance(path, Place):
         yield path
         return
-    descriptor, name = tempfile.mkstemp(dir=_copies())
+    with with_room(path):
+        descriptor, name = tempfile.mkstemp(dir=_copies())
     os.close(descriptor)
     copy = Path(name)
     try:
-        try:
-            size = path.size()
-            if size > most:
-                os.truncate(copy, size)
-            else:
-                copied(path, copy)
-        except FileNotFoundError:
-            copy.unlink(missing_ok=True)
+        with with_room(path):
+            _take(path, copy, most)
         yield copy
     finally:
+        copy.unlink(missing_ok=True)
+
+
+def _take(path: Place, copy: Path, most: int) -> None:
+    try:
+        size = path.size()
+        if size > most:
+            os.truncate(copy, size)
+        else:
+            copied(path, copy)
+    except FileNotFoundError:
         copy.unlink(missing_ok=True)
 
 
@@ -262,7 +278,10 @@ def remove(path: Path | Place) -> None:
 
 
 def copied(path: Place, copy: Path) -> None:
-    """Fetches a file to ``copy``, whole or not at all. Raises ``FileNotFoundError``."""
+    """Fetches a file to ``copy``, whole or not at all. Raises ``FileNotFoundError``.
+
+    Where there is no room for ``copy`` that is the ``OSError`` of this machine.
+    """
     draft = copy.with_name(copy.name + ".part")
     try:
         with _named(path) as files:
@@ -275,24 +294,39 @@ def copied(path: Place, copy: Path) -> None:
 @cache
 def _copies() -> Path:
     """A folder of this process below ``TMPDIR``, private, removed when it ends."""
-    folder = Path(tempfile.mkdtemp(prefix="radpair-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    held = ExitStack()
+    folder = held.enter_context(scratch())
+    atexit.register(held.close)
     return folder
 
 
 @contextmanager
 def _named(path: Place) -> Iterator[Any]:
-    """The file system of a URL; its faults become one sentence, a missing file excepted."""
+    """The file system of a URL; its faults become one sentence.
+
+    Excepted are a missing file and a disk of this machine that is full.
+    """
     try:
         yield _files(str(path))
     except (FileNotFoundError, PlaceError, MemoryError):
         raise
     except Exception as error:  # each store has errors of its own
+        if isinstance(error, OSError) and error.errno in FULL:
+            raise
         why = (str(error).splitlines() or [""])[0][:200] or type(error).__name__
-        raise PlaceError(
+        kind = ForbiddenError if _is_refusal(error) else PlaceError
+        raise kind(
             f"{path}: cannot be reached ({why}); check the URL, and the credentials and endpoint "
             "of the store"
         ) from error
+
+
+def _is_refusal(error: Exception) -> bool:
+    """Whether a store answered that this may not be read, each in its own way."""
+    if isinstance(error, PermissionError):
+        return True
+    told = (getattr(error, name, None) for name in ("status", "status_code", "code"))
+    return any(status in (403, "403") for status in told)
 
 
 def _files(url: str) -> Any:
