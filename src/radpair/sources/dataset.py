@@ -115,7 +115,7 @@ def below(place: str, path: str) -> str:
     parts = PurePosixPath(path).parts
     if not parts or path.startswith("/") or ".." in parts or "\0" in path or "\\" in path:
         raise SourceError(
-            f"{place}: the path '{path}' is not one below the dataset's folder; mend the table"
+            f"{place}: the path '{path}' is not one below the dataset's folder; mend it there"
         )
     return path
 

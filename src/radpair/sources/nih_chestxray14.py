@@ -29,7 +29,7 @@ from typing import ClassVar, Literal
 
 from radpair.errors import SourceError, nearest
 from radpair.records import SPLITS, Study, View
-from radpair.sources.dataset import Dataset, need_table
+from radpair.sources.dataset import Dataset, below, need_table
 from radpair.sources.folders import (
     OFFICIAL,
     SEEDED,
@@ -133,6 +133,7 @@ class NihChestXray14(Dataset):
         image, patient = cells[IMAGE], cells[PATIENT]
         if not image or not patient:
             raise SourceError(f"{file}, row {row.number}: has no image or patient; mend the row")
+        below(f"{file}, row {row.number}, column '{IMAGE}'", image)
         if official and image not in official:
             raise SourceError(
                 f"{file}, row {row.number}: the image '{image}' is neither in {TRAIN_VAL} nor in "

@@ -39,7 +39,7 @@ from xml.etree import ElementTree
 
 from radpair.errors import SourceError
 from radpair.records import ABSENT, NOT_GIVEN, PRESENT, Study, View
-from radpair.sources.dataset import Dataset
+from radpair.sources.dataset import Dataset, below
 from radpair.sources.folders import walk
 from radpair.sources.reports import XML_FILE, under_headings
 
@@ -180,10 +180,11 @@ def _report(file: Path) -> Report:
         raise SourceError(f"{file}: has no uId, so it is no Open-i report; move it away")
     parts = ((e.get("Label") or "", "".join(e.itertext())) for e in root.iter("AbstractText"))
     codes = ((code.text or "").strip() for code in root.iterfind(".//MeSH/major"))
-    images = (image.get("id", "").strip() for image in root.iter("parentImage"))
+    named = (image.get("id", "").strip() for image in root.iter("parentImage"))
+    images = (below(f"{file}, parentImage", image) for image in named if image)
     return Report(
         uid=uid,
         text=under_headings(parts),
-        images=tuple(dict.fromkeys(image for image in images if image)),
+        images=tuple(dict.fromkeys(images)),
         codes=tuple(code for code in codes if code),
     )

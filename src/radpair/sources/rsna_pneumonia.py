@@ -32,7 +32,7 @@ from typing import ClassVar
 
 from radpair.errors import SourceError
 from radpair.records import Study, View
-from radpair.sources.dataset import Dataset, need_table
+from radpair.sources.dataset import Dataset, below, need_table
 from radpair.sources.folders import check_files
 from radpair.sources.headers import header_of
 from radpair.sources.tabular import iterate_rows
@@ -97,6 +97,7 @@ def _targets(file: Path) -> dict[str, tuple[bool, int]]:
     found: dict[str, tuple[bool, int]] = {}
     for row in iterate_rows(file, ("patientId", "Target")):
         film, target = row.cells["patientId"], row.cells["Target"]
+        below(f"{file}, row {row.number}, column 'patientId'", film)
         if target not in ("0", "1"):
             raise SourceError(
                 f"{file}, row {row.number}, column 'Target': '{target[:20]}' is neither 0 nor 1; "

@@ -28,7 +28,7 @@ from typing import ClassVar
 
 from radpair.errors import SourceError
 from radpair.records import Study, View
-from radpair.sources.dataset import Dataset, need_table
+from radpair.sources.dataset import Dataset, below, need_table
 from radpair.sources.folders import check_files, walk
 from radpair.sources.headers import header_of
 from radpair.sources.tabular import iterate_rows
@@ -87,6 +87,7 @@ def _films(file: Path) -> dict[str, tuple[bool, int]]:
                 f"{file}, row {row.number}: holds no film with run lengths or {NONE}; download "
                 f"it again from {PLACE}"
             )
+        below(f"{file}, row {row.number}, column 'ImageId'", film)
         if found.setdefault(film, (mask != NONE, row.number))[0] != (mask != NONE):
             raise SourceError(
                 f"{file}, row {row.number}: the film '{film}' has a region and {NONE}; download "

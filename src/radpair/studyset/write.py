@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterator, Sequence, Sized
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from radpair.errors import StudySetError, nearest
 from radpair.places import Place, located
 from radpair.processes import check_count, cpus
-from radpair.records import Study
+from radpair.records import FileSource, Study
 from radpair.studyset import cluster, worker
 from radpair.studyset.duplicates import EXACT, KEEP, NEAR, RULES
 from radpair.studyset.files import remove_drafts, write_json, writing_to
@@ -32,8 +32,9 @@ from radpair.studyset.manifest import (
     read_json,
     read_manifest,
 )
+from radpair.studyset.offsets import first_dates, without_dates
 from radpair.studyset.parts import IMAGE, AnySource, Done, Part
-from radpair.studyset.privacy import Pseudonyms, first_dates, without_dates
+from radpair.studyset.privacy import Pseudonyms
 from radpair.studyset.settled import Settled
 from radpair.studyset.splits import PatientSplits, check_fractions, split_of
 from radpair.studyset.store import Desk, check_reach, desk_for
@@ -333,10 +334,24 @@ def _checked(source: AnySource, plan: dict[str, Any], names: Pseudonyms | None) 
                 "ids unique"
             )
         known.add(study.study_id)
+        _check_inside(source, study)
         patient = names.patient(study.patient_id) if names else study.patient_id
         split = study.split or drawn.get(study.patient_id) or split_of(patient, seed, fractions)
         splits.add(study.patient_id, split, study.study_id)
         yield replace(study, split=split)
+
+
+def _check_inside(source: AnySource, study: Study) -> None:
+    """Raises ``StudySetError`` for an image outside the folder of a source of files."""
+    if not isinstance(source, FileSource):
+        return
+    for view in study.views:
+        path = PurePosixPath(view.path)
+        if path.is_absolute() or ".." in path.parts:
+            raise StudySetError(
+                f"source '{source.name}' gives study '{study.study_id}' the image '{view.path}', "
+                "which leads out of its folder; mend the file that names it, or the source"
+            )
 
 
 def _write_parts(
