@@ -18,7 +18,8 @@ from radpair.errors import StudySetError
 from radpair.records import Study, View
 from radpair.sources import Table
 from radpair.studyset import StudySet, write
-from radpair.studyset.privacy import Pseudonyms, first_dates, without_dates
+from radpair.studyset.offsets import first_dates, without_dates
+from radpair.studyset.privacy import Pseudonyms
 
 KEY = b"0123456789abcdef0123456789abcdef"
 DAYS = ("2021-03-05", "2021-03-01", "2020-12-31", "2021-02-28 10:11:12", "20210110", "2017")
@@ -72,7 +73,9 @@ def keyed(kind: str, name: str) -> str:
 
 def test_set_holds_pseudonyms_and_days_and_no_id(table: Path, tmp_path: Path) -> None:
     out = tmp_path / "set"
-    write(source(table), out, size=32, processes=1, key=tmp_path / "key")
+    summary = write(source(table), out, size=32, processes=1, key=tmp_path / "key")
+    for told in ("ExamDate (5 values)", "ExamDate (1 value), birth_date (6 values)."):
+        assert told in str(summary)
     found = StudySet.open(out)
     kept = [0, 1, 2, 3, 5]
     assert found.study_ids == [keyed("study", f"ACC{n:05d}") for n in kept]
@@ -149,15 +152,82 @@ def test_what_is_a_date() -> None:
         study("a", date="3 March 2020", StudyDate="2020-02-01T10:00:00"),
         study("b", DateOfBirth="1950-01-01", dob="01/02/1950", number="123456789", year="2020"),
     ]
-    first = first_dates(studies)
-    assert first == {"a": date(2020, 1, 25)}
-    assert [dict(found.attributes) for found in without_dates(studies, first)] == [
+    days = first_dates(studies)
+    assert days.first == {"a": date(2020, 1, 25)}
+    assert [dict(found.attributes) for found in without_dates(studies, days)] == [
         {"candidate": "Mon", "update": "weekly", "temperature": "38.5", "date_offset_days": "0"},
         {"date_offset_days": "38", "StudyDate_offset_days": "7"},
         {"number": "123456789", "year": "2020"},
     ]
     with pytest.raises(StudySetError, match="'seen' holds a date whose day and month could"):
         first_dates([study("c", seen="03/04/2020")])
+
+
+def shown(*values: str) -> list[dict[str, str]]:
+    """What becomes of the attribute ``x``, whose name says nothing, of a patient each."""
+    studies = [study(str(place), x=value) for place, value in enumerate(values)]
+    return [dict(found.attributes) for found in without_dates(studies, first_dates(studies))]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("20210304", "12.03.21", "3. März 2021", "2021-03-04T10:00:00+01:00", "04-MAR-2021"),
+        *("2021/03/14", "03/14/2021 10:00", "14 March 2021", "14/3/21", "Donnerstag, 4.3.2021"),
+        *("2021-03-04 10:15:00.5", "Thu 4 Mar 2021 4:30 pm", "20210304 101500"),
+    ],
+)
+def test_a_date_of_any_form_becomes_days(value: str) -> None:
+    assert shown(value, "no", "no") == [{"x_offset_days": "0"}, {"x": "no"}, {"x": "no"}]
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["March 2021", "2021-03", "2021-13-45", "seen 2021-03-14", "2021-03-01 to 2021-03-09"],
+)
+def test_a_date_that_makes_no_days_is_left_out(value: str) -> None:
+    assert shown(value, "no", "no") == [{}, {"x": "no"}, {"x": "no"}]
+
+
+def test_what_is_no_date_in_a_column_of_dates_is_left_out_and_counted() -> None:
+    values = ("10.03.2021", "110.03.2021", "11.03.2021", "", "unknown", "12.03.2021", "13.03.2021")
+    studies = [study("a", x=value, dob="1950") for value in values]
+    days = first_dates(studies)
+    found = [dict(one.attributes) for one in without_dates(studies, days)]
+    offsets = ["0", None, "1", None, None, "2", "3"]
+    assert [one.get("x_offset_days") for one in found] == offsets
+    assert not any("x" in one or "dob" in one for one in found)
+    assert days.remarks() == [
+        "Dates became days from the patient's first: x (4 values).",
+        "Attributes were left out that are a date of birth or hold a date of which no number of "
+        "days can be made: dob (7 values), x (2 values).",
+    ]
+
+
+def test_the_column_tells_which_of_day_and_month_is_first() -> None:
+    for told in ("14/3/2021", "3/14/2021"):
+        studies = [study("a", x=value) for value in (told, "03/04/2021", "04/04/2021", "5/5/2021")]
+        first = first_dates(studies)
+        found = [one.attributes["x_offset_days"] for one in without_dates(studies, first)]
+        start = first.first["a"]
+        read = [(4, 3), (4, 4)] if told.startswith("14") else [(3, 4), (4, 4)]
+        expected = [str((date(2021, *one) - start).days) for one in read]
+        assert found[1:3] == expected
+        assert start == min(date(2021, 3, 14), date(2021, *read[0]))
+    with pytest.raises(StudySetError, match="no value of the column tells which comes first"):
+        first_dates([study("a", x="03/04/2021"), study("b", y="14/3/2021")])
+    with pytest.raises(StudySetError, match="have the day first and others the month"):
+        first_dates([study("a", x=x) for x in ("03/04/2021", "14/3/2021", "3/14/2021")])
+
+
+def test_a_reason_with_one_name_for_path_study_and_patient_has_the_path() -> None:
+    names = Pseudonyms(KEY)
+    given = Study("x/1.dcm", "x/1.dcm", (View("x/1.dcm"),))
+    assert names.reason(given, 0, "x/1.dcm: is not DICOM") == (
+        f"{names.study('x/1.dcm')}/0: is not DICOM"
+    )
+    given = Study("s", "0", (View("a.png"),))
+    assert names.reason(given, 0, "a.png: bad") == f"{names.study('s')}/0: bad"
 
 
 def test_reasons_lose_ids_but_no_part_of_other_words() -> None:

@@ -39,9 +39,10 @@ class Scan:
 
     def __str__(self) -> str:
         if not self.found:
+            kinds = f"{', '.join(KINDS[:-1])} or {KINDS[-1]}"
             return (
-                f"{self.path}: nothing was found in {_counted(self.reports, 'report')} that has the form of "
-                f"{', '.join(KINDS[:-1])} or {KINDS[-1]}. Names that stand alone are not found."
+                f"{self.path}: nothing was found in {_counted(self.reports, 'report')} that has "
+                f"the form of {kinds}. Names that stand alone are not found."
             )
         read = f"{_counted(self.reports, 'report')} read"
         lines = [f"{self.path}: {read}. Look at these before sharing:"]

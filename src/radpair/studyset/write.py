@@ -172,7 +172,7 @@ def write(
             job = worker.Job(source, out, size, names, place if desk else None)
             parts = _write_parts(job, plan, processes, strict, progress, scheduler, desk)
             _remove_drafts(out)  # of a cluster's worker that was killed
-            remarks: list[str] = getattr(source, "remarks", list)()
+            remarks = [*getattr(source, "remarks", list)(), *(names.remarks if names else ())]
             manifest = finish(Settled(out, parts, duplicates), plan, remarks)
             if desk:
                 desk.send_tables(manifest)
@@ -326,7 +326,7 @@ def _checked(source: AnySource, plan: dict[str, Any], names: Pseudonyms | None) 
         drawn = stratified(strata, seed, fractions, names.patient if names else str)
     studies = source.studies()
     if names:
-        studies = without_dates(studies, first_dates(source.studies()))
+        studies = without_dates(studies, first_dates(source.studies()), names.remarks)
     for study in studies:
         if study.study_id in known:
             raise StudySetError(
