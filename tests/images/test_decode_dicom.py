@@ -23,7 +23,7 @@ from pydicom.uid import (
 )
 
 from radpair.errors import ImageError
-from radpair.images import decode
+from radpair.images import decode, limits
 from radpair.images import dicom as dicom_module
 from radpair.images.dicom import apply_window
 
@@ -66,6 +66,53 @@ def test_eight_bits_are_kept_and_monochrome1_is_turned_over(tmp_path: Path) -> N
     np.testing.assert_array_equal(decode(path), stored)
     path = dicom(tmp_path / "b", stored, PhotometricInterpretation="MONOCHROME1")
     np.testing.assert_array_equal(decode(path), 255 - stored)
+
+
+@pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
+def test_a_rescale_that_changes_nothing_is_none(tmp_path: Path, photometric: str) -> None:
+    stored = ramp(50, 176, np.uint8)
+    tags = {"PhotometricInterpretation": photometric}
+    path = dicom(tmp_path / "a", stored, RescaleSlope="1.0", RescaleIntercept="0", **tags)
+    kept = 255 - stored if photometric == "MONOCHROME1" else stored
+    np.testing.assert_array_equal(decode(path), kept)
+    np.testing.assert_array_equal(decode(path), decode(dicom(tmp_path / "b", stored, **tags)))
+    path = dicom(tmp_path / "c", stored, RescaleSlope=2, RescaleIntercept=0, **tags)
+    assert (decode(path).min(), decode(path).max()) == (0, 255)
+
+
+WIDE: dict[str, tuple[NDArray[Any], dict[str, Any]]] = {
+    "32 bits": (ramp(0, 4_000_000_000, np.uint32), {}),
+    "32 bits, padded": (ramp(-9, 2_000_000_000, np.int32), {"PixelPaddingValue": -9}),
+    "32 bits, window": (
+        ramp(0, 1 << 20, np.uint32),
+        {"RescaleSlope": 0.5, "RescaleIntercept": 7, "WindowCenter": 2**18, "WindowWidth": 2**17},
+    ),
+    "16 bits, rescaled": (
+        ramp(-900, 31_000, np.int16),
+        {"RescaleSlope": -3, "RescaleIntercept": 9},
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", WIDE)
+@pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
+def test_work_in_strips_is_that_on_the_whole(
+    tmp_path: Path, kind: str, photometric: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However few rows a strip has; beside the formula on all pixels at once."""
+    stored, tags = WIDE[kind]
+    path = dicom(tmp_path / "a", stored, PhotometricInterpretation=photometric, **tags)
+    values = stored * float(tags.get("RescaleSlope", 1)) + tags.get("RescaleIntercept", 0)
+    padding = stored == tags.get("PixelPaddingValue", 0.5)
+    low, high = values[~padding].min(), values[~padding].max()
+    if "WindowCenter" in tags:
+        low, high = (2**18 - 0.5 + side * (2**17 - 1) / 2 for side in (-1, 1))
+    expected = np.clip((values - low) * 255 / (high - low), 0, 255)
+    expected = 255 - expected if photometric == "MONOCHROME1" else expected
+    whole = decode(path)
+    assert np.abs(whole - np.where(padding, 0, expected)).max() <= 1
+    monkeypatch.setattr(limits, "STRIP", 1000)
+    np.testing.assert_array_equal(decode(path), whole)
 
 
 def test_deep_values_without_window_are_stretched(tmp_path: Path) -> None:
@@ -166,7 +213,7 @@ def test_deflated_file_is_read_and_a_bomb_is_not(
     body = packer.compress(b"\0" * (1 << 24)) + packer.flush()
     path.write_bytes(content[: 144 + int.from_bytes(content[140:144], "little")] + body)
     monkeypatch.setattr(dicom_module, "MAX_BYTES", 1 << 23)
-    with pytest.raises(ImageError, match="inflates to more than 1 GiB"):
+    with pytest.raises(ImageError, match="inflates to more than 8 MiB"):
         decode(path)
 
 
@@ -220,6 +267,10 @@ def _small(path: Path) -> None:
     dicom(path, np.zeros((4, 4), np.uint8))
 
 
+def _large_colour(path: Path) -> None:
+    dicom(path, np.zeros((40, 40, 3), np.uint8), Rows=5000, Columns=5001)
+
+
 FAULTS = {
     "frames": (_frames, "holds 3 frames"),
     "bad frames": (_bad_frames, "NumberOfFrames is not a number"),
@@ -227,6 +278,7 @@ FAULTS = {
     "truncated": (_truncated, "cannot be decoded"),
     "broken stream": (_broken_stream, r"JPEG 2000 .*cannot be decoded"),
     "huge": (_huge, "too large, 30,001 x 30,001"),
+    "large colour": (_large_colour, "5,001 x 5,000 pixels where 25 million in colour and"),
     "small": (_small, "too small, 4 x 4"),
 }
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from radpair.errors import ImageError
+from radpair.formats import is_bare, is_marked
 from radpair.images.borders import MOST
 from radpair.images.borders import trim as trim_frame
 from radpair.images.limits import MAX_BYTES, check_picture, unreadable
@@ -39,8 +40,9 @@ def decode(
     pixels are laid over black; EXIF rotation is applied. For DICOM see ``radpair.images.dicom``.
 
     Raises ``ImageError`` for a file that is missing, empty, truncated, damaged, no image, with
-    several frames, smaller than 32 pixels, larger than 100 megapixels or 30,000 pixels a side
-    (refused from the header), or of a single grey level.
+    several frames, smaller than 32 pixels, larger than 100 megapixels (25 in colour of more
+    than 8 bits or in DICOM) or 30,000 pixels a side (refused from the header), or of a single
+    grey level.
     """
     if trim:
         return decode_film(path, size, frame)[0]
@@ -80,7 +82,7 @@ def _whole(path: Path, size: int | None, frame: int | None) -> NDArray[np.uint8]
 
 
 def _read(path: Path, head: bytes, size: int | None, frame: int | None) -> NDArray[np.uint8]:
-    if _is_dicom(head):
+    if is_marked(head) or is_bare(head):
         from radpair.images.dicom import read_dicom
 
         return read_dicom(path, frame)
@@ -111,7 +113,7 @@ def _head(path: Path) -> bytes:
         if not stat.S_ISREG(status.st_mode):
             raise ImageError(f"{path}: is not a file; give the path of an image")
         if status.st_size > MAX_BYTES:
-            raise ImageError(f"{path}: is larger than {MAX_BYTES >> 30} GiB; reduce it first")
+            raise ImageError(f"{path}: is larger than {MAX_BYTES >> 20} MiB; reduce it first")
         with path.open("rb") as handle:
             head = handle.read(HEAD)
     except FileNotFoundError:
@@ -122,9 +124,3 @@ def _head(path: Path) -> bytes:
     if not head:
         raise unreadable(path, "is empty (zero bytes)")
     return head
-
-
-def _is_dicom(head: bytes) -> bool:
-    """A preamble with DICM, or a data set that begins at once with group 0002 or 0008."""
-    bare = head[:2] in (b"\x02\x00", b"\x08\x00") and head[3:4] == b"\x00"
-    return head[128:132] == b"DICM" or bare

@@ -8,11 +8,8 @@ Padding pixels become 0. No message holds the value of a tag that could identify
 
 from __future__ import annotations
 
-import logging
-import warnings
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -29,14 +26,23 @@ from pydicom.uid import (
 )
 
 from radpair.errors import ImageError
-from radpair.images.limits import MAX_BYTES, check_shape, stretch, unreadable
+from radpair.formats import DICOM_HEAD, data_set_start, is_marked, quiet
+from radpair.images.limits import (
+    MAX_BYTES,
+    MAX_COLOUR,
+    MAX_PIXELS,
+    check_shape,
+    stretch,
+    strips,
+    unreadable,
+)
 
 LUMA = np.array([0.299, 0.587, 0.114])
 """ITU-R 601, as for colour in other formats."""
 DEFLATED = DeflatedExplicitVRLittleEndian.encode()
 PIECE = 1 << 16
-GROUP_LENGTH_END = 144
-"""Where the file meta information begins that its group length counts."""
+TABLE = 1 << 16
+"""Stored values that are so near each other are looked up, each computed once."""
 
 
 def read_dicom(path: Path, frame: int | None = None) -> NDArray[np.uint8]:
@@ -46,10 +52,11 @@ def read_dicom(path: Path, frame: int | None = None) -> NDArray[np.uint8]:
     Raises ``ImageError`` for a file without pixels, with several frames and none chosen, damaged,
     truncated, too small or too large, or of a transfer syntax that no installed decoder reads.
     """
-    with _quiet():
+    with quiet():
         content = path.read_bytes()
         several = _check_header(path, _parse(path, content, pixels=False), frame)
         data = _parse(path, content, pixels=True)
+        del content
         values = _stored(path, data, frame if several else None)
         try:
             return _picture(path, data, values)
@@ -59,20 +66,6 @@ def read_dicom(path: Path, frame: int | None = None) -> NDArray[np.uint8]:
             raise unreadable(
                 path, f"its grey scale tables cannot be used ({type(error).__name__})"
             ) from error
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keeps pydicom from printing tag values, which may name a patient."""
-    logger = logging.getLogger("pydicom")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL + 1)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)
 
 
 def _parse(path: Path, content: bytes, pixels: bool) -> Dataset:
@@ -90,18 +83,18 @@ def _parse(path: Path, content: bytes, pixels: bool) -> Dataset:
 
 def _refuse_inflation(path: Path, content: bytes) -> None:
     """A deflated data set that would fill the memory is refused before it is parsed."""
-    if content[128:132] != b"DICM" or DEFLATED not in content[132:4096]:
+    if not is_marked(content) or DEFLATED not in content[DICOM_HEAD:4096]:
         return
-    if content[132:136] != b"\x02\x00\x00\x00":
+    if content[DICOM_HEAD : DICOM_HEAD + 4] != b"\x02\x00\x00\x00":
         raise unreadable(path, "is a deflated DICOM file without the length of its header")
-    start = GROUP_LENGTH_END + int.from_bytes(content[140:144], "little")
     inflater, total = zlib.decompressobj(-zlib.MAX_WBITS), 0
-    for place in range(start, len(content), PIECE):
+    for place in range(data_set_start(content), len(content), PIECE):
         rest = content[place : place + PIECE]
         while rest and not inflater.eof:
             total += len(inflater.decompress(rest, 16 * PIECE))
             if total > MAX_BYTES:
-                raise ImageError(f"{path}: inflates to more than 1 GiB; export it uncompressed")
+                most = f"{MAX_BYTES >> 20} MiB"
+                raise ImageError(f"{path}: inflates to more than {most}; export it uncompressed")
             rest = inflater.unconsumed_tail
 
 
@@ -123,7 +116,8 @@ def _check_header(path: Path, header: Dataset, frame: int | None) -> bool:
         )
     if several and not 1 <= (frame or 0) <= (frames or 0):
         raise ImageError(f"{path}: holds {frames} frames and no number {frame}; choose another")
-    check_shape(path, rows, columns)
+    samples = _number(path, header, "SamplesPerPixel") or 1
+    check_shape(path, rows, columns, MAX_PIXELS if samples == 1 else MAX_COLOUR)
     return several
 
 
@@ -150,6 +144,8 @@ def _stored(path: Path, data: Dataset, frame: int | None) -> NDArray[Any]:
         raise unreadable(
             path, f"its pixel data ({syntax.name}) cannot be decoded: {_reason(error)}"
         ) from error
+    for name in ("PixelData", "FloatPixelData", "DoubleFloatPixelData"):
+        data.pop(name, None)
     if values.shape[:2] != (data.Rows, data.Columns):
         raise unreadable(path, f"its pixel data has the shape {values.shape}, not the header's")
     return values
@@ -174,35 +170,105 @@ def _syntax(data: Dataset) -> UID:
 def _picture(path: Path, data: Dataset, stored: NDArray[Any]) -> NDArray[np.uint8]:
     photometric = str(data.get("PhotometricInterpretation", ""))
     if photometric == "PALETTE COLOR":
-        colours = apply_color_lut(stored, data)
-        return stretch(colours[..., :3] @ LUMA, 0, np.iinfo(colours.dtype).max)
+        return _mapped(stored, lambda values: _palette(data, values))
     if stored.ndim == 3:
-        return stretch(stored[..., :3] @ LUMA, 0, 2.0 ** int(data.BitsStored) - 1)
+        return _luma(stored, 2.0 ** int(data.BitsStored) - 1)
     if photometric not in ("MONOCHROME1", "MONOCHROME2"):
         raise unreadable(path, f"has the photometric interpretation '{photometric[:24]}'")
-    if not np.isfinite(stored).all():
+    if stored.dtype.kind not in "iu" and not np.isfinite(stored).all():
         raise unreadable(path, "has pixels that are not numbers")
-    padding = _padding(data, stored)
-    grey = _grey(data, stored, padding)
-    if photometric == "MONOCHROME1":
+    if _near(stored):
+        return _mapped(stored, lambda values: _grey(data, values, _limits(data, [values])))
+    parts = [stored[part] for part in strips(*stored.shape)]
+    limits = _limits(data, parts)
+    return np.concatenate([_grey(data, part, limits) for part in parts])
+
+
+def _near(stored: NDArray[Any]) -> bool:
+    """Whether the stored values are so near each other that they can be looked up."""
+    whole = stored.dtype.kind in "iu"
+    return whole and (stored.dtype.itemsize <= 2 or int(np.ptp(stored)) < TABLE)
+
+
+def _mapped(
+    stored: NDArray[Any], levels: Callable[[NDArray[Any]], NDArray[np.uint8]]
+) -> NDArray[np.uint8]:
+    """``levels`` of every pixel, which sees each value that occurs once, in ascending order."""
+    low = int(stored.min())
+    present = np.zeros(int(stored.max()) - low + 1, dtype=np.bool_)
+    parts = list(strips(*stored.shape))
+    for part in parts:
+        present[stored[part].astype(np.int64) - low] = True
+    table = np.zeros(len(present), dtype=np.uint8)
+    values = np.flatnonzero(present)
+    table[values] = levels((values + low).astype(stored.dtype))
+    picture = np.empty(stored.shape, dtype=np.uint8)
+    for part in parts:
+        picture[part] = table[stored[part].astype(np.int64) - low]
+    return picture
+
+
+def _palette(data: Dataset, values: NDArray[Any]) -> NDArray[np.uint8]:
+    colours = apply_color_lut(values, data)
+    return stretch(colours[..., :3] @ LUMA, 0, np.iinfo(colours.dtype).max)
+
+
+def _luma(stored: NDArray[Any], highest: float) -> NDArray[np.uint8]:
+    """Of RGB ``[height, width, 3]``."""
+    picture = np.empty(stored.shape[:2], dtype=np.uint8)
+    for part in strips(*stored.shape[:2]):
+        picture[part] = stretch(stored[part][..., :3] @ LUMA, 0, highest)
+    return picture
+
+
+def _grey(
+    data: Dataset, stored: NDArray[Any], limits: tuple[float, float] | None
+) -> NDArray[np.uint8]:
+    """0 black to 255 white of stored values of any shape; ``limits`` as of ``_limits``."""
+    grey = _levels(data, stored, limits)
+    if data.PhotometricInterpretation == "MONOCHROME1":
         grey = 255 - grey
+    padding = _padding(data, stored)
     if padding is not None:
         grey[padding] = 0
     return grey
 
 
-def _grey(data: Dataset, stored: NDArray[Any], padding: NDArray[np.bool_] | None) -> NDArray[Any]:
+def _levels(
+    data: Dataset, stored: NDArray[Any], limits: tuple[float, float] | None
+) -> NDArray[np.uint8]:
     """0 to 255 after rescale and window, still as stored for MONOCHROME1."""
-    values: NDArray[Any] = apply_modality_lut(stored, data)
+    values = _rescaled(data, stored)
     if data.get("VOILUTSequence"):
         return _looked_up(data, values)
     window = _window(data)
     if window is not None:
         return apply_window(values, *window)
-    if values is stored and stored.dtype == np.uint8 and int(data.BitsStored) == 8:
-        return np.array(stored)
-    inside = values if padding is None or padding.all() else values[~padding]
-    return stretch(values, float(inside.min()), float(inside.max()))
+    if limits is None:
+        return np.array(stored, dtype=np.uint8)
+    return stretch(values, *limits)
+
+
+def _rescaled(data: Dataset, stored: NDArray[Any]) -> NDArray[Any]:
+    """After the modality LUT or rescale; as it is where that would change nothing."""
+    slope, intercept = _first(data, "RescaleSlope"), _first(data, "RescaleIntercept")
+    if not data.get("ModalityLUTSequence") and slope == 1 and intercept == 0:
+        return stored
+    return np.asarray(apply_modality_lut(stored, data))
+
+
+def _limits(data: Dataset, parts: Sequence[NDArray[Any]]) -> tuple[float, float] | None:
+    """The darkest and brightest value outside the padding; None where 8 bits are to be kept."""
+    found = []
+    for stored in parts:
+        values = _rescaled(data, stored)
+        if values is stored and stored.dtype == np.uint8 and int(data.BitsStored) == 8:
+            return None
+        padding = _padding(data, stored)
+        inside = values if padding is None else values[~padding]
+        if inside.size:
+            found += [float(inside.min()), float(inside.max())]
+    return (min(found), max(found)) if found else (0.0, 0.0)
 
 
 def apply_window(

@@ -6,12 +6,8 @@ institutions are not on it. Pixels are decoded elsewhere, by ``radpair.images``.
 
 from __future__ import annotations
 
-import logging
 import re
-import warnings
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -24,6 +20,7 @@ from pydicom.tag import Tag
 from pydicom.uid import DeflatedExplicitVRLittleEndian, MediaStorageDirectoryStorage
 
 from radpair.errors import ImageError, PlaceError
+from radpair.formats import DICOM_HEAD, data_set_start, is_bare, is_marked, quiet
 from radpair.places import beginning
 
 TAGS = (
@@ -51,8 +48,6 @@ ATTRIBUTES = {
     "model": "ManufacturerModelName",
 }
 """What a study set keeps of a header, and under which name; nothing else goes into it."""
-HEAD = 132
-MARK = b"DICM"
 INFLATED = 4 << 20
 """Bytes of a deflated data set that are looked through for its header."""
 LONGEST = 64
@@ -87,9 +82,9 @@ def read_header(path: Path) -> Header | None:
     """
     try:
         with beginning(path) as handle:
-            head = handle.read(HEAD)
-            marked = head[128:] == MARK
-            if not marked and not _bare(head):
+            head = handle.read(DICOM_HEAD)
+            marked = is_marked(head)
+            if not marked and not is_bare(head):
                 return None
             handle.seek(0)
             with quiet():
@@ -125,29 +120,10 @@ def header_of(path: Path) -> Header:
         return Header()
 
 
-def _bare(head: bytes) -> bool:
-    """A data set without preamble, which begins with an element of group 0002 or 0008."""
-    return len(head) > 8 and head[:2] in (b"\x02\x00", b"\x08\x00") and head[3] == 0
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Keeps pydicom from printing tag values, which may name a patient."""
-    logger = logging.getLogger("pydicom")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL + 1)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)
-
-
 def _parse(handle: BinaryIO) -> Dataset:
     start = handle.read(4096)
     handle.seek(0)
-    if start[128:132] == MARK and DeflatedExplicitVRLittleEndian.encode() in start:
+    if is_marked(start) and DeflatedExplicitVRLittleEndian.encode() in start:
         return _deflated(handle)
     return dcmread(handle, stop_before_pixels=True, force=True, specific_tags=list(TAGS))
 
@@ -155,8 +131,8 @@ def _parse(handle: BinaryIO) -> Dataset:
 def _deflated(handle: BinaryIO) -> Dataset:
     """As far as ``INFLATED`` bytes go, however large the rest would become."""
     content = handle.read(INFLATED)
-    start = 144 + int.from_bytes(content[140:144], "little")
-    plain = zlib.decompressobj(-zlib.MAX_WBITS).decompress(content[start:], INFLATED)
+    packed = content[data_set_start(content) :]
+    plain = zlib.decompressobj(-zlib.MAX_WBITS).decompress(packed, INFLATED)
     return read_dataset(
         BytesIO(plain),
         is_implicit_VR=False,

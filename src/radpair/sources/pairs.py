@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from radpair.errors import SourceError
+from radpair.formats import DICOM_HEAD, is_marked, raster_kind
 from radpair.places import beginning
 from radpair.records import Study, View
 from radpair.sources.dataset import Dataset
@@ -29,9 +30,6 @@ from radpair.sources.folders import matched, path_pattern, walk
 from radpair.sources.tabular import bad_byte
 
 TEXT = ".txt"
-HEAD = 132
-STARTS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-"""How JPEG, PNG, TIFF and BigTIFF begin."""
 ENDINGS = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".dcm", ".dicom")
 """Names that promise an image: where the content is none, the file is quarantined."""
 
@@ -102,10 +100,10 @@ def _together(folder: Path, names: Sequence[str]) -> Iterator[tuple[str, list[st
 def _is_image(file: Path) -> bool:
     try:
         with beginning(file) as handle:
-            head = handle.read(HEAD)
+            head = handle.read(DICOM_HEAD)
     except OSError:  # with an image's name it would be quarantined; as it is, nobody knows
         return False
-    return head.startswith(STARTS) or head[128:] == b"DICM"
+    return raster_kind(head) is not None or is_marked(head)
 
 
 def _read(file: Path) -> str:
