@@ -23,6 +23,7 @@ from moto.server import ThreadedMotoServer
 
 from radpair.errors import GraphError, PlaceError, StudySetError
 from radpair.places import located
+from radpair.scratch import _sweep
 from radpair.sources import Pairs
 from radpair.studyset import StudySet, give_graphs, store, write
 from radpair.studyset.labelling import label
@@ -158,10 +159,14 @@ def test_killed_and_run_again(
             StudySet.open(f"s3://{BUCKET}/killed")
         with pytest.raises(StudySetError, match=r"options.size was 64 and is now 32"):
             write(Pairs(root=films), f"s3://{BUCKET}/killed", size=32, duplicates="keep")
+    assert run.returncode == 0 or list(tmp_path.iterdir()), "nothing was left to remove"
+    _sweep.cache_clear()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     sends = []
     send = store.send
     monkeypatch.setattr(store, "send", lambda file, to: (sends.append(to.name), send(file, to)))
     sent(films, "killed", processes=1)
+    assert not list(tmp_path.iterdir())
     assert objects(s3, "killed") == whole
     again = {name for name in left if name.startswith(".parts/0")}
     assert not {Path(name).name for name in again} & set(sends)

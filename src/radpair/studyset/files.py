@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import io
 import json
@@ -15,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from radpair.errors import StudySetError
+from radpair.scratch import FULL
 
 CHUNK = 1 << 20
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +96,7 @@ def atomic(path: Path) -> Iterator[Draft]:
         sync_folder(path.parent)
         draft.record = target.record()
     except OSError as error:  # a failed write does not know its file
-        if error.filename in (None, str(beside)):
+        if error.errno is not None and error.filename in (None, str(beside)):
             error.filename = str(path)
         raise
     finally:
@@ -156,7 +155,8 @@ def writing_to(out: Path) -> Iterator[None]:
                 f"{where}: no space left ({os.strerror(error.errno or 0)}); what is finished is "
                 "kept: make space and run the same command again"
             ) from error
+        why = error.strerror or str(error) or type(error).__name__
         raise StudySetError(
-            f"{where}: {error.strerror or error}, so the study set {out} cannot be written; mend "
+            f"{where}: {why}, so the study set {out} cannot be written; mend "
             "the permission or the disk and run the same command again, or choose another --out"
         ) from error

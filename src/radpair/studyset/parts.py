@@ -18,11 +18,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from radpair.errors import ImageError, StudySetError
+from radpair.errors import ImageError, PlaceError, StudySetError
 from radpair.images.borders import trim
 from radpair.images.decode import decode, decode_film, shrink
 from radpair.images.limits import MAX_BYTES, check_picture
-from radpair.places import fetched
+from radpair.places import ForbiddenError, fetched
 from radpair.records import FileSource, Source, Study, View
 from radpair.reports import is_empty
 from radpair.studyset.duplicates import content_of, likeness_of
@@ -156,6 +156,8 @@ def _write(
                 studies.append(_study_row(study, kept, quarantine))
             elif not study.views:
                 quarantine.append(_entry(IMAGE, "", study, "the study has no image"))
+        if not images:
+            _check_access(unread)
     body = {
         "fingerprint": fingerprint,
         "shard": shard.record.as_json(),
@@ -179,11 +181,40 @@ def _read(
     trimmed: bool,
     names: Pseudonyms | None,
 ) -> tuple[NDArray[np.uint8], float] | str:
-    """What ``_pixels`` gives, or why the image cannot be used."""
+    """What ``_pixels`` gives, or why the image cannot be used.
+
+    A fault of the source is a ``StudySetError``, lest it be taken for one of the output.
+    """
+    name = study.views[number].path
     try:
         return _pixels(source, study, number, size, trimmed)
     except ImageError as error:
         return names.reason(study, number, str(error)) if names else str(error)
+    except ForbiddenError:
+        reason = f"{name}: cannot be opened (the store refuses to give it); check its permission"
+        return _Refused(names.reason(study, number, reason) if names else reason)
+    except OSError as error:
+        why = error.strerror or str(error) or type(error).__name__
+        raise StudySetError(
+            f"source '{source.name}' cannot read {name} ({why}); mend it and run the same command "
+            "again"
+        ) from error
+
+
+class _Refused(str):
+    """The reason of an image that its store does not give to these credentials."""
+
+    __slots__ = ()
+
+
+def _check_access(unread: Mapping[str, str]) -> None:
+    """Of a part without any image: raises ``PlaceError`` where its store refused one."""
+    for reason in unread.values():
+        if isinstance(reason, _Refused):
+            raise PlaceError(
+                f"{reason}, or the credentials and endpoint of the store: none of the images near "
+                "it can be read; then run the same command again"
+            )
 
 
 def _pixels(

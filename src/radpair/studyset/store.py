@@ -13,7 +13,6 @@ import hashlib
 import json
 import os
 import re
-import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -22,6 +21,7 @@ from typing import Any, cast
 
 from radpair.errors import StudySetError
 from radpair.places import HERE_ONLY, Place, beginning, copied, remove, send
+from radpair.scratch import FULL, scratch
 from radpair.studyset.files import CHUNK, FileRecord, sync_folder, write_bytes
 from radpair.studyset.manifest import (
     GRAPHS,
@@ -127,15 +127,21 @@ def check_reach(place: Path, processes: int | None) -> None:
 @contextmanager
 def desk_for(url: Place) -> Iterator[Desk]:
     """A desk for the set at ``url``; sentences about it name the URL."""
-    folder = Path(tempfile.mkdtemp(prefix="radpair-set-"))
-    try:
-        yield Desk(url, folder)
-    except StudySetError as error:
-        if "no space left" in str(error):  # on this machine, and so it says
-            raise
-        raise StudySetError(str(error).replace(str(folder), str(url))) from error
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with scratch() as folder:
+        try:
+            yield Desk(url, folder)
+        except StudySetError as error:
+            if "no space left" in str(error):  # on this machine, and so it says
+                raise StudySetError(f"{error}, or name another folder in TMPDIR first") from error
+            raise StudySetError(str(error).replace(str(folder), str(url))) from error
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            raise StudySetError(
+                f"{tempfile.gettempdir()}: no space left ({os.strerror(error.errno)}) for the "
+                f"parts of {url}; what is finished is kept: make space and run the same command "
+                "again, or name another folder in TMPDIR first"
+            ) from error
 
 
 def put_part(
@@ -162,8 +168,7 @@ def put_part_from_afar(
     store: Path, source: AnySource, part: Part, size: int, names: Pseudonyms | None
 ) -> Done:
     """As ``put_part`` on a machine that has no folder of the set."""
-    with tempfile.TemporaryDirectory(prefix="radpair-part-") as folder:
-        out = Path(folder)
+    with scratch() as out:
         for name in (PARTS, PIXELS):
             (out / name).mkdir()
         record = record_path(out, part.index)
