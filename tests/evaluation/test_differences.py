@@ -8,7 +8,7 @@ from scipy.stats import t as student
 from scipy.stats import ttest_1samp
 
 from radpair.evaluation.bootstrap import Resampled, resample
-from radpair.evaluation.differences import UNVARIED, Runs, difference, runs_of
+from radpair.evaluation.differences import LONE_RUN, UNVARIED, Runs, difference, runs_of
 from radpair.evaluation.intervals import effective_patients
 from radpair.evaluation.paired import holm
 from radpair.evaluation.statistics import auroc
@@ -105,6 +105,30 @@ def test_draws_that_differ_widen_the_interval() -> None:
     error = (wider.high - wider.low) / (plain.high - plain.low)
     assert error > 1.2
     assert wider.p > plain.p
+
+
+def test_two_runs_that_happen_to_lie_close_prove_nothing() -> None:
+    """Their spread adds nothing then, but the degrees of freedom stay few."""
+    ours, theirs = samples(0.5)
+    rng = np.random.default_rng(2)
+    scattered = ours.draws + 0.2 * rng.normal(size=(2, *ours.draws.shape))
+    runs = Runs(np.stack([ours.value] * 2), scattered)
+    same = difference(ours, theirs, 0.95).macro
+    found = difference(ours, theirs, 0.95, own=(runs, runs)).macro
+    reach = (found.high - found.low) / (same.high - same.low)
+    assert reach > 1.05
+    assert found.p > same.p
+
+
+def test_a_lone_run_takes_the_others_scatter_and_no_test() -> None:
+    ours, theirs = samples(0.5)
+    moved = np.array([[-0.1], [0.0], [0.1]])
+    runs = Runs(ours.value + moved, np.stack([ours.draws] * 3) + moved[:, None])
+    found = difference(ours, theirs, 0.95, own=(runs, None)).macro
+    both = difference(ours, theirs, 0.95, own=(runs, runs)).macro
+    assert (found.p, found.note) == (None, LONE_RUN)
+    assert found.high - found.low > both.high - both.low
+    assert both.p is not None
 
 
 def test_a_difference_that_never_varies_has_no_test() -> None:

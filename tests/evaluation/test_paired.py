@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from radpair.errors import EvaluationError
 from radpair.evaluation.bootstrap import resample
 from radpair.evaluation.calibration import brier
-from radpair.evaluation.differences import difference
+from radpair.evaluation.differences import LONE_RUN, difference
 from radpair.evaluation.paired import holm, paired_bootstrap, paired_delong
 from radpair.evaluation.statistics import auroc, top_k_accuracy
 
@@ -111,3 +111,38 @@ def test_names_must_fit() -> None:
     better, worse, truth, patients = models()
     with pytest.raises(EvaluationError, match="3 labels need as many different names"):
         paired_delong(better, worse, truth, patients, ["a", "a", "b"])
+
+
+def lucky(rng, truth: np.ndarray, luck: float, runs: int = 5) -> np.ndarray:
+    """``runs`` of one model, whose worth scatters by ``luck`` around 1."""
+    return np.stack(
+        [(1 + luck * rng.normal()) * truth + rng.normal(size=truth.shape) for _ in range(runs)]
+    )
+
+
+def test_what_runs_differ_by_is_an_error_too() -> None:
+    """Models of equal worth: over patients alone they would be called different in most sets."""
+    rng, called, alone = np.random.default_rng(5), [], []
+    for _ in range(150):
+        truth = (rng.random((200, 1)) < 0.4).astype(float)
+        patients = [str(row) for row in range(200)]
+        pair = [lucky(rng, truth, 0.6) for _ in range(2)]
+        found = paired_bootstrap(auroc, *pair, truth, patients, ["Mass"], resamples=100)
+        samples = [resample(auroc, one, truth, patients, 100, 0) for one in pair]
+        called.append(found.macro.p < 0.05)
+        alone.append(difference(*samples).macro.p < 0.05)
+    assert 0.01 <= np.mean(called) <= 0.10
+    assert np.mean(alone) > 0.3
+
+
+def test_a_single_run_beside_several_has_no_test() -> None:
+    better, worse, truth, patients = models()
+    rng = np.random.default_rng(1)
+    runs = np.stack([better + rng.normal(size=better.shape) for _ in range(3)])
+    for pair, sign in (((runs, worse), 1), ((worse, runs), -1)):
+        found = paired_bootstrap(auroc, *pair, truth, patients, NAMES, resamples=100)
+        assert found.macro.p is None
+        assert set(found.holm.values()) == {None}
+        assert found.macro.note == LONE_RUN
+        assert sign * found.macro.value > 0
+        assert found.macro.low < found.macro.value < found.macro.high

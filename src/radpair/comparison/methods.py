@@ -108,11 +108,9 @@ def merged(units: Sequence[Unit], names: Sequence[str]) -> Unit:
     return Unit(arrays, {**first.facts, "notes": notes, "by_run": by_run}, tuple(units))
 
 
-def own_spread(unit: Unit, metric: str, names: Sequence[str] | None = None) -> list[Runs]:
-    """What the runs of one method differ by, for the tests; nothing of one run."""
+def own_spread(unit: Unit, metric: str, names: Sequence[str] | None = None) -> Runs | None:
+    """What the runs of one method differ by, for the tests; None of one run."""
     if not unit.of_runs:
-        return []
+        return None
     samples = [sample_of(one, metric, names) for one in unit.of_runs]
-    return [
-        Runs(np.stack([one.value for one in samples]), np.stack([one.draws for one in samples]))
-    ]
+    return Runs(np.stack([one.value for one in samples]), np.stack([one.draws for one in samples]))

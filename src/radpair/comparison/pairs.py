@@ -3,8 +3,8 @@
 Patients are resampled together for both models, and the difference is held against its standard
 error (``radpair.evaluation.differences``). Where labels were drawn several times, both models
 learned from the same draws, and the spread between draws counts too: a difference then holds for
-labels drawn anew, not only for those that happened to be drawn. The same for training runs, where a
-model has several.
+labels drawn anew, not only for those that happened to be drawn. The same for training runs, where
+both models have several; where only one of them has, there is a difference and no test.
 DeLong's test is given beside it where its assumption holds: one study a patient, one run a model.
 Holm's correction is over the labels of one difference, and for the mean over labels over all pairs
 of models by one protocol.
@@ -40,8 +40,8 @@ def label_difference(first: Unit, second: Unit, bench: Bench, level: float) -> d
     for metric in RANKED:
         ours, theirs = (sample_of(unit, metric, names) for unit in (first, second))
         drawn = runs_of(first, second, metric, names)
-        own = [*own_spread(first, metric, names), *own_spread(second, metric, names)]
-        gap = difference(ours, theirs, level, drawn, spreads=own)
+        own = (own_spread(first, metric, names), own_spread(second, metric, names))
+        gap = difference(ours, theirs, level, drawn, own=own)
         by_label = dict(zip(names, (asdict(one) for one in gap.labels), strict=True))
         metrics[metric] = {"macro": asdict(gap.macro), "labels": with_holm(by_label)}
     return {"labels": names, "metrics": metrics, **_delong(first, second, names, bench, level)}
@@ -72,8 +72,8 @@ def retrieval_difference(first: Unit, second: Unit, patients: int, level: float)
     metrics = {}
     for metric in metrics_of(first):
         samples = (sample_of(first, metric), sample_of(second, metric))
-        own = [*own_spread(first, metric), *own_spread(second, metric)]
-        gap = difference(*samples, level, patients=patients, spreads=own)
+        own = (own_spread(first, metric), own_spread(second, metric))
+        gap = difference(*samples, level, patients=patients, own=own)
         metrics[metric] = {"macro": asdict(gap.macro), "labels": {}}
     return {"labels": [], "metrics": metrics, "no_delong": "DeLong's test is for AUROC"}
 

@@ -2,15 +2,23 @@
 
 An interval over patients takes the draws of labels as given. Where labels were drawn several times
 the spread between the draws is a second, independent source of error; ``total`` counts both. For a
-difference, ``radpair.evaluation.differences`` does so with its ``runs``.
+difference, ``radpair.evaluation.differences`` does so with its ``runs``. ``metric_over_draws`` and
+``difference_over_draws`` are what the results of every probe and of fine-tuning hold.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import numpy as np
 from scipy.stats import t as student
 
-from radpair.evaluation.bootstrap import Interval
+from radpair.evaluation.bootstrap import Interval, Resampled, interval, mean_over_labels
+from radpair.evaluation.differences import difference, runs_of
+from radpair.evaluation.metrics import BOUNDS
+from radpair.evaluation.paired import holm
+from radpair.evaluation.results import MetricResult, Total, metric_result
 from radpair.evaluation.statistics import Floats
 
 
@@ -38,3 +46,52 @@ def total(
     high = patients.value + float(np.hypot(patients.high - patients.value, between))
     ends = max(bounds[0], low), min(bounds[1], high)
     return Interval(patients.value, *ends, None, patients.undefined, patients.note)
+
+
+def metric_over_draws(
+    metric: str, names: Sequence[str], sample: Resampled, level: float = 0.95
+) -> MetricResult:
+    """A metric over patients, its spread over draws of labels, and both together."""
+    each = sample.run_values if len(sample.run_values) else sample.value[None]
+    macros = mean_over_labels(each)
+    estimate = interval(sample, level)
+    found = metric_result(estimate, names, macros.tolist())
+    if len(macros) < 2:
+        return found
+    bounds = BOUNDS.get(metric, (0.0, 1.0))
+    whole = Total(
+        total(estimate.macro, macros, level, bounds),
+        {
+            label: total(one, each[:, place], level, bounds)
+            for place, (label, one) in enumerate(found.labels.items())
+        },
+    )
+    return replace(found, spread=spread(macros), total=whole)
+
+
+def difference_over_draws(
+    names: Sequence[str], ours: Resampled, theirs: Resampled, level: float = 0.95
+) -> MetricResult:
+    """The same for a difference of two models, which learned from the same draws.
+
+    The p-values, also corrected over the labels (Holm), are in ``total`` where there are several
+    draws.
+    """
+    found = metric_result(difference(ours, theirs, level), names)
+    runs = runs_of(ours, theirs)
+    if runs is None:
+        return replace(found, holm=_corrected(found.labels))
+    macros = mean_over_labels(runs.values)
+    whole = metric_result(difference(ours, theirs, level, runs), names)
+    return replace(
+        found,
+        macro=replace(found.macro, p=None),
+        labels={name: replace(one, p=None) for name, one in found.labels.items()},
+        draws=macros.tolist(),
+        spread=spread(macros),
+        total=Total(whole.macro, whole.labels, _corrected(whole.labels)),
+    )
+
+
+def _corrected(labels: dict[str, Interval]) -> dict[str, float | None]:
+    return dict(zip(labels, holm([one.p for one in labels.values()]), strict=True))

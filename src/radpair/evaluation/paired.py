@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from radpair.errors import EvaluationError
 from radpair.evaluation.bootstrap import Interval, resample
 from radpair.evaluation.delong import delong_test
-from radpair.evaluation.differences import difference
+from radpair.evaluation.differences import difference, own_runs
 from radpair.evaluation.statistics import Floats, Metric
 
 
@@ -49,15 +49,16 @@ def paired_bootstrap(
 ) -> Paired:
     """The difference of two models, patients resampled together for both.
 
-    ``first, second`` are ``[studies, labels]``, or ``[runs, studies, labels]`` of several runs (as
-    many as there are; metrics are averaged over them), ``truth [studies, labels]`` 1, 0 or NaN.
+    ``first, second`` are ``[studies, labels]``, or ``[runs, studies, labels]`` of several training
+    runs, ``truth [studies, labels]`` 1, 0 or NaN. Metrics are averaged over runs, and what a
+    model's runs differ by counts as error too; where only one model has several there is no p.
     Negative differences favour the first model where smaller is better (Brier score).
     """
     _check_names(names, truth)
     ours, theirs = (
         resample(metric, model, truth, patients, resamples, seed) for model in (first, second)
     )
-    gap = difference(ours, theirs, level)
+    gap = difference(ours, theirs, level, own=(own_runs(ours), own_runs(theirs)))
     shown = names if len(gap.labels) == len(names) else ["all"]
     labels = dict(zip(shown, gap.labels, strict=True))
     return Paired("bootstrap", gap.macro, labels, _corrected(labels))

@@ -6,11 +6,13 @@
      "labels": ["Edema", ...],
      "reference": "random",              the encoder that differences are taken against
      "settings": {"fractions", "draws", "seed", "penalties", "folds", "resamples", "level",
-                  "uncertain", "evaluated"},
+                  "uncertain", "evaluated", "views", "operating_point", ...},
      "counts": {"train": {"studies", "patients", "positives": {label: n}}, "test": {...}},
      "rows": [{"model", "fraction", "studies", "draws",
-               "metrics": {"auroc": METRIC, "average_precision": ..., "mcc": ..., "f1": ...},
-                           with calibration also "brier" and "calibration_error"
+               "metrics": {"auroc": METRIC, "average_precision", "mcc", "f1", "sensitivity",
+                           "specificity"; of classes that exclude each other "accuracy" and
+                           "top_2_accuracy", ... too; with calibration "brier" and
+                           "calibration_error"},
                "differences": {"auroc": METRIC, ...},        empty for the reference
                "penalties": {label: [one a draw, null where constant]},
                "constant": [{"draw", "label", "reason"}],
@@ -23,16 +25,17 @@ over draws), and ``penalties`` of neighbours holds how many of them voted.
 
     METRIC = {"macro": INTERVAL, "labels": {label: INTERVAL}, "draws": [macro of each draw],
               "spread": standard deviation of "draws", null for one draw,
-              "total": {"macro": INTERVAL, "labels": {label: INTERVAL}} or null}
+              "holm": {label: p of a difference, corrected over the labels},
+              "total": {"macro": INTERVAL, "labels": {label: INTERVAL}, "holm": as above} or null}
     INTERVAL = {"value", "low", "high", "p", "undefined", "note"}
 
 ``value`` is the mean over draws; ``low`` and ``high`` come from resampling patients of the
 evaluated split, the mean over draws taken inside each resample: they take the draws of labels as
 given. ``total`` has the same values with intervals over patients and draws together
-(``radpair.evaluation.over_draws``; of differences, which also have another ``p`` there,
-``radpair.evaluation.differences``); null where labels were drawn once. ``p`` belongs to
-differences (value minus the reference's). ``undefined`` counts resamples without one of the label's
-classes.
+(``radpair.evaluation.over_draws``); null where labels were drawn once. ``p`` and ``holm`` belong to
+differences (value minus the reference's); where labels were drawn several times they are in
+``total`` alone, since a test that takes the draws as given calls equal models different far too
+often. ``undefined`` counts resamples without one of the label's classes.
 ``note`` says why a value is undefined or an interval doubtful (null: neither).
 """
 
@@ -52,6 +55,8 @@ class Total:
 
     macro: Interval
     labels: dict[str, Interval]
+    holm: dict[str, float | None] = field(default_factory=dict)
+    """Of a difference: the labels' p corrected over all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +70,8 @@ class MetricResult:
     spread: float | None = None
     """Standard deviation of ``draws``; None for one draw."""
     total: Total | None = None
+    holm: dict[str, float | None] = field(default_factory=dict)
+    """Of a difference: the labels' p corrected over all of them; None where there is no p."""
 
 
 @dataclass(frozen=True, slots=True)

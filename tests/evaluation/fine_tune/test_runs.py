@@ -17,6 +17,7 @@ from radpair.evaluation.fine_tune.run import _order as order_of
 from radpair.evaluation.fine_tune.runs import Learned
 from radpair.evaluation.fine_tune.settings import FineTuneConfig
 from radpair.evaluation.fine_tune.tasks import task_of
+from radpair.evaluation.paired import holm
 from squares import Squares, small_model
 
 QUICK = FineTuneConfig(batch=16, warmup=6, passes=0, least_steps=10, check=4)
@@ -178,3 +179,38 @@ def test_draws_are_averaged_as_metrics() -> None:
     assert found.metrics["auroc"].draws == pytest.approx(each)
     assert found.metrics["auroc"].macro.value == pytest.approx(np.mean(each))
     assert found.differences == {}
+
+
+def test_draws_that_differ_by_luck_are_no_difference() -> None:
+    """As of probes: what draws differ by counts in ``total``, where the p-values are."""
+    rng, called, alone = np.random.default_rng(3), [], []
+    task = task_of("auto", ("A", "B"))
+    for number in range(80):
+        truth = (rng.random((150, 2)) < 0.4).astype(float)
+        measured = Measured(task, truth, [f"p{n}" for n in range(150)], 100, number)
+        models = []
+        for _ in range(2):
+            scores = [
+                (1 + 0.6 * rng.normal()) * truth + rng.normal(size=truth.shape) for _ in "12345"
+            ]
+            models.append(
+                [
+                    Learned(1 / (1 + np.exp(-one)), np.full(2, 0.5), {"draw": n, "constant": {}})
+                    for n, one in enumerate(scores)
+                ]
+            )
+        _, base = row(measured, "a", 0.1, 6, models[0], {})
+        found, _ = row(measured, "b", 0.1, 6, models[1], base)
+        gap = found.differences["auroc"]
+        assert gap.total is not None
+        assert gap.macro.p is None
+        assert {one.p for one in gap.labels.values()} == {None}
+        assert gap.total.holm == dict(
+            zip(gap.total.labels, holm([one.p for one in gap.total.labels.values()]), strict=True)
+        )
+        assert gap.spread == pytest.approx(np.std(gap.draws, ddof=1))
+        assert found.metrics["auroc"].total.macro.low < found.metrics["auroc"].macro.low
+        called.append(gap.total.macro.p < 0.05)
+        alone.append(gap.macro.low > 0 or gap.macro.high < 0)
+    assert 0 < np.mean(called) <= 0.12
+    assert np.mean(alone) > 0.3

@@ -16,13 +16,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from radpair.evaluation.bootstrap import Resampled, interval, resample
+from radpair.evaluation.bootstrap import Resampled, resample
 from radpair.evaluation.budgets import Indices
-from radpair.evaluation.differences import difference
 from radpair.evaluation.fine_tune.runs import Learned
 from radpair.evaluation.fine_tune.tasks import Task
 from radpair.evaluation.metrics import DECIDED, RANKED, accuracies, columns_of
-from radpair.evaluation.results import Row, metric_result
+from radpair.evaluation.over_draws import difference_over_draws, metric_over_draws
+from radpair.evaluation.results import Row
 from radpair.evaluation.statistics import Floats, Metric
 from radpair.evaluation.thresholds import decide
 
@@ -68,20 +68,13 @@ def row(
         )
         for name, (metric, values) in inputs.items()
     }
-    macros = {
-        name: [_macro(metric(run, measured.truth, None)) for run in values]
-        for name, (metric, values) in inputs.items()
-    }
+    columns = {name: columns_of(task.names, len(one.value)) for name, one in sampled.items()}
     metrics = {
-        name: metric_result(
-            interval(sample, LEVEL), columns_of(task.names, len(sample.value)), macros[name]
-        )
+        name: metric_over_draws(name, columns[name], sample, LEVEL)
         for name, sample in sampled.items()
     }
     differences = {
-        name: metric_result(
-            difference(sampled[name], base, LEVEL), columns_of(task.names, len(base.value))
-        )
+        name: difference_over_draws(columns[name], sampled[name], base, LEVEL)
         for name, base in reference.items()
     }
     constant = [
@@ -102,11 +95,6 @@ def _inputs(measured: Measured, runs: Sequence[Learned]) -> dict[str, tuple[Metr
         **{name: (metric, decided) for name, metric in DECIDED.items()},
         **{name: (metric, scores) for name, metric in exclusive.items()},
     }
-
-
-def _macro(values: Floats) -> float:
-    defined = values[~np.isnan(values)]
-    return float(defined.mean()) if len(defined) else float("nan")
 
 
 def counts(task: Task, truth: Floats, patients: NDArray[np.str_], rows: Indices) -> dict[str, Any]:
