@@ -102,6 +102,32 @@ def test_set_holds_pseudonyms_and_days_and_no_id(table: Path, tmp_path: Path) ->
     assert options["key_check"] == keyed("check", "radpair")[:8]
 
 
+def test_the_quarantine_can_be_traced_beside_the_key(table: Path, tmp_path: Path) -> None:
+    out, key, listed = tmp_path / "set", tmp_path / "key", tmp_path / "key.quarantine.csv"
+    summary = write(source(table), out, size=32, processes=1, key=key)
+    assert f"Which files the quarantine means: {listed} (keep" in str(summary)
+    assert listed.stat().st_mode & 0o777 == 0o600
+    with listed.open(newline="") as handle:
+        rows = list(csv.DictReader(handle))
+    entries = StudySet.open(out).quarantine().to_pylist()
+    assert [row["path"] for row in rows] == [entry["path"] for entry in entries]
+    assert [row["source_path"] for row in rows] == ["MRN77002/ACC00004/MRN77002_4.png"]
+    assert (rows[0]["source_patient"], rows[0]["source_study"]) == ("MRN77002", "ACC00004")
+    assert str(listed) not in (out / "manifest.json").read_text()
+
+    write(source(table), tmp_path / "second", size=48, processes=1, key=key)
+    write(source(table), tmp_path / "second", size=48, processes=1, key=key)
+    with listed.open(newline="") as handle:
+        assert [row["set"] for row in csv.DictReader(handle)] == [
+            str(out),
+            str(out.parent / "second"),
+        ]
+
+    listed.unlink()
+    listed.mkdir()
+    assert "could not be written to" in write(source(table), out, size=32, key=key).traces
+
+
 def test_another_key_or_none_is_another_set(table: Path, tmp_path: Path) -> None:
     out, key = tmp_path / "set", tmp_path / "key"
     write(source(table), out, size=32, processes=1, key=key)

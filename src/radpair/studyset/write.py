@@ -6,7 +6,7 @@ import fcntl
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence, Sized
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path, PurePosixPath
@@ -26,6 +26,7 @@ from radpair.studyset.manifest import (
     PARTS,
     PIXELS,
     PLAN,
+    QUARANTINE,
     check_beheaded,
     check_sizes,
     first_difference,
@@ -40,6 +41,7 @@ from radpair.studyset.splits import PatientSplits, check_fractions, split_of
 from radpair.studyset.store import Desk, check_reach, desk_for
 from radpair.studyset.strata import strata_of, stratified
 from radpair.studyset.tables import finish
+from radpair.studyset.traces import write_traces
 
 PART = 256
 """Studies in one part, and so in one pixel shard."""
@@ -77,6 +79,8 @@ class Summary:
     """Images whose borders were trimmed; None where that was not asked for."""
     remarks: tuple[str, ...] = ()
     """What the source said of its reading, such as what it left out."""
+    traces: str = ""
+    """Where a set with pseudonyms has its quarantine under its own names."""
 
     def __str__(self) -> str:
         state = "was complete already" if self.was_complete else "is complete"
@@ -94,7 +98,8 @@ class Summary:
                 f"reports; {self.studies_left_out:,} studies left out for want of an image. "
                 f"The reasons are in {self.path / 'quarantine.parquet'}."
             )
-        return "\n".join([*lines, *self._duplicates(), *self.remarks])
+        lines += [*self._duplicates(), *self.remarks, self.traces]
+        return "\n".join(line for line in lines if line)
 
     def _duplicates(self) -> list[str]:
         lines = []
@@ -135,20 +140,17 @@ def write(
     quarantined with a reason; with ``strict`` the first of them stops the work. When no study
     has a report the set is one of images only, and no report is counted as missing.
 
-    With ``trim_borders`` the frame around a film is cut first (``images.borders``).
-
-    An image that repeats an earlier one is quarantined by ``duplicates``: ``exact`` where the
-    stored pixels are the same, ``near`` also where they are alike (``studyset.duplicates``),
-    ``keep`` never. With the file ``key``, ids become pseudonyms and dates offsets
-    (``studyset.privacy``), and the split is decided by the pseudonym. With names of labels in
-    ``stratify``, the seeded splits get equal shares of them (``studyset.strata``).
+    With ``trim_borders`` the frame around a film is cut first (``images.borders``). An image that
+    repeats an earlier one is quarantined by ``duplicates``: ``exact`` where the stored pixels are
+    the same, ``near`` also where they are alike (``studyset.duplicates``), ``keep`` never. With
+    the file ``key``, ids become pseudonyms and dates offsets (``studyset.privacy``), and the split
+    is decided by the pseudonym. With names of labels in ``stratify``, the seeded splits get equal
+    shares of them (``studyset.strata``).
 
     ``processes`` (default: every CPU) start afresh and import the calling script, so a script
     calls this under ``if __name__ == "__main__"``. With ``scheduler``, the address of a Dask
     scheduler, its workers prepare the parts instead (``studyset.cluster``). The bytes do not
-    depend on who prepares them.
-
-    ``out`` may be the URL of a place in an object store (``studyset.store``).
+    depend on it. ``out`` may be the URL of a place in an object store (``studyset.store``).
 
     Raises ``StudySetError``, ``WorkerError`` for their number, ``SourceError`` from the source.
     """
@@ -163,7 +165,9 @@ def write(
         plan["options"]["stratify"] = list(dict.fromkeys(stratify))
     if trim_borders:
         plan["options"]["trim_borders"] = True
-    with writing_to(place), _bench(place) as (out, desk):
+    traces = ""
+    once = getattr(source, "kept", nullcontext)  # what it found, for all passes over it
+    with writing_to(place), once(), _bench(place) as (out, desk):
         was_complete = (out / MANIFEST).is_file()
         if was_complete:
             manifest = _complete(out, plan, desk)
@@ -176,14 +180,21 @@ def write(
             manifest = finish(Settled(out, parts, duplicates), plan, remarks)
             if desk:
                 desk.send_tables(manifest)
-        if desk:
-            desk.clear()
-        else:
-            shutil.rmtree(out / PARTS, ignore_errors=True)
-    summary = summary_of(place, manifest, was_complete)
+        if key is not None and names and (out / QUARANTINE).is_file():
+            traces = write_traces(names, source.studies(), out, place, Path(key))
+        _clear(out, desk)
+    summary = replace(summary_of(place, manifest, was_complete), traces=traces)
     if strict:
         _refuse_quarantine(place, summary)
     return summary
+
+
+def _clear(out: Path, desk: Desk | None) -> None:
+    """Removes the records of the parts, which a finished set does not need."""
+    if desk:
+        desk.clear()
+    else:
+        shutil.rmtree(out / PARTS, ignore_errors=True)
 
 
 _UNCOUNTED = {"exact_duplicates": 0, "near_duplicates": 0, "near_across_splits": 0}
@@ -198,12 +209,13 @@ _FLAGS = {
 
 def summary_of(out: Path, manifest: dict[str, Any], was_complete: bool = True) -> Summary:
     """The summary that a manifest gives."""
+    counts = _UNCOUNTED | manifest["counts"]
     return Summary(
         path=out,
         labels=tuple(manifest["labels"]),
         was_complete=was_complete,
         remarks=tuple(manifest.get("remarks", ())),
-        **(_UNCOUNTED | manifest["counts"]),
+        **{name: counts[name] for name in counts.keys() & Summary.__slots__},
     )
 
 
@@ -307,8 +319,10 @@ def _remove_drafts(out: Path) -> None:
 def _refuse_other(out: Path, old: dict[str, Any], new: dict[str, Any]) -> None:
     difference = first_difference(old, new)
     if difference:
-        rule = old["options"].get("duplicates", KEEP)
-        same = f" ({_FLAGS[rule]})" if "options.duplicates" in difference else ""
+        options = old.get("options")
+        rule = options.get("duplicates", KEEP) if isinstance(options, dict) else ""
+        asked = "options.duplicates" in difference and rule in RULES
+        same = f" ({_FLAGS[str(rule)]})" if asked else ""
         raise StudySetError(
             f"{out}: holds a study set made otherwise: {difference}; give the same options{same}, "
             "choose another --out, or delete the folder"
