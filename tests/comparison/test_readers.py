@@ -4,6 +4,7 @@ from dataclasses import asdict
 
 import numpy as np
 import pytest
+from scipy.stats import binomtest
 from sklearn import metrics as oracle
 
 from radpair.comparison import Model, Panel, compare
@@ -197,3 +198,36 @@ def test_what_cannot_be_measured_is_refused(panel, case) -> None:
         compare(panel, resamples=10)
     with pytest.raises(EvaluationError, match="seed"):
         compare(panel, seed=-1)
+
+
+def test_defect_rates_had_intervals_without_width_or_of_everything() -> None:
+    """A share of 0 of 492 is not certain, and 1 of 5 does not leave all open: Wilson's, both."""
+    studies, hits = 497, np.zeros((497, 1))
+    truth = np.zeros((studies, 1))
+    truth[:5] = 1
+    hits[0] = 1
+    ids = [f"patient{number}" for number in range(studies)]
+    found = compare(Panel(("Edema",), ids, ids, truth, {"one": hits}), resamples=200)
+    tpr, fpr = (found["readers"][0]["metrics"][rate]["labels"]["Edema"] for rate in ("tpr", "fpr"))
+    z = 1.959964
+    assert [fpr["value"], fpr["low"]] == pytest.approx([0, 0], abs=1e-15)
+    assert fpr["high"] == pytest.approx(z**2 / (492 + z**2), rel=1e-4)
+    assert tpr["value"] == 0.2
+    assert [tpr["low"], tpr["high"]] == pytest.approx(wilson_ends(1, 5), abs=1e-9)
+
+
+def wilson_ends(hits: int, studies: int) -> tuple[float, float]:
+    found = binomtest(hits, studies).proportion_ci(method="wilson")
+    return found.low, found.high
+
+
+def test_defect_a_reader_who_calls_nothing_had_no_note(panel, case) -> None:
+    nothing = np.zeros_like(panel.truth)
+    found = compare(
+        Panel(panel.labels, panel.ids, panel.patients, panel.truth, {"zero": nothing}),
+        resamples=200,
+    )
+    assert any("zero calls no study present" in note for note in found["notes"])
+    told = [note for note in found["notes"] if note.startswith("Every resample gave the same")]
+    assert len(told) == 1
+    assert "MCC of zero" in told[0]

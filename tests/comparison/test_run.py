@@ -14,8 +14,9 @@ from sklearn.metrics import f1_score, matthews_corrcoef
 from comparison.chexpert_form import LABELS, Case, simulated, write
 from radpair.cli import main
 from radpair.comparison import compare_readers
-from radpair.comparison.readers_text import signed_cell
+from radpair.comparison.readers_text import headline, signed_cell
 from radpair.comparison.run import Cutoffs
+from radpair.evaluation.report.marks import number, signed
 
 READERS = Path(__file__).parents[2].parent / "shared" / "data" / "chexpert-readers"
 REAL = [READERS / f"{name}.csv" for name in ("bc4", "bc6", "bc8")]
@@ -262,3 +263,39 @@ def test_the_three_readers_of_chexpert() -> None:
 def rows(file: Path) -> dict[str, dict[str, str]]:
     with file.open() as handle:
         return {row["Study"]: row for row in csv.DictReader(handle)}
+
+
+def test_defect_a_reader_who_is_the_truth_was_not_warned_of(case: Case, tmp_path, capsys) -> None:
+    copy = tmp_path / "copied.csv"
+    copy.write_bytes((case.folder / "truth.csv").read_bytes())
+    arguments = case.arguments()
+    place = arguments.index("--labels")
+    for file, stem in ((copy, "copied"), (case.folder / "truth.csv", "truth")):
+        main([*arguments[:place], str(file), *arguments[place:]])
+        assert f"! {stem}: {file} is byte by byte the truth" in capsys.readouterr().out
+
+
+def test_defect_no_point_under_the_curve_had_an_empty_half() -> None:
+    one = {"value": 0.5, "low": 0.4, "high": 0.6}
+    metric = {"macro": one, "labels": {"Edema": one}}
+    found = {
+        "readers": [{}],
+        "labels": ["Edema"],
+        "readers_mean": {"metrics": {"f1": metric, "mcc": metric}},
+        "model": {"name": "m", "metrics": {"auroc": metric}},
+        "under_curve": {"points": 0, "of": 2, "hold": 0},
+    }
+    assert headline(found).endswith("0 of 2 operating points of readers lie under its curves.")
+    found["under_curve"] = {"points": 1, "of": 2, "hold": 0}
+    assert headline(found).endswith("none of them also after Holm's correction over labels.")
+
+
+def test_defect_what_rounds_to_nothing_had_a_sign_or_no_digits() -> None:
+    assert [signed(0.0), signed(-0.0), signed(-1e-9), signed(0.0002)] == [
+        *["0.000"] * 3,
+        "+0.0002",
+    ]
+    assert [number(-0.0), number(0.00004), number(0.0004), number(-0.2)] == [
+        *["0.000", "0.00004", "0.0004"],
+        "\N{MINUS SIGN}0.200",
+    ]

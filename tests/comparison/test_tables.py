@@ -112,6 +112,12 @@ def test_a_missing_column_is_answered_with_the_nearest(tmp_path: Path) -> None:
     assert "no column 'Pleural Effusion'; did you mean 'Pleural_Effusion'?" in message
 
 
+def test_defect_a_missing_label_column_did_not_say_the_remedy(tmp_path: Path) -> None:
+    file = write(tmp_path / "scores.csv", ["patient1"], [[0.5]], labels=["Edema"])
+    with pytest.raises(SourceError, match=r"has no column 'Atelectasis'.*with --labels"):
+        read_scores(file, ("Atelectasis", "Edema"))
+
+
 def test_the_id_column_can_be_named(tmp_path: Path) -> None:
     file = write(tmp_path / "r.csv", IDS, VALUES, column="study_id")
     message = refused(read_labels, file, LABELS)

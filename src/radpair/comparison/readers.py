@@ -52,7 +52,15 @@ from typing import Any
 import numpy as np
 
 from radpair.comparison.p_values import with_holm
-from radpair.comparison.readers_notes import FIXED, of_counts, of_patients, of_scores, of_thresholds
+from radpair.comparison.readers_notes import (
+    FIXED,
+    of_answers,
+    of_counts,
+    of_figures,
+    of_patients,
+    of_scores,
+    of_thresholds,
+)
 from radpair.comparison.roc import (
     ON_THE_CURVE,
     distance,
@@ -177,6 +185,8 @@ def compare(
     if model is not None:
         found.update(_model_part(measured, model, {**readers, MEAN: mean}))
         found["warnings"] = _warnings(measured, model) + found["warnings"]
+    found["notes"] += of_answers(panel.labels, panel.given_answers, panel.shared_truth)
+    found["notes"] += of_figures(_figures(found))
     plain: dict[str, Any] = jsonable(found)
     return plain
 
@@ -259,6 +269,21 @@ def _model_part(
             "hold": sum(map(_under_after_correction, points)),
         },
     }
+
+
+def _figures(found: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    """Every METRIC with whose it is."""
+    made = [(one["name"], one["metrics"]) for one in found["readers"]]
+    made.append((MEAN, found["readers_mean"]["metrics"]))
+    if found["model"]:
+        name = found["model"]["name"]
+        made.append((name, found["model"]["metrics"]))
+        made += [(f"{name} minus {one['reader']}", one["metrics"]) for one in found["differences"]]
+        made += [
+            (f"{name} beside {one['reader']}", {"sensitivity_gap": one["sensitivity_gap"]})
+            for one in found["points"]
+        ]
+    return made
 
 
 def _warnings(measured: _Measured, model: Model) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -71,6 +72,49 @@ def of_counts(studies: int, counts: Mapping[str, Mapping[str, int]]) -> list[str
                 )
         told += _few(label, count["positives"], count["studies"])
     return told
+
+
+def of_answers(labels: Sequence[str], answers: Mapping[str, Floats], truth: Floats) -> list[str]:
+    """Notes of readers who call every study, or none; all values ``[studies, labels]``."""
+    told = []
+    for name, values in answers.items():
+        for called, amount in ((0, "no study"), (1, "every study")):
+            alike = [
+                label
+                for place, label in enumerate(labels)
+                if _all_are(values[~np.isnan(truth[:, place]), place], called)
+            ]
+            if alike:
+                told.append(
+                    f"{name} calls {amount} present for {', '.join(alike)}: the MCC is 0 there by "
+                    "definition, in every resample, and its interval says nothing."
+                )
+    return told
+
+
+def of_figures(makers: Sequence[tuple[str, Mapping[str, Any]]]) -> list[str]:
+    """Notes of the intervals themselves, those of one reason together.
+
+    ``makers`` are names with METRICs by name; what is undefined is told by ``of_counts``.
+    """
+    found: dict[str, list[str]] = {}
+    for name, metrics in makers:
+        for metric, values in metrics.items():
+            parts = {"mean over labels": values["macro"], **values["labels"]}
+            by_note: dict[str, list[str]] = {}
+            for where, part in parts.items():
+                note = part["note"]
+                if note and part["value"] is not None and "left out" not in note:
+                    by_note.setdefault(note, []).append(where)
+            for note, places in by_note.items():
+                where = "" if len(places) == len(parts) else f" ({', '.join(places)})"
+                told = f"{metric.upper().replace('_', ' ')} of {name}{where}"
+                found.setdefault(note, []).append(told)
+    return [f"{note[:1].upper()}{note[1:]}: {'; '.join(all_)}." for note, all_ in found.items()]
+
+
+def _all_are(values: Floats, called: int) -> bool:
+    return len(values) > 0 and bool((values == called).all())
 
 
 def _few(label: str, positives: int, studies: int) -> list[str]:

@@ -62,9 +62,12 @@ def headline(found: Found) -> str:
         model, under = found["model"], found["under_curve"]
         told += (
             f" {model['name']} has a mean AUROC of {cell(model['metrics']['auroc']['macro'])}; "
-            f"{under['points']} of {under['of']} operating points of readers lie under its curves, "
-            f"{under['hold'] or 'none'} of them also after Holm's correction over labels."
+            f"{under['points']} of {under['of']} operating points of readers lie under its curves"
         )
+        if under["points"]:
+            held = under["hold"] or "none"
+            told += f", {held} of them also after Holm's correction over labels"
+        told += "."
     return told
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -90,7 +90,22 @@ def compare_readers(
     validation = (cutoffs.validation_truth, cutoffs.validation_predictions)
     used = [truth, *readers, predictions, *validation, *map(Path, cutoffs.given[:1])]
     files = {str(file): _sha256(file) for file in used if file is not None and file.is_file()}
+    found["warnings"] = _copies(truth, readers, files) + found["warnings"]
     return {**found, "truth": truth.stem, "files": files, "radpair": __version__}
+
+
+def _copies(truth: Path, readers: Sequence[Path], files: Mapping[str, str]) -> list[str]:
+    """Warnings of readers whose file is that of the truth, or of another reader."""
+    told, first = [], {files[str(truth)]: f"the truth, {truth}"}
+    for file in readers:
+        content = files[str(file)]
+        if content in first:
+            told.append(
+                f"{file.stem}: {file} is byte by byte {first[content]}; is it the right file? Its "
+                "figures say nothing of a reader of its own."
+            )
+        first.setdefault(content, f"the reader {file}")
+    return told
 
 
 def write_results(found: dict[str, Any], out: Path) -> list[Path]:

@@ -140,6 +140,13 @@ def _read(
     wrong: str,
 ) -> Sheet:
     id_column = id_column_of(file, id_columns)
+    header = header_of(file)
+    for name in labels:
+        if name not in header:
+            raise SourceError(
+                f"{file}: has no column '{name}'{nearest(name, header)}; add it, or name the "
+                "labels that every file has with --labels"
+            )
     rows = read_rows(file, (id_column, *labels))
     if not rows:
         raise SourceError(f"{file}: has no rows below its header; give one row a study")
@@ -160,14 +167,19 @@ def _read(
     return Sheet(file, tuple(labels), ids, numbers, np.array(values, dtype=np.float64))
 
 
-def id_column_of(file: Path, names: Sequence[str]) -> str:
-    """The first of the names that the file's header has. Raises ``SourceError`` for none."""
+def header_of(file: Path) -> list[str]:
+    """The names of a table's columns. Raises ``SourceError`` for a file that is no table."""
     delimiter = _DELIMITERS.get(file.suffix.lower())
     if delimiter is None:
         raise SourceError(f"{file}: give a table that ends in .csv or .tsv")
     read_rows(file, ())  # refuses a file that is missing, empty, ragged or no UTF-8
     with file.open(encoding="utf-8-sig", newline="") as handle:
-        header = [name.strip() for name in next(csv.reader(handle, delimiter=delimiter))]
+        return [name.strip() for name in next(csv.reader(handle, delimiter=delimiter))]
+
+
+def id_column_of(file: Path, names: Sequence[str]) -> str:
+    """The first of the names that the file's header has. Raises ``SourceError`` for none."""
+    header = header_of(file)
     for name in names:
         if name in header:
             return name

@@ -35,6 +35,8 @@ _ALONE = "a class rests on one patient: the interval is not to be trusted"
 _COUNTED = {
     "sensitivity": "positives",
     "specificity": "negatives",
+    "true_positive_rate": "positives",
+    "false_positive_rate": "negatives",
     "accuracy": "given",
     "hit_rate": "given",
 }

@@ -11,6 +11,7 @@ from typing import Any
 COLOURS = ("#8b929c", "#1f6fb4", "#d9711c", "#2e9a6b", "#8757b5", "#c2405d", "#0f8b9c")
 """The first is the reference's: a quiet grey. All are told apart without red against green."""
 NONE, MINUS = "\u2013", "\u2212"
+_MOST_DIGITS = 6
 INK, QUIET, GRID = "#1f2933", "#66717f", "#e4e8ed"
 
 
@@ -87,13 +88,22 @@ def legend(names: dict[str, str]) -> str:
 
 
 def number(value: float | None, digits: int = 3) -> str:
-    """``0.873``; a dash where there is none."""
-    return NONE if value is None else f"{value:.{digits}f}".replace("-", MINUS)
+    """``0.873``; a dash where there is none; ``0.0004`` with digits until one is not 0."""
+    return NONE if value is None else _shown(value, digits, "").replace("-", MINUS)
 
 
 def signed(value: float, digits: int = 3) -> str:
-    """``+0.021`` or ``−0.004``, with a true minus sign."""
-    return f"{value:+.{digits}f}".replace("-", MINUS)
+    """``+0.021`` or ``−0.004``, with a true minus sign; nothing has no sign."""
+    return _shown(value, digits, "+").replace("-", MINUS)
+
+
+def _shown(value: float, digits: int, sign: str) -> str:
+    """With more digits where so few would show 0 for what is not; below a millionth it is."""
+    for more in range(digits, max(digits, _MOST_DIGITS) + 1):
+        told = f"{value:{sign}.{more}f}"
+        if told.strip("+-0."):
+            return told
+    return f"{0:.{digits}f}"
 
 
 def percent(fraction: float) -> str:
