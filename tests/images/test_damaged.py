@@ -119,21 +119,43 @@ def nobody() -> Iterator[None]:
         os.seteuid(0)
 
 
-def test_files_and_folders_that_may_not_be_read() -> None:
+@contextmanager
+def closed_films() -> Iterator[Path]:
+    """A folder with a film that may be read, one that may not, and one in a closed folder."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        folder.chmod(0o755)
+        folder.chmod(0o777)
         (folder / "closed").mkdir()
-        for path in (folder / "closed.png", folder / "closed/film.png", folder / "open.png"):
-            Image.fromarray(grey()).save(path)
-            path.chmod(0o644)
+        for number, place in enumerate(("closed.png", "closed/film.png", "open.png")):
+            Image.fromarray(grey() ^ number).save(folder / place)
+            (folder / place).chmod(0o644)
         (folder / "closed.png").chmod(0)
         (folder / "closed").chmod(0)
         try:
-            with nobody():
-                assert (decode(folder / "open.png") == grey()).all()
-                for closed in ("closed.png", "closed/film.png"):
-                    with pytest.raises(ImageError, match=r"cannot be opened \(Permission denied\)"):
-                        decode(folder / closed)
+            yield folder
         finally:
             (folder / "closed").chmod(0o755)
+
+
+def test_files_and_folders_that_may_not_be_read() -> None:
+    with closed_films() as folder, nobody():
+        assert (decode(folder / "open.png") == grey() ^ 2).all()
+        for closed in ("closed.png", "closed/film.png"):
+            with pytest.raises(ImageError, match=r"cannot be opened \(Permission denied\)"):
+                decode(folder / closed)
+
+
+def test_ingest_quarantines_what_may_not_be_read() -> None:
+    """As a user without rights from the first look at the tree to the manifest."""
+    with closed_films() as folder, nobody():
+        table = folder / "films.csv"
+        table.write_text("path,patient\nclosed.png,1\nclosed/film.png,2\nopen.png,3\n")
+        source = Table(file=table, root=folder, image_column="path", patient_column="patient")
+        summary = write(source, folder / "set", processes=1)
+        assert (summary.images, summary.quarantined_images) == (1, 2)
+        assert list(StudySet.open(folder / "set").image_paths) == ["open.png"]
+        entries = pq.read_table(folder / "set/quarantine.parquet").to_pylist()
+        reasons = {entry["path"]: entry["reason"] for entry in entries if entry["kind"] == "image"}
+        assert set(reasons) == {"closed.png", "closed/film.png"}
+        for path, reason in reasons.items():
+            assert reason == f"{path}: cannot be opened (Permission denied); check the file"

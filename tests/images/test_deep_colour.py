@@ -106,12 +106,12 @@ def test_the_rotation_that_a_camera_notes_is_applied(tmp_path: Path, orientation
 def test_what_is_not_read_is_refused_with_the_remedy(tmp_path: Path) -> None:
     colour = np.dstack([deep_grey()] * 3)
     see_through = png(tmp_path / "a.png", colour, 2, b"tRNS" + struct.pack(">3H", 40, 40, 40))
-    ybr = tiff(tmp_path / "a.tif", colour)
-    content = ybr.read_bytes()
-    entry = struct.pack("<HHIHH", 262, 3, 1, 2, 0)
+    planes = tiff(tmp_path / "a.tif", colour)
+    content = planes.read_bytes()
+    entry = struct.pack("<HHIHH", 284, 3, 1, 1, 0)
     assert content.count(entry) == 1
-    ybr.write_bytes(content.replace(entry, struct.pack("<HHIHH", 262, 3, 1, 6, 0)))
-    for path in (see_through, ybr):
+    planes.write_bytes(content.replace(entry, struct.pack("<HHIHH", 284, 3, 1, 2, 0)))
+    for path in (see_through, planes):
         with pytest.raises(ImageError, match="save it as grey of 16 bits"):
             decode(path)
 

@@ -63,6 +63,33 @@ def test_studies_are_brought_together_across_folders(root: Path) -> None:
     ]
 
 
+def test_each_header_is_read_once_a_write(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pseudonyms and strata ask for the studies again; a later write looks at the tree anew."""
+    read_paths: list[Path] = []
+    original = module.read_header
+
+    def counted(path: Path) -> object:
+        read_paths.append(path)
+        return original(path)
+
+    monkeypatch.setattr(module, "read_header", counted)
+    (tmp_path / "key").write_text("0123456789abcdef0")
+    source = Dicom(root=root, reports=tmp_path / "reports.csv")
+    plain = write(source, tmp_path / "plain", size=32, processes=1)
+    once = len(read_paths)
+    assert once == len(set(read_paths)) > 10
+    named = write(source, tmp_path / "named", size=32, processes=1, key=tmp_path / "key")
+    assert len(read_paths) == 2 * once
+    assert named.remarks == plain.remarks
+    assert len(plain.remarks) == 4
+    with source.kept():
+        first, again = list(source.studies()), list(source.studies())
+    assert first == again == list(source.studies())
+    assert len(read_paths) == 4 * once
+
+
 def test_ingest_quarantines_with_reasons_and_keeps_nothing_private(
     root: Path, tmp_path: Path
 ) -> None:

@@ -30,6 +30,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -127,6 +128,30 @@ class Dicom(Dataset):
 
     def studies(self) -> Iterator[Study]:
         """Every study, in the order of its first file's path. Raises ``SourceError``."""
+        groups, reports = self._tree()
+        for group in groups.values():
+            yield Study(
+                study_id=group.study_id,
+                patient_id=group.patient,
+                views=tuple(group.views),
+                report=reports.get(self._key(group), ""),
+                attributes=group.attributes,
+            )
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """While this holds, headers and reports are read once, however often studies are asked."""
+        self.__dict__["_kept"] = []
+        try:
+            yield
+        finally:
+            del self.__dict__["_kept"]
+
+    def _tree(self) -> tuple[dict[str, _Group], dict[str, str]]:
+        """The studies and the reports by their key, with their remarks. Raises ``SourceError``."""
+        kept: list[tuple[dict[str, _Group], dict[str, str]]] | None = self.__dict__.get("_kept")
+        if kept:
+            return kept[0]
         self._skipped.clear()
         self._remarks.clear()
         reports = self._reports()
@@ -137,14 +162,9 @@ class Dicom(Dataset):
         self._name_patients(groups.values())
         if self.reports is not None:
             self._remark_reports(reports, {self._key(group) for group in groups.values()})
-        for group in groups.values():
-            yield Study(
-                study_id=group.study_id,
-                patient_id=group.patient,
-                views=tuple(group.views),
-                report=reports.get(self._key(group), ""),
-                attributes=group.attributes,
-            )
+        if kept is not None:
+            kept.append((groups, reports))
+        return groups, reports
 
     def _key(self, group: _Group) -> str:
         return group.accession if self.report_key == ACCESSION else group.study_id
