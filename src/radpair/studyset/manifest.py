@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from radpair.errors import StudySetError
+from radpair.records import SPLITS
 
 FORMAT = 1
 """Raised when the layout on disk changes."""
@@ -29,6 +31,20 @@ PIXEL_RANGE = (
     "uint8 grey, 0 black (air) to 255 white (dense), aspect ratio kept, shorter side reduced to "
     "size (never enlarged)"
 )
+_FILES = re.compile(rf"{PIXELS}/[0-9]{{5,}}\.bin|[a-z_]+\.parquet")
+_COUNTS = (
+    *("studies", "images", "patients", "quarantined_images", "unusable_reports"),
+    *("studies_left_out", "source_graphs", "pixel_bytes"),
+)
+_PARTS_OF_IT: dict[str, tuple[type, str]] = {
+    "radpair": (str, "text"),
+    "source": (dict, "object"),
+    "options": (dict, "object"),
+    "pixels": (str, "text"),
+    "labels": (list, "list"),
+    "counts": (dict, "object"),
+    "files": (dict, "object"),
+}
 
 
 def shard_name(index: int) -> str:
@@ -61,10 +77,81 @@ def parsed_manifest(path: Path, content: bytes) -> dict[str, Any]:
 def _of_this_format(path: Path, manifest: dict[str, Any]) -> dict[str, Any]:
     if manifest.get("format") != FORMAT:
         raise StudySetError(
-            f"{path}: has format {manifest.get('format')} where this radpair reads {FORMAT}; "
+            f"{path}: has format {manifest.get('format')!r} where this radpair reads {FORMAT}; "
             "ingest it again, or use the radpair version that wrote it"
         )
+    fault = _fault(manifest)
+    if fault:
+        raise StudySetError(f"{path / MANIFEST}: {fault}; restore the file or ingest again")
     return manifest
+
+
+def _fault(manifest: Mapping[str, Any]) -> str:
+    """What a manifest lacks that whoever reads it goes by; empty for a whole one."""
+    for key, (kind, name) in _PARTS_OF_IT.items():
+        if not isinstance(manifest.get(key), kind):
+            return f"has no {name} '{key}'"
+    source, labels = manifest["source"], manifest["labels"]
+    if not isinstance(source.get("name"), str) or not isinstance(source.get("options"), dict):
+        return "does not name the source and its options"
+    if not isinstance(manifest["options"].get("duplicates", ""), str):
+        return "has options of which 'duplicates' is no text"
+    if not _are_texts(labels) or len(set(labels)) != len(labels):
+        return "has labels that are no list of different names"
+    if not _are_texts(manifest.get("remarks", [])):
+        return "has remarks that are no list of sentences"
+    counts, files = manifest["counts"], manifest["files"]
+    return _count_fault(counts) or _file_fault(files) or _table_fault(counts, files)
+
+
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(text, str) for text in value)
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _count_fault(counts: Mapping[str, Any]) -> str:
+    splits = counts.get("splits")
+    if not isinstance(splits, dict) or splits.keys() != set(SPLITS):
+        return f"does not count the studies of {', '.join(SPLITS)}"
+    for name in dict.fromkeys((*_COUNTS, *counts)):
+        if name != "splits" and not _is_count(counts.get(name)):
+            return f"has no count of {name!r}"
+    if not all(map(_is_count, splits.values())) or sum(splits.values()) != counts["studies"]:
+        return "has counts of the splits that are not those of all studies"
+    return ""
+
+
+def _file_fault(files: Mapping[str, Any]) -> str:
+    """What is wrong with the list of files, of which none may lie outside the set."""
+    for name, record in files.items():
+        if not _FILES.fullmatch(name):
+            return f"names the file {name!r}, which no study set has"
+        if not isinstance(record, dict) or record.keys() != {"bytes", "sha256"}:
+            return f"does not give size and hash of {name}"
+        digest = record["sha256"]
+        if not _is_count(record["bytes"]) or not isinstance(digest, str):
+            return f"does not give size and hash of {name}"
+        if not re.fullmatch("[0-9a-f]{64}", digest):
+            return f"gives no SHA-256 of {name}"
+    shards = [name for name in files if name.startswith(PIXELS)]
+    for name in (STUDIES, IMAGES, QUARANTINE, *map(shard_name, range(max(len(shards), 1)))):
+        if name not in files:
+            return f"does not name the file {name}"
+    return ""
+
+
+def _table_fault(counts: Mapping[str, Any], files: Mapping[str, Any]) -> str:
+    """The tables that a set has only where it has something for them."""
+    for name, count in (
+        (SOURCE_GRAPHS, counts["source_graphs"]),
+        (NEAR_DUPLICATES, counts.get("near_across_splits", 0)),
+    ):
+        if (name in files) != bool(count):
+            return f"counts {count:,} rows of {name} and {'does not name' if count else 'names'} it"
+    return ""
 
 
 def check_beheaded(path: Path) -> None:
@@ -107,7 +194,8 @@ def read_json(path: Path) -> dict[str, Any]:
 def _parsed(path: Path, content: bytes) -> dict[str, Any]:
     try:
         value = json.loads(content)
-    except ValueError as error:
+        json.dumps(value, ensure_ascii=False).encode()  # as it will be hashed
+    except (ValueError, RecursionError) as error:
         raise StudySetError(
             f"{path}: cannot be read ({type(error).__name__}); restore the file or ingest again"
         ) from error

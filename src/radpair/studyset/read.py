@@ -22,6 +22,7 @@ from radpair.studyset.manifest import (
     GRAPHS_RECORD,
     IMAGES,
     LABEL_PREFIX,
+    MANIFEST,
     QUARANTINE,
     SOURCE_GRAPHS,
     STUDIES,
@@ -69,8 +70,9 @@ class StudySet:
 
     def __init__(self, path: Path, manifest: dict[str, Any]) -> None:
         self.path, self.place, self.manifest = path, path, manifest
-        studies, images = pq.read_table(path / STUDIES), pq.read_table(path / IMAGES)
         self.label_names = tuple(manifest["labels"])
+        studies, images = _table(path / STUDIES), _table(path / IMAGES)
+        _check_tables(path, manifest, studies, images)
         self.study_ids = studies["study_id"].to_pylist()
         self.patient_ids = studies["patient_id"].to_pylist()
         self.reports = studies["report"].to_pylist()
@@ -168,7 +170,7 @@ class StudySet:
 
     def quarantine(self) -> pa.Table:
         """What was left out: columns kind (image, report), path, study_id, reason."""
-        return pq.read_table(self.path / QUARANTINE)
+        return _table(self.path / QUARANTINE)
 
     @property
     def has_graphs(self) -> bool:
@@ -211,6 +213,39 @@ class StudySet:
 def content_hash(study_set: StudySet) -> str:
     """Sixteen hex digits that stand for the content of a study set, for runs and results."""
     return study_set.content_hash
+
+
+def _table(file: Path) -> pa.Table:
+    try:
+        return pq.read_table(file)
+    except (pa.ArrowException, OSError) as error:
+        raise StudySetError(
+            f"{file}: cannot be read ({type(error).__name__}); restore it or ingest again"
+        ) from error
+
+
+def _check_tables(
+    path: Path, manifest: dict[str, Any], studies: pa.Table, images: pa.Table
+) -> None:
+    """Raises ``StudySetError`` where the manifest is not that of these tables."""
+    named = [name for name in studies.column_names if name.startswith(LABEL_PREFIX)]
+    if named != [LABEL_PREFIX + name for name in manifest["labels"]]:
+        raise StudySetError(
+            f"{path / MANIFEST}: its labels are not those of {STUDIES}; restore both or ingest "
+            "again"
+        )
+    for name, table in (("studies", studies), ("images", images)):
+        if manifest["counts"][name] != table.num_rows:
+            raise StudySetError(
+                f"{path / MANIFEST}: counts {manifest['counts'][name]:,} {name} where the table "
+                f"has {table.num_rows:,}; restore both or ingest again"
+            )
+    for shard in images["shard"].unique().to_pylist():
+        if shard_name(shard) not in manifest["files"]:
+            raise StudySetError(
+                f"{path / MANIFEST}: does not name {shard_name(shard)}, which holds images of "
+                f"{IMAGES}; restore both or ingest again"
+            )
 
 
 def _numbers(table: pa.Table, name: str) -> NDArray[np.int64]:
