@@ -6,9 +6,11 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -17,14 +19,18 @@ import pytest
 pytest.importorskip("distributed", reason="needs the extra 'cluster'")
 
 import dask
-from distributed import LocalCluster
+from distributed import Client, LocalCluster
+from gradients import Gradients, write_module
+from held import Failing, Held
 
-from radpair.errors import StudySetError
+from radpair.errors import ImageError, StudySetError
 from radpair.sources import Pairs
 from radpair.studyset import StudySet, write
 from radpair.studyset import cluster as room
 
-STUDIES = 120
+STUDIES = 48
+LONG = 120.0
+"""Seconds within which a busy machine does what a quiet one does at once."""
 
 
 @pytest.fixture(scope="module")
@@ -49,10 +55,10 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for number in range(STUDIES):
         place = folder / f"patient-{number // 2:03d}"
         place.mkdir(exist_ok=True)
-        chance = np.random.default_rng(number if number != 77 else 76)
-        grey = chance.integers(0, 256, (100 + number // 10, 120)).astype(np.uint8)
+        chance = np.random.default_rng(number if number != 27 else 26)
+        grey = chance.integers(0, 256, (70 + number // 10, 80)).astype(np.uint8)
         cv2.imwrite(str(place / f"{number:03d}.png"), grey)
-        if number != 60:
+        if number != 30:
             (place / f"{number:03d}.txt").write_text(f"Heart is {number} mm wide.")
     (folder / "patient-020" / "041.png").write_bytes(b"\x89PNG\r\n\x1a\n and no more")
     return folder
@@ -76,8 +82,6 @@ def parts(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def small_parts(patch: pytest.MonkeyPatch) -> None:
-    from gradients import write_module
-
     patch.setattr(write_module(), "PART", 4)
 
 
@@ -89,33 +93,152 @@ def content(folder: Path) -> dict[str, bytes]:
     }
 
 
-def pids(cluster: LocalCluster) -> list[int]:
-    from distributed import Client
-
+def pids(cluster: LocalCluster) -> dict[int, str]:
+    """The addresses of the workers by their process."""
     with Client(cluster, set_as_default=False) as client:
-        return list(client.run(os.getpid).values())
+        return {pid: address for address, pid in client.run(os.getpid).items()}
 
 
-def test_one_of_two_workers_killed_in_the_middle(
-    cluster: LocalCluster, films: Path, whole: Path, tmp_path: Path
+class Watch(threading.Thread):
+    """Does something to the process that reads the held study, as soon as one does."""
+
+    def __init__(self, source: Held, act: Callable[[int], object]) -> None:
+        super().__init__(daemon=True)
+        self.source, self.act, self.pid = source, act, 0
+        self.finished: list[Path] = []
+        """Records of the part that was being made, which there should not be."""
+
+    def run(self) -> None:
+        until = time.monotonic() + LONG
+        while not self.pid and time.monotonic() < until:
+            time.sleep(0.01)
+            self.pid = self.source.reader()
+        self.finished = list((self.source.folder / "set" / ".parts").glob("00002.json"))
+        self.act(self.pid)
+
+
+@pytest.fixture(scope="module")
+def unheld(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    out = tmp_path_factory.mktemp("unheld") / "set"
+    with pytest.MonkeyPatch.context() as patch:
+        small_parts(patch)
+        write(Gradients(24), out, size=48, processes=1)
+    return content(out)
+
+
+def test_one_of_two_workers_killed_within_a_part(
+    cluster: LocalCluster, unheld: dict[str, bytes], tmp_path: Path
 ) -> None:
-    out, killed, seen = tmp_path / "set", [], []
-    workers = pids(cluster)
-    assert len(set(workers)) == 2
+    source, workers = Held(24, tmp_path), pids(cluster)
+    assert len(workers) == 2
+    watch = Watch(source, lambda pid: os.kill(pid, signal.SIGKILL))
+    watch.start()
+    seen: list[int] = []
+    write(
+        source,
+        tmp_path / "set",
+        size=48,
+        scheduler=cluster.scheduler_address,
+        progress=lambda done, _: seen.append(done),
+    )
+    assert source.gate.exists(), "the first reading came to its end"
+    assert watch.pid in workers
+    assert not watch.finished
+    assert watch.pid not in pids(cluster)
+    assert seen == list(range(0, 25, 4))
+    assert content(tmp_path / "set") == unheld
 
-    def kill(done: int, total: int | None) -> None:
-        seen.append(done)
-        if done >= STUDIES // 3 and not killed:
-            killed.append(workers[0])
-            os.kill(workers[0], signal.SIGKILL)
 
-    write(Pairs(root=films), out, size=64, scheduler=cluster.scheduler_address, progress=kill)
-    assert len(killed) == 1
-    assert killed[0] not in pids(cluster)
-    assert seen == [0, *range(4, STUDIES + 1, 4)]
-    assert content(out) == content(whole)
-    assert StudySet.open(out).verify() > STUDIES // 4
-    assert not list(out.rglob(".*.tmp"))
+def test_one_of_two_workers_hangs_within_a_part(
+    cluster: LocalCluster, unheld: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(room, "PATIENCE", 2.0)
+    monkeypatch.setattr(room, "ANSWER", 4.0)
+    monkeypatch.setattr(room, "say", said.append)
+    source, workers = Held(24, tmp_path), pids(cluster)
+    watch = Watch(source, lambda pid: os.kill(pid, signal.SIGSTOP))
+    watch.start()
+    try:
+        write(source, tmp_path / "set", size=48, scheduler=cluster.scheduler_address)
+    finally:
+        os.kill(watch.pid, signal.SIGCONT)
+        again = source.gate.exists()
+        source.gate.unlink()
+    assert again, "the first reading came to its end"
+    assert not watch.finished
+    assert f"worker {workers[watch.pid]} does not answer; its parts are given to others" in said
+    assert content(tmp_path / "set") == unheld
+
+
+def test_a_part_that_takes_long(
+    cluster: LocalCluster, unheld: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    source, workers = Held(24, tmp_path), pids(cluster)
+
+    def say(words: str) -> None:
+        said.append(words)
+        source.gate.unlink(missing_ok=True)
+
+    monkeypatch.setattr(room, "PATIENCE", 0.5)
+    monkeypatch.setattr(room, "say", say)
+    watch = Watch(source, lambda pid: None)
+    watch.start()
+    write(source, tmp_path / "set", size=48, scheduler=cluster.scheduler_address)
+    assert said[0].startswith(
+        f"the part near study 's00008' takes long, on worker {workers[watch.pid]}; if that one"
+    )
+    assert content(tmp_path / "set") == unheld
+
+
+@pytest.mark.parametrize("kind", [RuntimeError, AttributeError, KeyError])
+def test_a_defect_of_the_source_is_told_as_it_is(
+    cluster: LocalCluster, tmp_path: Path, kind: type[Exception]
+) -> None:
+    source = Failing(24, kind("a bug of mine"))
+    with pytest.raises(kind, match="a bug of mine") as caught:
+        write(source, tmp_path / "set", size=48, scheduler=cluster.scheduler_address)
+    assert "on worker tcp://127.0.0.1:" in caught.value.__notes__[0]
+    assert "in read" in caught.value.__notes__[0]
+
+
+@pytest.mark.parametrize("error", [OSError("the tape is torn"), TimeoutError("the tape is torn")])
+def test_a_source_that_cannot_read(cluster: LocalCluster, tmp_path: Path, error: OSError) -> None:
+    with pytest.raises(StudySetError, match=r"^source 'gradients' cannot .* \(the tape is torn\)"):
+        write(Failing(24, error), tmp_path / "set", size=48, scheduler=cluster.scheduler_address)
+
+
+def test_errors_that_cannot_be_sent_keep_their_words() -> None:
+    class OwnError(Exception):
+        pass
+
+    assert repr(room._told(OwnError("torn"))) == "RuntimeError('OwnError: torn')"
+    assert repr(room._told(ValueError(threading.Lock()))).startswith("RuntimeError('ValueError: <")
+    known = ImageError("torn")
+    assert room._told(known) is known
+
+
+@pytest.mark.parametrize("denied", [PermissionError(13, "Permission denied")])
+def test_films_that_may_not_be_looked_at(
+    films: Path, monkeypatch: pytest.MonkeyPatch, denied: PermissionError
+) -> None:
+    source = Pairs(root=films)
+    part = room.Part(0, tuple(source.studies())[:4])
+    seen = room._witness(source, part)
+    assert seen == films / "patient-000" / "000.png"
+    is_file = Path.is_file
+
+    def refuse(path: Path, **how: Any) -> bool:
+        if path.name == "000.png":
+            raise denied
+        return is_file(path, **how)
+
+    monkeypatch.setattr(Path, "is_file", refuse)
+    assert room._witness(source, part) == films / "patient-000" / "001.png"
+    order = room.Order(room.Job(source, films, 64), "", seen, {})
+    with pytest.raises(StudySetError, match=r"not see .*000.png \(Permission denied\); input and"):
+        room._check_sight(order)
 
 
 CLIENT = """
@@ -140,7 +263,7 @@ def test_killed_client_continues(
         time.sleep(0.002)
     run.kill()
     run.wait()
-    assert subprocess.run(command, cwd=tmp_path, env=environment, timeout=60).returncode == 0
+    assert subprocess.run(command, cwd=tmp_path, env=environment, timeout=LONG).returncode == 0
     assert content(out) == content(whole)
 
 
@@ -204,7 +327,7 @@ def test_no_scheduler(
     processes: int | None,
     told: str,
 ) -> None:
-    monkeypatch.setattr(room, "PATIENCE", 0.5)
+    monkeypatch.setattr(room, "CONNECT", 0.5)
     with pytest.raises(StudySetError, match=told):
         write(Pairs(root=films), tmp_path / "set", processes=processes, scheduler=scheduler)
 
@@ -225,7 +348,7 @@ def test_no_workers(
 def test_scheduler_that_goes_away(
     cluster: LocalCluster, films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(room, "PATIENCE", 2.0)
+    monkeypatch.setattr(room, "CONNECT", 10.0)
     made = LocalCluster(
         n_workers=1,
         loop=cluster.loop,
