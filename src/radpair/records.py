@@ -82,6 +82,8 @@ class Study:
     """The graph that came with the source, if one did."""
     row: int | None = field(default=None, compare=False)
     """Where the source is a table: the row of the report, or the study's first."""
+    no_report: str = ""
+    """Why there is no report, where the source knows more than that it has no words."""
 
 
 class Source(Protocol):

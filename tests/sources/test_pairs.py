@@ -57,7 +57,10 @@ def test_films_in_one_folder_need_a_pattern(
         picture(tmp_path / "flat" / f"{name}.png")
         (tmp_path / "flat" / f"{name}.txt").write_text("Clear.")
     root = tmp_path / "flat"
-    stop(root, "007_1.png", "lies in no folder", "--patient-pattern")
+    with pytest.raises(SystemExit):
+        main(["ingest", "pairs", str(root), "--out", str(tmp_path / "none"), "--processes", "1"])
+    assert "007_1.png: lies in no folder" in capsys.readouterr().err
+    stop(root, "the pattern '007' has no group", patient_pattern="007")
     stop(root, "007_1.png", "finds no patient", patient_pattern="p([0-9]+)")
     stop(root, "is no regular expression", patient_pattern="[")
     given = ["--out", str(tmp_path / "set"), "--size", "32", "--processes", "1"]
@@ -66,9 +69,23 @@ def test_films_in_one_folder_need_a_pattern(
 
 
 def test_faults_are_named(root: Path, tmp_path: Path) -> None:
-    (root / "p1" / "a.txt").write_bytes("Herzgröße".encode("latin-1"))
-    stop(root, "p1/a.txt", "is not UTF-8", "line 1, byte 6")
     (tmp_path / "none").mkdir()
     (tmp_path / "none" / "x.csv").touch()
     stop(tmp_path / "none", "holds no image")
     stop(tmp_path / "gone", "is no folder")
+
+
+def test_what_cannot_be_told_of_one_study_stops_no_other(root: Path, tmp_path: Path) -> None:
+    (root / "p1" / "a.txt").write_bytes("Herzgröße".encode("latin-1"))
+    picture(root / "top.png")
+    (root / "top.txt").write_text("Clear.")
+    (root / "p2" / "alone.txt").write_text(" ")
+    (root / "p2" / "deep" / "a.txt").unlink(missing_ok=True)
+    assert len(ingested(Pairs(root=root), tmp_path / "set")) == 3
+    reasons = {row["path"]: row["reason"] for row in rows(tmp_path / "set", "quarantine")}
+    assert reasons["p1/a.png"] == (
+        "p1/a.png: its .txt file is not UTF-8 (line 1, byte 6); save that with UTF-8 encoding"
+    )
+    assert reasons["top.png"].startswith("top.png: lies in no folder, so its patient is not told;")
+    assert reasons["p2/alone.png"] == "empty report"
+    assert reasons["p2/deep/a"] == "no .txt file beside it"

@@ -117,11 +117,11 @@ def given(study: Study) -> dict[str, float | None]:
 
 
 def test_label_columns_hold_numbers(tmp_path: Path) -> None:
-    values = ["1", "0", "-1", "", "NaN", "1.0", "-1.00", "nan", "NA"]
+    values = ["1", "0", "-1", "", "NaN", "1.0", "-1.00", "nan", "NA", "True", "false", "TRUE"]
     rows = [{**row, "z": "0"} for row in with_cells("y", values)]
     studies = table(tmp_path, rows, label_columns=("y", "z")).studies()
     found = [given(study) for study in studies]
-    assert [labels["y"] for labels in found] == [1, 0, -1, None, None, 1, -1, None, None]
+    assert [labels["y"] for labels in found] == [1, 0, -1, None, None, 1, -1, None, None, 1, 0, 1]
     assert {labels["z"] for labels in found} == {0}
 
 
@@ -134,6 +134,29 @@ def test_other_labels_are_refused_with_their_row(
     refused(
         tmp_path, rows, f"row 4, column 'y': the label '{value}'", "mend", label_columns=columns
     )
+
+
+def test_a_column_without_a_view_is_refused(tmp_path: Path) -> None:
+    rows = [{"image": f"{n}.png", "who": "1", "v": v} for n, v in enumerate(["", "F", "M"])]
+    refused(tmp_path, rows, "row 3, column 'v': 'F' and all other", "PA, AP", view_column="v")
+    rows.append({"image": "x.png", "who": "1", "v": "pa"})
+    views = [study.views[0] for study in table(tmp_path, rows, view_column="v").studies()]
+    assert [view.position for view in views] == ["", "", "", "PA"]
+    blank = [{**row, "v": ""} for row in rows]
+    assert len(table(tmp_path, blank, view_column="v")) == 4
+
+
+def test_patients_that_differ_in_case_or_zeros_are_remarked(tmp_path: Path) -> None:
+    def told(*patients: str) -> list[str]:
+        rows = [{"image": f"{n}.png", "who": who} for n, who in enumerate(patients)]
+        return table(tmp_path, rows).remarks()
+
+    assert told("P1", "P2", "P10", "1", "11", "P1", "0") == []
+    [remark] = told("P1", "x", "p01", "x", "P001", "p1")
+    assert "of rows 2 and 4, and 2 more. If they are one, mend the column 'who'" in remark
+    [remark] = told("007", "7")
+    assert "of rows 2 and 3. If" in remark
+    assert "007" not in remark
 
 
 def test_one_column_of_joined_names(tmp_path: Path) -> None:

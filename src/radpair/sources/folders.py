@@ -128,21 +128,27 @@ def check_share(share: float) -> None:
 
 
 def path_pattern(pattern: str | None) -> re.Pattern[str] | None:
-    """The pattern compiled. Raises ``SourceError`` for one that is no regular expression."""
+    """The pattern compiled. Raises ``SourceError`` for no regular expression, and without group."""
     if pattern is None:
         return None
     try:
-        return re.compile(pattern)
+        compiled = re.compile(pattern)
     except re.error as error:
         raise SourceError(
             f"the pattern '{pattern}' is no regular expression ({error}); mend it"
         ) from error
+    if not compiled.groups:
+        raise SourceError(
+            f"the pattern '{pattern}' has no group; put the part that is the patient in brackets, "
+            "such as '^([^/]+)/'"
+        )
+    return compiled
 
 
 def matched(pattern: re.Pattern[str], path: str) -> str:
-    """What the pattern finds in a path: its first group, or all of it. Raises ``SourceError``."""
+    """What the first group of the pattern finds in a path. Raises ``SourceError``."""
     found = pattern.search(path)
-    text = found and (found.group(1) if pattern.groups else found.group())
+    text = found and found.group(1)
     if not text:
         raise SourceError(
             f"{path}: the pattern '{pattern.pattern}' finds no patient in this path; widen it"

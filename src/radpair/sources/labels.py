@@ -15,6 +15,8 @@ ANSWERS = frozenset(
     {"yes", "no", "y", "n", "true", "false", "t", "f", "positive", "negative", "present", "absent"}
 )
 """Words that answer a question and are no label's name."""
+BOOLEANS = {"true": PRESENT, "false": ABSENT}
+"""As spreadsheets and data frames write them."""
 
 
 def is_blank(text: str) -> bool:
@@ -51,10 +53,15 @@ def _is_number(text: str) -> bool:
 
 
 def number(file: Path, row: Row, column: str) -> float:
-    """The label in one cell: 1, 0, -1, or NaN where it is blank. Raises ``SourceError``."""
+    """The label in one cell: 1 or true, 0 or false, -1, or NaN where it is blank.
+
+    Raises ``SourceError``.
+    """
     text = row.cells[column]
     if is_blank(text):
         return NOT_GIVEN
+    if text.lower() in BOOLEANS:
+        return BOOLEANS[text.lower()]
     if not _is_number(text) or float(text) not in NUMBERS:
         raise SourceError(
             f"{file}, row {row.number}, column '{column}': the label '{text[:40]}' is none of 1 "

@@ -8,7 +8,8 @@ Expected, however deep::
 Images are JPEG, PNG, TIFF or DICOM, known by their content. Images with the
 same name and other endings are one study, the report belongs to all. An
 image without a .txt file is a study without a report; a .txt file without an
-image goes to the quarantine. The patient is the folder that a file lies in,
+image goes to the quarantine, and so do images whose .txt file is not UTF-8 or
+whose patient is not told. The patient is the folder that a file lies in,
 unless ``--patient-pattern`` finds another in its path: ``'^([^/]+)/'`` is
 the topmost folder, ``'([0-9]+)_'`` a number in a name.
 """
@@ -30,6 +31,10 @@ from radpair.sources.folders import matched, path_pattern, walk
 from radpair.sources.tabular import bad_byte
 
 TEXT = ".txt"
+NO_FOLDER = (
+    "lies in no folder, so its patient is not told; give each patient a folder, or tell patients "
+    "by --patient-pattern"
+)
 ENDINGS = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".dcm", ".dicom")
 """Names that promise an image: where the content is none, the file is quarantined."""
 
@@ -64,23 +69,22 @@ class Pairs(Dataset):
     def _study(self, stem: str, folder: str, names: Sequence[str], text: str | None) -> Study:
         paths = [f"{folder}/{name}".lstrip("/") for name in names]
         shown = paths[0] if paths else f"{stem}{TEXT}"
+        patient = self._patient(shown, folder)
+        report, fault = _read(self.root / folder / text) if text else ("", "")
+        if not patient:
+            patient, fault = stem, NO_FOLDER
         return Study(
             study_id=stem,
-            patient_id=self._patient(shown, folder),
-            views=tuple(View(path) for path in paths),
-            report=_read(self.root / folder / text) if text else "",
+            patient_id=patient,
+            views=tuple(View(path, fault=fault and f"{path}: {fault}") for path in paths),
+            report="" if fault else report,
+            no_report="" if text else f"no {TEXT} file beside it",
         )
 
     def _patient(self, path: str, folder: str) -> str:
+        """Empty where nothing tells it."""
         pattern = path_pattern(self.patient_pattern)
-        if pattern:
-            return matched(pattern, path)
-        if not folder:
-            raise SourceError(
-                f"{self.root / path}: lies in no folder below {self.root}, so its patient is not "
-                "told; give each patient a folder, or tell patients by --patient-pattern"
-            )
-        return folder
+        return matched(pattern, path) if pattern else folder
 
 
 def _together(folder: Path, names: Sequence[str]) -> Iterator[tuple[str, list[str], str | None]]:
@@ -106,10 +110,9 @@ def _is_image(file: Path) -> bool:
     return raster_kind(head) is not None or is_marked(head)
 
 
-def _read(file: Path) -> str:
+def _read(file: Path) -> tuple[str, str]:
+    """The text, and why it cannot be used."""
     try:
-        return file.read_text(encoding="utf-8-sig").strip()
-    except UnicodeDecodeError as error:
-        raise SourceError(
-            f"{file}: is not UTF-8 text ({bad_byte(file)}); save it with UTF-8 encoding"
-        ) from error
+        return file.read_text(encoding="utf-8-sig").strip(), ""
+    except UnicodeDecodeError:
+        return "", f"its {TEXT} file is not UTF-8 ({bad_byte(file)}); save that with UTF-8 encoding"

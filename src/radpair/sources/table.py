@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import posixpath
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -114,6 +115,7 @@ class Table:
             raise SourceError(f"{self.file}: has no rows; give a table of studies")
         paths = self._paths(rows)
         self._check_patients(rows)
+        self._check_views(rows)
         splits = self._splits(rows)
         labels = row_labels(self.file, rows, self.label_columns, self.label_separator)
         groups = self._groups(rows, paths)
@@ -163,6 +165,34 @@ class Table:
                     f"{self._where(row, self.patient_column)}: is blank, so the row could stand "
                     "in any split; fill it in (a value of its own will do)"
                 )
+
+    def _check_views(self, rows: Sequence[Row]) -> None:
+        """Raises ``SourceError`` where the column holds values and none of them is a view."""
+        name = self.view_column
+        given = [row for row in rows if name and not is_blank(row.cells[name])]
+        if name and given and not any(position(row.cells[name]) for row in given):
+            raise SourceError(
+                f"{self._where(given[0], name)}: '{given[0].cells[name][:40]}' and all other "
+                "values are none of PA, AP and lateral; give the column of views, or none"
+            )
+
+    def remarks(self) -> list[str]:
+        """What may be a mistake of the table; names rows, since ids may have to stay secret."""
+        rows = {study.patient_id: study.row for study in reversed(self._studies)}
+        first: dict[str, int | None] = {}
+        alike = []
+        for patient in dict.fromkeys(study.patient_id for study in self._studies):
+            earlier = first.setdefault(_form(patient), rows[patient])
+            if earlier != rows[patient]:
+                alike.append((earlier, rows[patient]))
+        if not alike:
+            return []
+        more = "" if len(alike) == 1 else f", and {len(alike) - 1:,} more"
+        return [
+            "Patients whose ids differ only in case or leading zeros are kept apart: those of "
+            f"rows {alike[0][0]} and {alike[0][1]}{more}. If they are one, mend the column "
+            f"'{self.patient_column}'."
+        ]
 
     def _splits(self, rows: Sequence[Row]) -> dict[str, str]:
         """The official split of each patient that has one."""
@@ -277,6 +307,11 @@ def _ids(paths: Sequence[str], numbers: Sequence[int]) -> list[str]:
         if max(Counter(ids).values()) == 1:
             return ids
     return [f"row-{number}" for number in numbers]
+
+
+def _form(patient: str) -> str:
+    """What ids of one patient may have in common: small letters, numbers without leading zeros."""
+    return re.sub(r"(?<!\d)0+(?=\d)", "", patient.casefold())
 
 
 def _stem(path: str) -> str:

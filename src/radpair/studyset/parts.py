@@ -259,7 +259,7 @@ def _image_row(study: Study, view: View, pixels: NDArray[np.uint8], cut: float) 
 
 
 def _study_row(study: Study, images: int, quarantine: list[dict[str, Any]]) -> dict[str, Any]:
-    reason = is_empty(study.report)
+    reason = is_empty(study.report) and (study.no_report or is_empty(study.report))
     if reason is not None:
         path = study.views[0].path if study.views else ""
         quarantine.append(_entry(REPORT, path, study, reason))
