@@ -145,8 +145,60 @@ def test_letters_in_the_margin_go_with_it() -> None:
     assert film_box(margin) == place(inner, widths)
     twice = letters(margin, "L", (380, 48), 0.4)
     assert film_box(twice) == place(inner, widths)
-    beside = letters(framed(inner, (0, 0, 40, 0)), "R", (12, 200))
+    beside = letters(letters(framed(inner, (0, 0, 40, 0)), "R", (12, 200)), "PA", (9, 230))
     assert film_box(beside) == place(inner, (0, 0, 40, 0))
+    large = letters(framed(film(1600, 1600), (240, 0, 0, 0)), "AP SUPINE", (80, 120), 2.4)
+    assert film_box(large) == Box(240, 1840, 0, 1600)
+
+
+def test_one_letter_alone_keeps_its_margin() -> None:
+    """It might be anything that is small."""
+    beside = letters(framed(film(400, 400), (0, 0, 40, 0)), "R", (12, 200))
+    assert film_box(beside) == Box(0, 400, 0, 440)
+
+
+def grain(shape: tuple[int, int], mean: int, seed: int = 0) -> Picture:
+    values = np.random.default_rng(seed).normal(mean, 10, shape)
+    return np.clip(values, 0, 250).astype(np.uint8)
+
+
+@pytest.mark.parametrize("turns", range(4))
+@pytest.mark.parametrize("parts", [((200, 560),), ((100, 260), (300, 330), (420, 490))])
+def test_an_arm_in_saturated_air_stays(turns: int, parts: tuple[tuple[int, int], ...]) -> None:
+    """Beside a body whose wall is straight: the air before it may go, the arm and its gap not."""
+    picture = np.zeros((1000, 1000), np.uint8)
+    picture[:, 300:] = grain((1000, 700), 120)
+    for first, last in parts:
+        picture[first:last, 150:215] = grain((last - first, 65), 110, first)
+    covered = np.zeros_like(picture)
+    covered[:, 150:] = 1
+    box, kept = film_box(np.rot90(picture, turns)), np.rot90(covered, turns)
+    assert box.of(kept).sum() == kept.sum()
+
+
+@pytest.mark.parametrize("turns", range(4))
+@pytest.mark.parametrize("widths", [(300,), (60, 60), (30, 24, 40, 24)])
+def test_gas_in_a_saturated_abdomen_stays(turns: int, widths: tuple[int, ...]) -> None:
+    """Below a flat edge, as one bubble or several, however clear they are."""
+    picture = np.full((1000, 1000), 255, np.uint8)
+    picture[:700] = grain((700, 1000), 60)
+    covered = np.zeros_like(picture)
+    for number, width in enumerate(widths):
+        column = 400 + number * 150
+        drawn = (column, 760), (width // 2, min(width // 2, 30)), 0, 0, 360
+        cv2.ellipse(picture, *drawn, 40, -1)
+        cv2.ellipse(covered, *drawn, 1, -1)
+    box, kept = film_box(np.rot90(picture, turns)), np.rot90(covered, turns)
+    assert box.of(kept).sum() == kept.sum()
+
+
+def test_faint_shapes_beside_letters_keep_the_margin() -> None:
+    """Soft tissue that is barely seen lies between the letters and the film."""
+    widths = (100, 0, 0, 0)
+    margin = letters(framed(film(500, 500), widths), "CHEST PA", (20, 30))
+    assert film_box(margin) == Box(100, 600, 0, 500)
+    margin[60:70, 300:400] = 12
+    assert film_box(margin).top < 60
 
 
 def test_letters_on_the_film_stay() -> None:

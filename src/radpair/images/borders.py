@@ -1,19 +1,22 @@
 """Frames around a film: lines of one grey level at the edges of a picture, cut off on request.
 
 A line (row or column) belongs to a frame when it has the level of the outermost line in all but
-``SPECKS`` of its pixels, so nothing that a reader could see is cut with it. A frame ends at an
-edge, where the picture leaves that level at once. Saturated air beside a body mostly fades, and
-stays; where it too ends at an edge it is taken for a frame, and holds as little. Burnt-in letters
-are cut with the margin that they stand in: where a plain gap parts them from a film that begins
-along a straight line. The rest of a tilted or rounded collimator stays, for a rectangle without
-it would cut into the film; so does a frame that is noisy or patterned. More than half of the
-height or the width is never cut: such a picture is left whole.
+``SPECKS`` of its pixels, so no detail that a reader could see is cut with it. A frame ends at an
+edge, where the picture leaves that level at once. Saturated air beside a body, and a saturated
+body, mostly fade, and stay; where they too end at an edge they are taken for a frame. Burnt-in
+letters are cut with the margin that they stand in: several of thin, clear strokes on plain ground,
+where a plain gap parts them from a film that begins along a straight line. An arm in the air, a
+bubble of gas in saturated tissue, or one letter alone is none of that, and ends what is cut. The
+rest of a tilted or rounded collimator stays, for a rectangle without it would cut into the film;
+so does a frame that is noisy or patterned. More than half of the height or the width is never
+cut: such a picture is left whole.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -31,6 +34,13 @@ STRAIGHT_REACH, STRAIGHT = 0.01, 0.6
 """The same for a frame with letters."""
 LETTERS, TALLEST = 0.4, 0.08
 """Of a line's pixels, and of the lines: what letters take up at most."""
+SEVERAL, WORD, STROKE = 2, 0.3, 0.008
+"""How many letters there are at least; of the shorter side, what a letter, or a word whose letters
+touch, measures at most, and half of a stroke's width."""
+CLEAR = 64
+"""Grey levels by which letters differ from what they stand on."""
+BLOCK = 8
+"""Pixels as far as JPEG spreads what is around a letter."""
 LEAST = 3
 """Lines that are looked at behind a frame in a small picture."""
 MOST = 0.5
@@ -109,9 +119,31 @@ def _beyond_letters(
         if _share(lines[end:gap], level, TOLERANCE).max() > LETTERS:
             break
         end = _run(plain, gap)
-        if _leaves(lines, level, end, _lines(count, STRAIGHT_REACH), STRAIGHT):
+        straight = _leaves(lines, level, end, _lines(count, STRAIGHT_REACH), STRAIGHT)
+        if straight and _is_lettering(lines[:end], level, min(count, lines.shape[1])):
             found = end
     return found
+
+
+def _is_lettering(margin: NDArray[np.uint8], level: int, side: int) -> bool:
+    """Whether all that a margin of one level holds are letters, in a picture of shorter ``side``.
+
+    Several, each of thin strokes that stand out clearly, and plain ground around them.
+    """
+    away = np.abs(margin.astype(np.int16) - level)
+    ink = (away > CONTRAST).astype(np.uint8)
+    near = cv2.dilate(ink, np.ones((2 * BLOCK + 1, 2 * BLOCK + 1), np.uint8))
+    if ((away > TOLERANCE) & (near == 0)).mean(axis=1).max() > SPECKS:
+        return False
+    half = cv2.distanceTransform(ink, cv2.DIST_L2, 3).max()
+    if half > STROKE * side + 1:
+        return False
+    found, _, boxes, _ = cv2.connectedComponentsWithStats(
+        cv2.dilate(ink, np.ones((3, 3), np.uint8))
+    )
+    letters = boxes[1:]
+    largest = letters[:, [cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT]].max(initial=0)
+    return bool(found - 1 >= SEVERAL and largest <= WORD * side and away.max() >= CLEAR)
 
 
 def _leaves(lines: NDArray[np.uint8], level: int, end: int, reach: int, share: float) -> bool:
