@@ -6,7 +6,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from radpair.errors import EvaluationError
-from radpair.evaluation.budgets import assert_disjoint, few_shot, label_budget, patient_folds
+from radpair.evaluation.budgets import (
+    assert_disjoint,
+    few_shot,
+    label_budget,
+    patient_folds,
+    sample_by_patient,
+    why_no_folds,
+)
 
 PATIENTS = [f"p{i}" for i in np.random.default_rng(0).integers(0, 60, size=150)]
 
@@ -90,3 +97,42 @@ def test_folds_keep_patients_whole_and_deal_out_positives() -> None:
         for k in range(5)
     ]
     assert max(map(len, held)) - min(map(len, held)) <= 1
+
+
+@given(
+    positives=st.integers(1, 8),
+    negatives=st.integers(1, 30),
+    folds=st.integers(2, 6),
+    seed=st.integers(0, 50),
+)
+@settings(max_examples=80, deadline=None)
+def test_every_fold_holds_both_classes(positives, negatives, folds, seed) -> None:
+    truth = np.repeat([1.0, 0.0, np.nan], [positives, negatives, 5])
+    patients = [str(i) for i in range(len(truth))]
+    fold = patient_folds(truth, patients, folds, seed)
+    expected = min(folds, positives, negatives)
+    assert set(fold) == set(range(expected))
+    for part in range(expected) if expected > 1 else ():
+        assert {0.0, 1.0} <= set(truth[fold == part].tolist())
+
+
+def test_a_sample_takes_patients_whole_and_whatever_their_size() -> None:
+    patients = [f"p{i}" for i in range(3000) for _ in range(1 if i % 2 else 4)]
+    rows = sample_by_patient(patients, 2000)
+    people, counts = np.unique(np.array(patients)[rows], return_counts=True)
+    whole = np.array([1 if int(name[1:]) % 2 else 4 for name in people])
+    np.testing.assert_array_equal(counts, whole)
+    assert 1990 <= len(rows) <= 2000
+    assert 0.4 < (whole == 4).mean() < 0.6
+    np.testing.assert_array_equal(sample_by_patient(patients, 2000), rows)
+    assert len(sample_by_patient(patients, 10**6)) == len(patients)
+    assert len(sample_by_patient(["a"] * 9 + ["b"] * 9, 4)) == 18
+
+
+def test_a_class_of_one_patient_has_no_folds() -> None:
+    truth = np.array([1.0, 1.0, 0.0, 0.0, np.nan])
+    assert why_no_folds(truth, ["a", "a", "b", "c", "d"]) == "only one training patient with it"
+    assert why_no_folds(1 - truth, ["a", "a", "b", "c", "d"]) == (
+        "only one training patient without it"
+    )
+    assert why_no_folds(truth, ["a", "e", "b", "c", "d"]) is None

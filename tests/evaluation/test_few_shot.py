@@ -9,7 +9,7 @@ from evaluation.cohorts import NAMES, cohort
 from radpair.errors import EvaluationError
 from radpair.evaluation.few_shot import SHOTS, few_shot_probe, shot_level
 from radpair.evaluation.protocol import make_task
-from radpair.evaluation.tables import draws_table
+from radpair.evaluation.tables import decisions_table, draws_table
 
 
 def test_the_issue_asks_for_these_shots() -> None:
@@ -108,3 +108,38 @@ def test_a_label_with_too_few_patients_is_left_out_of_those_rows_alone() -> None
     told = draws_table(results)
     assert told.count("K = 8 is without Mass: 3 training patients with it") == 1
     assert results.to_json()["rows"][-1]["left_out"]["Mass"]
+
+
+def many(seed: int = 0):
+    """One study a patient, one finding that the features show well."""
+    rng = np.random.default_rng(seed)
+    truth = (rng.random((700, 1)) < 0.3).astype(float)
+    features = rng.normal(size=(700, 32)).astype(np.float32)
+    features[:, :8] += 1.2 * truth
+    splits = np.where(np.arange(700) < 400, "train", "test")
+    return {"one": features}, truth, [str(i) for i in range(700)], splits
+
+
+def test_few_shots_decide_by_folds_that_hold_both_classes() -> None:
+    """A fold of one class, scored by a probe of mostly the other, put the threshold at an end."""
+    given = many()
+    results = few_shot_probe(*given, ["A"], (2, 3, 4, 8), draws=20, resamples=100)
+    for row in results.rows:
+        told = {name: one.macro.value for name, one in row.metrics.items()}
+        assert told["mcc"] > 0.1, row.shots
+        assert abs(told["sensitivity"] - told["specificity"]) < 0.35, row.shots
+
+
+def test_one_patient_a_class_chooses_no_threshold() -> None:
+    results = few_shot_probe(*many(), ["A"], (1, 2), draws=4, resamples=100)
+    one, two = results.rows
+    for name in ("mcc", "f1", "sensitivity", "specificity"):
+        assert np.isnan(one.metrics[name].macro.value)
+        assert one.metrics[name].labels["A"].note == (
+            "no threshold in 4 of 4 draws: only one training patient with it"
+        )
+        assert not np.isnan(two.metrics[name].macro.value)
+    assert one.metrics["auroc"].macro.value > 0.5
+    found = results.to_json()
+    assert found["rows"][0]["metrics"]["mcc"]["macro"]["value"] is None
+    assert "at K = 1 not decided: A (no threshold in 4 of 4 draws" in decisions_table(results)

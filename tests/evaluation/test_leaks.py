@@ -331,7 +331,7 @@ def test_labels_beyond_k_need_not_exist(shots: int, monkeypatch: pytest.MonkeyPa
         )
         return found.rows
 
-    assert rows(truth) == rows(known)
+    assert repr(rows(truth)) == repr(rows(known))  # K = 1 decides nothing: NaN
     honest = few_shot_module.shot_level
 
     def leaking(task: Task, *more: Any) -> Level:

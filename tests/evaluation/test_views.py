@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from radpair.errors import EvaluationError
 from radpair.evaluation.few_shot import few_shot_probe
 from radpair.evaluation.linear import linear_probe
-from radpair.evaluation.neighbours import knn_probe
+from radpair.evaluation.neighbours import fit_neighbours, knn_probe
 from radpair.evaluation.probe import fit_probe
 from radpair.evaluation.statistics import auroc
 from radpair.evaluation.views import Views, fit_views
@@ -108,3 +110,52 @@ def test_an_unknown_way_and_an_empty_study_are_refused() -> None:
         views(codes, owner, "maxi")
     with pytest.raises(EvaluationError, match="'s5' has no scored image"):
         views(codes[owner != 5], owner[owner != 5]).of_studies(codes[owner != 5])
+
+
+@pytest.mark.parametrize("studies", [1500, 2600])
+def test_nearest_neighbours_of_many_images_decide(studies: int) -> None:
+    """Above 4,096 images k is chosen on whole patients, so studies keep out-of-fold scores."""
+    rng = np.random.default_rng(0)
+    everyone = studies + 200
+    truth = (rng.random((everyone, 1)) < 0.4).astype(float)
+    codes = rng.normal(size=(2 * everyone, 8)).astype(np.float32)
+    codes[:, 0] += 3 * np.repeat(truth[:, 0], 2)
+    owner, ids = np.repeat(np.arange(everyone), 2), [str(i) for i in range(everyone)]
+    splits = np.where(np.arange(everyone) < studies, "train", "test")
+    given = Views(codes, owner, ids, "max")
+    row = knn_probe({"one": given}, truth, ids, splits, NAMES, [1.0], 1, resamples=100).rows[0]
+    metrics = {name: one.macro.value for name, one in row.metrics.items()}
+    assert metrics["sensitivity"] > 0.8
+    assert metrics["specificity"] > 0.8
+    assert metrics["mcc"] > 0.7
+    probe = fit_views(fit_neighbours, given[np.arange(studies)], truth[:studies], ids[:studies])
+    held = (~np.isnan(probe.cross_fitted)).sum()
+    assert held == (studies if 2 * studies <= 4096 else 2048)
+
+
+def test_a_large_probe_holds_out_studies_of_many_images_as_often_as_of_one() -> None:
+    rng = np.random.default_rng(0)
+    studies = 24_000
+    views = np.where(np.arange(studies) % 2 == 0, 1, 4)
+    owner = np.repeat(np.arange(studies), views)
+    truth = (rng.random((studies, 1)) < 0.3).astype(float)
+    codes = rng.normal(size=(len(owner), 80)).astype(np.float32)
+    codes[:, 0] += truth[owner, 0]
+    ids = [str(i) for i in range(studies)]
+    given = Views(codes, owner, ids, "max")
+    found = fit_views(lambda *learned: fit_probe(*learned, penalties=[10.0]), given, truth, ids)
+    held = ~np.isnan(found.cross_fitted[:, 0])
+    one, four = (held[views == count].mean() for count in (1, 4))
+    assert found.probe.axes.large
+    assert 0.8 < one / four < 1.25
+
+
+@pytest.mark.parametrize("how", ["mean", "max"])
+def test_a_study_scores_by_those_of_its_images_that_were_held_out(how: str) -> None:
+    codes, owner = np.zeros((5, 2), dtype=np.float32), np.array([0, 0, 1, 1, 2])
+    held = np.array([[-3.0], [np.nan], [-2.0], [-1.0], [np.nan]])
+    probe = SimpleNamespace(cross_fitted=held)
+    given = Views(codes, owner, ["a", "b", "c"], how)
+    found = fit_views(lambda *_: probe, given, np.zeros((3, 1)), ["a", "b", "c"])
+    expected = {"mean": [-3.0, -1.5, np.nan], "max": [-3.0, -1.0, np.nan]}[how]
+    np.testing.assert_allclose(found.cross_fitted[:, 0], expected)

@@ -91,9 +91,15 @@ class Seen:
 
 
 def open_bench(
-    name: str, path: Path, labels: Sequence[str], prompts: Mapping[str, Prompts]
+    name: str,
+    path: Path,
+    labels: Sequence[str],
+    prompts: Mapping[str, Prompts],
+    uncertain: str = "ignore",
 ) -> Bench:
-    """The set at ``path``. Raises ``StudySetError`` or ``EvaluationError``."""
+    """The set at ``path``, its uncertain labels by a policy (``radpair.evaluation.policies``).
+
+    Raises ``StudySetError`` or ``EvaluationError``."""
     studies = StudySet.open(path)
     train, test = studies.split("train"), studies.split(EVALUATED)
     if not len(test):
@@ -102,7 +108,7 @@ def open_bench(
     assert_disjoint(patients[train].tolist(), patients[test].tolist())
     asked = [label for label in (labels or studies.label_names) if label in studies.label_names]
     columns = [studies.label_names.index(label) for label in asked]
-    truth = given_labels(studies.labels[:, columns], studies.study_ids, asked)
+    truth = given_labels(studies.labels[:, columns], studies.study_ids, asked, uncertain)
     left_out = _unmeasurable(asked, truth, test)
     kept = [place for place, label in enumerate(asked) if label not in left_out]
     names = tuple(asked[place] for place in kept)

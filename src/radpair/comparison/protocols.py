@@ -25,7 +25,7 @@ from radpair.evaluation.fine_tune.runs import Order, learn
 from radpair.evaluation.fine_tune.settings import FineTuneConfig
 from radpair.evaluation.fine_tune.tasks import task_of
 from radpair.evaluation.neighbours import NEIGHBOURS, fit_neighbours
-from radpair.evaluation.operating import VALIDATION, from_validation
+from radpair.evaluation.operating import STANDARD, VALIDATION, from_validation, undecided
 from radpair.evaluation.probe import PENALTIES, fit_probe
 from radpair.evaluation.prompts import Prompts
 from radpair.evaluation.protocol import Fit, Fitted
@@ -34,6 +34,7 @@ from radpair.evaluation.report.marks import percent
 from radpair.evaluation.results import jsonable
 from radpair.evaluation.statistics import Floats
 from radpair.evaluation.thresholds import decide
+from radpair.evaluation.views import MEAN
 from radpair.evaluation.zero_shot import encode_prompts, refuse_constant, score_studies
 from radpair.settings import plain
 
@@ -49,8 +50,15 @@ class Plan:
     resamples: int = 2000
     """So many that Holm's correction over a dozen labels can still find something."""
     level: float = 0.95
+    uncertain: str = "ignore"
+    """What an uncertain label counts as (``radpair.evaluation.policies``)."""
+    views: str = MEAN
+    """A study of several images: ``mean`` or ``max``, as in ``radpair evaluate``."""
+    operating_point: str = STANDARD
+    """What thresholds are best at (``radpair.evaluation.operating``)."""
     fine_tune: FineTuneConfig | None = None
-    """Fine-tune too, within the same fractions; None: do not, it is slow."""
+    """Fine-tune too, within the same fractions and with the same ``views`` and ``operating_point``;
+    None: do not, it is slow."""
 
 
 @dataclass(frozen=True)
@@ -72,10 +80,10 @@ def label_protocols(plan: Plan) -> list[Protocol]:
     """The protocols that yield a score a label."""
     found = [_linear(plan, fraction) for fraction in sorted(set(plan.fractions))]
     found += [_few_shot(plan, shots) for shots in sorted(set(plan.shots))]
-    found.append(_nearest())
+    found.append(_nearest(plan))
     if plan.fine_tune is not None:
         found += [_fine_tuned(plan, plan.fine_tune, f) for f in sorted(set(plan.fractions))]
-    return [*found, _zero_shot("text"), _zero_shot("graph")]
+    return [*found, _zero_shot(plan, "text"), _zero_shot(plan, "graph")]
 
 
 def _linear(plan: Plan, fraction: float) -> Protocol:
@@ -89,7 +97,7 @@ def _linear(plan: Plan, fraction: float) -> Protocol:
             bench.train[label_budget(people, fraction, plan.seed, draw)] for draw in range(draws)
         ]
         truths = [bench.truth[rows] for rows in budgets]
-        return _probed(seen, bench.labels, budgets, truths, _regression(plan.seed))
+        return _probed(seen, plan, bench.labels, budgets, truths, _regression(plan.seed))
 
     title = f"linear probe, {percent(fraction)} of labels"
     return Protocol("linear", title, setting, _needs_labels, score)
@@ -115,17 +123,16 @@ def _few_shot(plan: Plan, shots: int) -> Protocol:
             rows = np.flatnonzero(~np.isnan(kept).all(axis=1))
             budgets.append(bench.train[rows])
             truths.append(kept[rows])
-        return _probed(seen, names, budgets, truths, _regression(plan.seed))
+        return _probed(seen, plan, names, budgets, truths, _regression(plan.seed))
 
     return Protocol("few-shot", f"few-shot, {shots} a class", setting, why_not, score)
 
 
-def _nearest() -> Protocol:
+def _nearest(plan: Plan) -> Protocol:
     def score(seen: Seen) -> Scored:
         bench = seen.bench
-        return _probed(
-            seen, bench.labels, [bench.train], [bench.truth[bench.train]], fit_neighbours
-        )
+        budget = ([bench.train], [bench.truth[bench.train]])
+        return _probed(seen, plan, bench.labels, *budget, fit_neighbours)
 
     setting = {"neighbours": list(NEIGHBOURS)}
     return Protocol("knn", "k-NN, 100 % of labels", setting, _needs_labels, score)
@@ -151,7 +158,15 @@ def _fine_tuned(plan: Plan, config: FineTuneConfig, fraction: float) -> Protocol
         scores = np.stack([run.scores for run in runs])
         decisions = np.stack([decide(run.scores, run.thresholds) for run in runs])
         studies = max(1, round(fraction * len(bench.train)))
-        facts = {"studies": studies, "runs": [jsonable(run.facts) for run in runs]}
+        facts = {
+            "studies": studies,
+            "runs": [jsonable(run.facts) for run in runs],
+            "constant": [
+                {"draw": draw, "label": name, "reason": reason}
+                for draw, run in enumerate(runs)
+                for name, reason in run.facts["constant"].items()
+            ],
+        }
         return Scored(bench.labels, scores, decisions, facts)
 
     title = f"fine-tuned, {percent(fraction)} of labels"
@@ -162,7 +177,7 @@ def _step(seen: Seen, draw: int, step: int, total: int, note: str) -> None:
     seen.told(f"fine-tune, draw {draw}: step {step}/{total}  {note}")
 
 
-def _zero_shot(kind: str) -> Protocol:
+def _zero_shot(plan: Plan, kind: str) -> Protocol:
     def score(seen: Seen) -> Scored:
         bench, encoded = seen.bench, seen.encoded
         names = prompted(bench, kind)
@@ -170,12 +185,14 @@ def _zero_shot(kind: str) -> Protocol:
         codes = encode_prompts(encoded.model, asked, kind)
         ids = bench.studies.study_ids
         scores = score_studies(
-            encoded.projections, bench.studies.image_study, codes, names, ids
+            encoded.projections, bench.studies.image_study, codes, names, ids, plan.views
         ).astype(np.float64)
         refuse_constant(encoded.model.name, kind, scores[bench.test], names)
         validated = from_validation(
             *(scores, bench.truth[:, bench.columns(names)], bench.patients),
-            *(bench.studies.split(VALIDATION), bench.test, names),
+            *(bench.studies.split(VALIDATION), bench.test),
+            names,
+            plan.operating_point,
         )
         facts = {
             "prompts_hash": codes.hash,
@@ -256,24 +273,34 @@ def _regression(seed: int) -> Fit:
 
 def _probed(
     seen: Seen,
+    plan: Plan,
     names: Sequence[str],
     budgets: Sequence[Indices],
     truths: Sequence[Floats],
     fit: Fit,
 ) -> Scored:
     """A probe for each draw; what it chooses and its thresholds come from inside the budget."""
-    bench = seen.bench
-    probes, scores, decisions = [], [], []
-    for rows, truth in zip(budgets, truths, strict=True):
-        people = bench.patients[rows].tolist()
-        probe, found, decided = learn_probe(
-            *(seen.features, rows, truth, people, fit, bench.test, bench.tested_patients)
+    bench, features = seen.bench, seen.encoded.probed(plan.views)
+    found = [
+        learn_probe(
+            *(features, rows, truth, bench.patients[rows].tolist(), fit),
+            *(bench.test, bench.tested_patients, plan.operating_point),
         )
-        probes.append(probe)
-        scores.append(found)
-        decisions.append(decided)
-    facts = {"studies": round(float(np.mean([*map(len, budgets)]))), **_chosen(probes, names)}
-    return Scored(tuple(names), np.stack(scores), np.stack(decisions), facts)
+        for rows, truth in zip(budgets, truths, strict=True)
+    ]
+    why_not = undecided([one.why_not for one in found])
+    facts = {
+        "studies": round(float(np.mean([*map(len, budgets)]))),
+        **_chosen([one.probe for one in found], names),
+        "undecided": {name: why for name, why in zip(names, why_not, strict=True) if why},
+    }
+    return Scored(
+        tuple(names),
+        np.stack([one.scores for one in found]),
+        np.stack([one.decisions for one in found]),
+        facts,
+        why_not,
+    )
 
 
 def _chosen(probes: Sequence[Fitted], names: Sequence[str]) -> dict[str, Any]:

@@ -78,16 +78,51 @@ def assert_disjoint(
 def patient_folds(truth: NDArray[Any], patients: Sequence[str], folds: int, seed: int) -> Indices:
     """The fold of each study ``[studies]``, whole patients, the positives dealt out evenly.
 
-    ``truth [studies]`` holds 1, 0 or NaN for one label.
+    ``truth [studies]`` holds 1, 0 or NaN for one label. There are as many folds, up to ``folds``,
+    as can each hold both classes: one that holds a single class would be scored by a probe that saw
+    too much of the other, and its scores would lie apart from those of the rest. All studies are in
+    fold 0 where not even two can.
     """
     names, member = np.unique(np.asarray(patients, dtype=str), return_inverse=True)
     order = np.random.default_rng([seed, 1]).permutation(len(names))
     has = np.zeros(len(names), dtype=np.int64)
     np.maximum.at(has, member, np.nan_to_num(truth + 1.0).astype(np.int64))
     dealt = order[np.argsort(-has[order], kind="stable")]
-    fold = np.empty(len(names), dtype=np.int64)
-    fold[dealt] = np.arange(len(names)) % folds
-    return fold[member]
+    place = np.empty(len(names), dtype=np.int64)
+    place[dealt] = np.arange(len(names))
+    for count in range(min(folds, len(names)), 1, -1):
+        fold = (place % count)[member]
+        if all(np.bincount(fold[truth == value], minlength=count).all() for value in (1, 0)):
+            return fold
+    return np.zeros(len(member), dtype=np.int64)
+
+
+def why_no_folds(truth: NDArray[Any], patients: Sequence[str]) -> str | None:
+    """Why no study of a label can be scored by a probe that knows both classes without its patient.
+
+    ``truth [studies]`` of the label; None where two patients or more have each class.
+    """
+    people = np.asarray(patients, dtype=str)
+    for value, words in ((1, "with it"), (0, "without it")):
+        if len(set(people[truth == value].tolist())) < 2:
+            return f"only one training patient {words}"
+    return None
+
+
+def sample_by_patient(patients: Sequence[str], size: int) -> Indices:
+    """Sorted rows of patients drawn at random, the same in every call: about ``size``, no more.
+
+    A patient's rows come all or not at all, so that a study's images are never told apart by how
+    many they are. Two patients are always drawn.
+    """
+    _, member, counts = np.unique(
+        np.asarray(patients, dtype=str), return_inverse=True, return_counts=True
+    )
+    order = np.random.default_rng(0).permutation(len(counts))
+    taken = np.zeros(len(counts), dtype=bool)
+    taken[order[np.cumsum(counts[order]) <= size]] = True
+    taken[order[:2]] = True
+    return np.flatnonzero(taken[member]).astype(np.int64)
 
 
 def _by_patient(patients: Sequence[str], seed: int, draw: int) -> Indices:

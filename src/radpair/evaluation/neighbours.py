@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from radpair.errors import EvaluationError
+from radpair.evaluation.budgets import sample_by_patient, why_no_folds
 from radpair.evaluation.features import unit_length
 from radpair.evaluation.linear import fraction_probe
 from radpair.evaluation.probe import check_training, why_constant
@@ -27,7 +28,7 @@ NEIGHBOURS = (1, 3, 5, 10, 20, 50, 100, 200)
 TEMPERATURE = 0.07
 _CHUNK = 1024
 _SWEPT = 4096
-"""Labelled studies, at most, that choose k by voting on each other."""
+"""Labelled rows, at most, whose votes by the others choose k."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,21 +67,25 @@ def fit_neighbours(
     """Keeps ``features [studies, dim]`` with ``truth [studies, labels]``, and chooses k a label.
 
     Each labelled study is voted on by the others, its own patient's left out; the k with the
-    highest AUROC of these votes wins, the larger of equals. More than 4,096 labelled studies choose
-    k on as many of them, evenly spaced. Raises ``EvaluationError`` for features that are not finite
-    or counts below 1.
+    highest AUROC of these votes wins, the larger of equals. More than 4,096 labelled rows choose k
+    on those of some patients, as many as fit. The votes on a label whose rarer class is one
+    patient's can choose no threshold and are not kept. Raises ``EvaluationError`` for features that
+    are not finite or counts below 1.
     """
     check_training(features, truth)
     if not len(neighbours) or min(neighbours) < 1:
         raise EvaluationError("the numbers of neighbours must be one or more, each 1 or more")
     codes = unit_length(features)
     counts = np.unique(np.asarray(neighbours, dtype=np.int64))
-    _, person = np.unique(np.asarray(patients, dtype=str), return_inverse=True)
+    people = np.asarray(patients, dtype=str)
+    _, person = np.unique(people, return_inverse=True)
     constant = tuple(why_constant(column) for column in truth.T)
     chosen, cross_fitted = np.full(truth.shape[1], np.nan), np.full(truth.shape, np.nan)
     for label in np.flatnonzero([reason is None for reason in constant]):
         given = np.flatnonzero(~np.isnan(truth[:, label]))
-        asked = given[:: -(-len(given) // _SWEPT)]
+        asked = given
+        if len(given) > _SWEPT:
+            asked = given[sample_by_patient(people[given].tolist(), _SWEPT)]
         votes = _votes(
             codes[asked], codes[given], truth[given, label], counts, person[asked], person[given]
         )
@@ -88,7 +93,8 @@ def fit_neighbours(
         areas = np.nan_to_num(auroc(votes, wanted), nan=0.5)
         best = len(counts) - 1 - int(areas[::-1].argmax())
         chosen[label] = counts[best]
-        cross_fitted[asked, label] = votes[:, best]
+        if why_no_folds(truth[:, label], patients) is None:
+            cross_fitted[asked, label] = votes[:, best]
     return Neighbours(codes, np.asarray(truth, dtype=np.float64), chosen, constant, cross_fitted)
 
 

@@ -117,12 +117,30 @@ def resample_decided(
     seed: int,
 ) -> Resampled:
     """``resample`` of decisions ``[runs, studies, labels]``, undefined where ``why_not`` tells."""
-    without = np.array([why is not None for why in why_not])
-    found = resample(metric, decisions, np.where(without, np.nan, truth), patients, resamples, seed)
+    found = resample(metric, decisions, known_truth(truth, why_not), patients, resamples, seed)
     notes = found.notes or (None,) * len(why_not)
     return replace(
         found, notes=tuple(why or note for why, note in zip(why_not, notes, strict=True))
     )
+
+
+def known_truth(truth: Floats, why_not: Sequence[str | None]) -> Floats:
+    """``truth [studies, labels]``, NaN throughout where ``why_not`` tells."""
+    return np.where(np.array([why is not None for why in why_not]), np.nan, truth)
+
+
+def undecided(why_not: Sequence[Sequence[str | None]]) -> tuple[str | None, ...]:
+    """Why a label has no decisions ``[labels]``: a draw of labels without a threshold.
+
+    ``why_not [draws][labels]``: each draw's reason, or None. A mean over the other draws would be
+    one over easier draws.
+    """
+    told: list[str | None] = []
+    for reasons in zip(*why_not, strict=True):
+        given = [reason for reason in reasons if reason is not None]
+        where = "" if len(reasons) == 1 else f" in {len(given)} of {len(reasons)} draws"
+        told.append(f"no threshold{where}: {given[0]}" if given else None)
+    return tuple(told)
 
 
 def chosen_line(point: str) -> str:

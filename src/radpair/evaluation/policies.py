@@ -29,10 +29,12 @@ CONVIRT: Mapping[str, float] = MappingProxyType(
 """ConVIRT's map of the five CheXpert labels that it is evaluated on."""
 
 POLICIES = ("ignore", "ones", "zeros", "convirt")
+_SIMPLE = {"ignore": float("nan"), "ones": 1.0, "zeros": 0.0}
 AGGREGATIONS = ("mean", "max")
 
 Policy = str | Mapping[str, float]
-"""A name of ``POLICIES``, or the value (1, 0 or NaN) of an uncertain label by label name."""
+"""A name of ``POLICIES``; or the value (1, 0 or NaN) of an uncertain label by label name; or that
+as text, ``Edema=ones,Mass=zeros``."""
 
 
 def given_labels(
@@ -81,18 +83,40 @@ def study_scores(
     return np.asarray(np.add.reduceat(values[order], starts, axis=0) / counts[:, None])
 
 
+def check_policy(uncertain: str) -> None:
+    """Raises ``EvaluationError`` for an unknown policy."""
+    if uncertain in POLICIES:
+        return
+    if "=" not in uncertain:
+        raise EvaluationError(
+            f"unknown policy '{uncertain}' for uncertain labels{nearest(uncertain, POLICIES)}"
+        )
+    for part in uncertain.split(","):
+        name, _, word = part.rpartition("=")
+        if not name.strip() or word.strip() not in _SIMPLE:
+            raise EvaluationError(
+                f"--uncertain: '{part}' is not a rule; write label={'|'.join(_SIMPLE)}, and commas "
+                "between rules, as in Edema=ones,Mass=zeros"
+            )
+
+
+def _by_label(uncertain: str) -> Mapping[str, float]:
+    """The map that a policy which decides label by label stands for."""
+    if uncertain == "convirt":
+        return CONVIRT
+    pairs = [part.rpartition("=") for part in uncertain.split(",")]
+    return {name.strip(): _SIMPLE[word.strip()] for name, _, word in pairs}
+
+
 def _values(
     uncertain: Policy, names: Sequence[str], needed: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
     """The value of an uncertain label, per label ``[labels]``; NaN leaves it out."""
-    simple = {"ignore": np.nan, "ones": 1.0, "zeros": 0.0}
-    if isinstance(uncertain, str) and uncertain in simple:
-        return np.full(len(names), simple[uncertain])
-    if isinstance(uncertain, str) and uncertain != "convirt":
-        raise EvaluationError(
-            f"unknown policy '{uncertain}' for uncertain labels{nearest(uncertain, POLICIES)}"
-        )
-    chosen = CONVIRT if isinstance(uncertain, str) else uncertain
+    if isinstance(uncertain, str):
+        check_policy(uncertain)
+        if uncertain in _SIMPLE:
+            return np.full(len(names), _SIMPLE[uncertain])
+    chosen = _by_label(uncertain) if isinstance(uncertain, str) else uncertain
     for name, value in chosen.items():
         if not (np.isnan(value) or value in (0.0, 1.0)):
             raise EvaluationError(

@@ -9,7 +9,7 @@ evaluated patients.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -17,21 +17,18 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from radpair.errors import EvaluationError
-from radpair.evaluation.bootstrap import Resampled, interval, mean_over_labels, resample
-from radpair.evaluation.budgets import Indices, assert_disjoint
-from radpair.evaluation.differences import difference, runs_of
+from radpair.evaluation.bootstrap import Resampled, resample
+from radpair.evaluation.budgets import Indices, assert_disjoint, why_no_folds
 from radpair.evaluation.features import refuse_constant
-from radpair.evaluation.metrics import (
-    BOUNDS,
-    CALIBRATED,
-    DECIDED,
-    RANKED,
-    accuracies,
-    columns_of,
+from radpair.evaluation.metrics import CALIBRATED, DECIDED, RANKED, accuracies, columns_of
+from radpair.evaluation.operating import (
+    STANDARD,
+    read_point,
+    resample_decided,
+    undecided,
 )
-from radpair.evaluation.operating import STANDARD, read_point
-from radpair.evaluation.over_draws import spread, total
-from radpair.evaluation.results import MetricResult, Row, Total, metric_result
+from radpair.evaluation.over_draws import difference_over_draws, metric_over_draws
+from radpair.evaluation.results import Row
 from radpair.evaluation.statistics import Floats, Metric, given_labels
 from radpair.evaluation.thresholds import choose_thresholds, decide
 from radpair.evaluation.views import MEAN, Views, fit_views
@@ -114,16 +111,21 @@ class _Draws:
     probes: list[Fitted]
     scores: Floats
     decisions: NDArray[np.bool_]
+    why_not: tuple[str | None, ...]
+    """Why a label has no decisions, or None, for each label."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Sampled:
-    """One metric of one model at one level."""
+class Learned:
+    """A probe of one budget, and what it says of the tested studies."""
 
-    mean: Resampled
-    """Of the mean over draws."""
-    each: Floats
-    """Every draw's value ``[draws, labels]``."""
+    probe: Fitted
+    scores: Floats
+    """``[tested studies, labels]``."""
+    decisions: NDArray[np.bool_]
+    """The same shape; a label that the budget has one class of is decided absent."""
+    why_not: tuple[str | None, ...]
+    """Why a label of both classes has no threshold, or None, for each label."""
 
 
 def make_task(
@@ -166,7 +168,7 @@ def run_levels(
     read_point(operating_point)
     rows: list[Row] = []
     for point in levels:
-        reference: dict[str, _Sampled] = {}
+        reference: dict[str, Resampled] = {}
         for name, features in features_by_name.items():
             fitted = _fit(task, features, point.budgets, fit, operating_point)
             sampled = _sample(task, fitted, resamples, seed, calibration)
@@ -223,18 +225,20 @@ def _fit(
     task: Task, features: Features, budgets: Sequence[Budget], fit: Fit, operating_point: str
 ) -> _Draws:
     """One probe a budget; thresholds for decisions from its out-of-fold scores."""
-    probes, scores, decisions = [], [], []
     tested = task.patients[task.test].tolist()
-    for budget in budgets:
-        people = task.patients[budget.rows].tolist()
-        probe, logits, decided = learn(
-            *(features, budget.rows, budget.truth, people, fit),
+    found = [
+        learn(
+            *(features, budget.rows, budget.truth, task.patients[budget.rows].tolist(), fit),
             *(task.test, tested, operating_point),
         )
-        probes.append(probe)
-        scores.append(logits)
-        decisions.append(decided)
-    return _Draws(probes, np.stack(scores), np.stack(decisions))
+        for budget in budgets
+    ]
+    return _Draws(
+        [one.probe for one in found],
+        np.stack([one.scores for one in found]),
+        np.stack([one.decisions for one in found]),
+        undecided([one.why_not for one in found]),
+    )
 
 
 def learn(
@@ -246,7 +250,7 @@ def learn(
     test: Indices,
     tested: Sequence[str],
     operating_point: str = STANDARD,
-) -> tuple[Fitted, Floats, NDArray[np.bool_]]:
+) -> Learned:
     """A probe of the studies ``rows``, its scores of the studies ``test`` and its decisions.
 
     ``truth [rows, labels]`` and ``people [rows]`` belong to the budget, ``tested`` are the patients
@@ -261,28 +265,38 @@ def learn(
     thresholds = choose_thresholds(
         np.nan_to_num(held_out), known, people, tested, *read_point(operating_point)
     )
-    return probe, scores, decide(scores, thresholds)
+    lacking = np.isnan(thresholds) & np.array([reason is None for reason in probe.constant])
+    why_not = tuple(
+        (why_no_folds(truth[:, place], people) or "no study of a class was held out")
+        if lacks
+        else None
+        for place, lacks in enumerate(lacking)
+    )
+    return Learned(probe, scores, decide(scores, thresholds), why_not)
 
 
 def _sample(
     task: Task, fitted: _Draws, resamples: int, seed: int, calibration: bool
-) -> dict[str, _Sampled]:
+) -> dict[str, Resampled]:
     truth, people = task.truth[task.test], task.patients[task.test].tolist()
-    inputs: list[tuple[Mapping[str, Metric], NDArray[Any]]] = [
-        (RANKED, fitted.scores),
-        (DECIDED, fitted.decisions),
-        (accuracies(truth), fitted.scores),
+    every: tuple[str | None, ...] = (None,) * truth.shape[1]
+    inputs: list[tuple[Mapping[str, Metric], NDArray[Any], tuple[str | None, ...]]] = [
+        (RANKED, fitted.scores, every),
+        (DECIDED, fitted.decisions, fitted.why_not),
+        (accuracies(truth), fitted.scores, every),
     ]
     if calibration:
-        inputs.append((CALIBRATED, expit(fitted.scores)))
-    return {
-        name: _Sampled(
-            resample(metric, runs, truth, people, resamples, seed),
-            np.stack([metric(run, truth, None) for run in runs]),
-        )
-        for metrics, runs in inputs
-        for name, metric in metrics.items()
-    }
+        inputs.append((CALIBRATED, expit(fitted.scores), every))
+    found = {}
+    for metrics, runs, why_not in inputs:
+        for name, metric in metrics.items():
+            among = (truth, why_not, people, resamples, seed)
+            found[name] = (
+                resample_decided(metric, runs, *among)
+                if any(why_not)
+                else resample(metric, runs, truth, people, resamples, seed)
+            )
+    return found
 
 
 def _row(
@@ -290,13 +304,18 @@ def _row(
     model: str,
     point: Level,
     fitted: _Draws,
-    sampled: dict[str, _Sampled],
-    reference: dict[str, _Sampled],
+    sampled: dict[str, Resampled],
+    reference: dict[str, Resampled],
     level: float,
 ) -> Row:
-    metrics = {name: _metric(task, name, sample, level) for name, sample in sampled.items()}
+    columns = {name: columns_of(task.names, len(one.value)) for name, one in sampled.items()}
+    metrics = {
+        name: metric_over_draws(name, columns[name], sample, level)
+        for name, sample in sampled.items()
+    }
     differences = {
-        name: _difference(task, sampled[name], base, level) for name, base in reference.items()
+        name: difference_over_draws(columns[name], sampled[name], base, level)
+        for name, base in reference.items()
     }
     chosen = {
         name: [float(probe.chosen[index]) for probe in fitted.probes]
@@ -318,39 +337,6 @@ def _row(
         chosen,
         constant,
         point.shots,
-    )
-
-
-def _metric(task: Task, name: str, sample: _Sampled, level: float) -> MetricResult:
-    """A metric over patients, its spread over draws, and both together."""
-    estimate = interval(sample.mean, level)
-    macros = mean_over_labels(sample.each)
-    found = metric_result(estimate, columns_of(task.names, len(estimate.labels)), macros.tolist())
-    if len(macros) < 2:
-        return found
-    bounds = BOUNDS.get(name, (0.0, 1.0))
-    whole = Total(
-        total(estimate.macro, macros, level, bounds),
-        {
-            label: total(one, sample.each[:, place], level, bounds)
-            for place, (label, one) in enumerate(found.labels.items())
-        },
-    )
-    return replace(found, spread=spread(macros), total=whole)
-
-
-def _difference(task: Task, ours: _Sampled, theirs: _Sampled, level: float) -> MetricResult:
-    """The same for a difference of two models, which learned from the same draws."""
-    names = columns_of(task.names, len(ours.mean.value))
-    found = metric_result(difference(ours.mean, theirs.mean, level), names)
-    runs = runs_of(ours.mean, theirs.mean)
-    if runs is None:
-        return found
-    macros = mean_over_labels(runs.values)
-    whole = difference(ours.mean, theirs.mean, level, runs)
-    labels = dict(zip(names, whole.labels, strict=True))
-    return replace(
-        found, draws=macros.tolist(), spread=spread(macros), total=Total(whole.macro, labels)
     )
 
 

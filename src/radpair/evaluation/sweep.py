@@ -3,8 +3,8 @@
 Every label has its own folds, so that its positive patients are dealt out evenly, and uses only as
 many of them as are needed to hold out ``ENOUGH`` studies of its rarer class: with a few hundred
 labels that is every fold; with 200,000 studies one fold tells the penalties apart as well as five.
-A large table is swept on ``SAMPLE`` of its studies: a penalty is the precision of a prior on the
-weights, whose best value does not depend on how many studies there are.
+A large table is swept on some of its patients, who have about ``SAMPLE`` rows: a penalty is the
+precision of a prior on the weights, whose best value does not depend on how many studies there are.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from radpair.evaluation.axes import Axes, Table, sample_rows
-from radpair.evaluation.budgets import Indices, patient_folds
+from radpair.evaluation.axes import Axes, Table
+from radpair.evaluation.budgets import Indices, patient_folds, sample_by_patient
 from radpair.evaluation.solver import solve
 from radpair.evaluation.statistics import Floats
 
 ENOUGH = 500
 """Studies of a label's rarer class that are held out, where there are so many."""
 SAMPLE = 32_768
-"""Studies of a large table that choose its penalties."""
+"""Rows of a large table, at most, that choose its penalties."""
 _TOLERANCE = 1e-6
 """Nats a study; float32 reaches it, and it picks the same penalties as float64 in less time."""
 
@@ -47,24 +47,22 @@ def sweep(
     """Tries the penalties ``ladder`` (from strong to weak) on ``truth [studies, labels]``.
 
     ``truth`` is 1, 0 or NaN, each label with both classes. The lowest ``selection_losses`` wins,
-    the stronger penalty of equals. A single patient leaves no fold: the strongest penalty, and
-    out-of-fold logits of 0.
+    the stronger penalty of equals. A label whose rarer class is one patient's leaves no two folds:
+    the strongest penalty, and no out-of-fold logits.
     """
-    count = min(folds, len(set(map(str, patients))))
-    if count < 2:
-        nothing = np.zeros((truth.shape[1], axes.table.rank + 1))
-        return Sweep(np.zeros(truth.shape[1], dtype=np.int64), np.zeros(truth.shape), nothing)
-    rows = sample_rows(len(truth), SAMPLE) if axes.large else np.arange(len(truth))
+    rows = np.arange(len(truth))
+    if axes.large and len(truth) > SAMPLE:
+        rows = sample_by_patient(patients, SAMPLE)
     table = axes.table.take(rows).single()
     people = np.asarray(patients, dtype=str)[rows]
-    found = _tried(table, truth[rows], people.tolist(), ladder, count, seed)
+    found = _tried(table, truth[rows], people.tolist(), ladder, folds, seed)
     held_out = np.full(truth.shape, np.nan)
     held_out[rows] = found.held_out
     return Sweep(found.best, held_out, found.weights)
 
 
-def folds_needed(truth: NDArray[Any], folds: int) -> Indices:
-    """How many folds of each label hold ``ENOUGH`` studies of its rarer class ``[labels]``."""
+def folds_needed(truth: NDArray[Any], folds: int | Indices) -> Indices:
+    """How many of each label's ``folds`` hold ``ENOUGH`` of its rarer class ``[labels]``."""
     rarer = np.minimum((truth == 1).sum(axis=0), (truth == 0).sum(axis=0))
     needed = np.ceil(ENOUGH * folds / np.maximum(rarer, 1))
     return np.asarray(np.clip(needed, 1, folds), dtype=np.int64)
@@ -81,7 +79,11 @@ def _tried(
     """Every label, fold used and penalty, solved in one batch."""
     labels, steps = truth.shape[1], len(ladder)
     fold = np.stack([patient_folds(column, patients, folds, seed) for column in truth.T])
-    used = folds_needed(truth, folds)
+    made = fold.max(axis=1) + 1
+    used = np.where(made > 1, folds_needed(truth, made), 0)
+    if not used.any():
+        nothing = np.zeros((labels, table.rank + 1))
+        return Sweep(np.zeros(labels, dtype=np.int64), np.full(truth.shape, np.nan), nothing)
     groups = [(label, part) for label in range(labels) for part in range(used[label])]
     signs = np.nan_to_num(2 * truth.T - 1, nan=0.0)
     learned = np.stack([signs[label] * (fold[label] != part) for label, part in groups])
@@ -97,13 +99,17 @@ def _tried(
         rows = np.flatnonzero(fold[label] == part)
         held_out[label][:, rows] = table.take(rows).logits(found)
     best = np.array([_best(held_out[label].T, truth[:, label]) for label in range(labels)])
-    first = [groups.index((label, 0)) for label in range(labels)]
-    return Sweep(best, held_out[np.arange(labels), best].T, weights[first, best])
+    start = np.zeros((labels, weights.shape[2]))
+    for label in np.flatnonzero(used).tolist():
+        start[label] = weights[groups.index((label, 0)), best[label]]
+    return Sweep(best, held_out[np.arange(labels), best].T, start)
 
 
 def _best(held_out: Floats, truth: Floats) -> int:
     """The place of the least loss; the first where one class is held out and nothing is known."""
     rows = np.isfinite(held_out[:, 0]) & ~np.isnan(truth)
+    if not rows.any():
+        return 0
     losses = selection_losses(held_out[rows][:, None], truth[rows][:, None])[0]
     return int(np.nan_to_num(losses, nan=np.inf).argmin())
 

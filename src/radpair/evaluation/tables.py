@@ -47,7 +47,26 @@ def decisions_table(results: Results) -> str:
         [*_draws_line(row)[:2], *(_metric_cell(row, name) for name in names)]
         for row in results.rows
     ]
-    return f"{aligned([head, *body])}\n{chosen_line(results.settings['operating_point'])}"
+    told = [aligned([head, *body]), chosen_line(results.settings["operating_point"])]
+    return "\n".join([*told, *_undecided_lines(results)])
+
+
+def _undecided_lines(results: Results) -> list[str]:
+    """Labels without a threshold: a line for each budget and reason."""
+    found: dict[tuple[str, str], dict[str, None]] = {}
+    for row in results.rows:
+        ranked = row.metrics["auroc"].labels
+        for name, one in row.metrics["mcc"].labels.items():
+            if math.isnan(one.value) and not math.isnan(ranked[name].value):
+                found.setdefault((_budget(row), one.note or "undefined"), {})[name] = None
+    return [
+        f"at {budget} not decided: {', '.join(labels)} ({reason})"
+        for (budget, reason), labels in found.items()
+    ]
+
+
+def _budget(row: Row) -> str:
+    return f"{row.fraction:.0%}" if row.shots is None else f"K = {row.shots}"
 
 
 def _metric_cell(row: Row, name: str) -> str:
@@ -68,12 +87,11 @@ def _constant_lines(results: Results) -> list[str]:
     """What a budget could not teach: a line for each budget and reason."""
     found: dict[tuple[str, str], dict[str, None]] = {}
     for row in results.rows:
-        budget = f"{row.fraction:.0%}" if row.shots is None else f"K = {row.shots}"
         for one in row.constant:
-            found.setdefault((budget, one["reason"]), {})[one["label"]] = None
+            found.setdefault((_budget(row), one["reason"]), {})[one["label"]] = None
     return [
         f"at {budget} some draws have {reason} of {', '.join(labels)}: there all studies score the "
-        "same, AUROC 0.5"
+        "same, AUROC 0.5, and are decided absent"
         for (budget, reason), labels in found.items()
     ]
 
@@ -122,8 +140,7 @@ def _without(results: Results) -> list[str]:
 
 def _draws_line(row: Row) -> list[str]:
     found = row.metrics["auroc"]
-    budget = f"{row.fraction:.0%}" if row.shots is None else f"K = {row.shots}"
-    named = [row.model, f"{budget} ({row.studies:,} studies)"]
+    named = [row.model, f"{_budget(row)} ({row.studies:,} studies)"]
     if math.isnan(found.macro.value):
         return [*named, "undefined", "", "", ""]
     told = [f"{found.macro.value:.3f}", _ends(found.macro)]

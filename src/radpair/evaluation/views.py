@@ -86,11 +86,18 @@ def fit_views(fit: Any, views: Views, truth: NDArray[Any], patients: Sequence[st
     """Fits ``fit`` to the images of ``views``, each with its study's truth and patient."""
     people = np.asarray(patients, dtype=str)[views.owner].tolist()
     probe = fit(views.codes, np.asarray(truth)[views.owner], people)
-    held_out = probe.cross_fitted
-    unknown = np.isnan(held_out)
-    scores = views.of_studies(np.where(unknown, 0.0, held_out))
-    lacking = study_scores(unknown.astype(np.float64), views.owner, views.ids, MAX)
-    return ByView(probe, np.where(lacking > 0, np.nan, scores))
+    return ByView(probe, _known_scores(views, probe.cross_fitted))
+
+
+def _known_scores(views: Views, held_out: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Scores of studies from those of their images that have one; NaN where none has."""
+    known = ~np.isnan(held_out)
+    share = study_scores(known.astype(np.float64), views.owner, views.ids, MEAN)
+    least = float(np.min(held_out, where=known, initial=0.0))
+    scores = views.of_studies(np.where(known, held_out, 0.0 if views.how == MEAN else least))
+    if views.how == MEAN:
+        scores = scores / np.where(share > 0, share, 1.0)
+    return np.where(share > 0, scores, np.nan)
 
 
 def check_views(how: str) -> None:

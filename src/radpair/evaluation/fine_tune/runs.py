@@ -18,12 +18,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from radpair.errors import EvaluationError
-from radpair.evaluation.code import TRAINING, code_hash
+from radpair.evaluation.code import code_hash
 from radpair.evaluation.fine_tune.classifier import Classifier
 from radpair.evaluation.fine_tune.films import Films, Fitted
 from radpair.evaluation.fine_tune.loop import Course, OnStep, Part, study_probabilities, train
 from radpair.evaluation.fine_tune.settings import FineTuneConfig
 from radpair.evaluation.fine_tune.tasks import Task, one_class
+from radpair.evaluation.operating import read_point
 from radpair.evaluation.statistics import Floats
 from radpair.evaluation.thresholds import choose_thresholds
 from radpair.models import Model
@@ -70,7 +71,7 @@ def run_key(model: Model, order: Order) -> str:
     parts = [
         *(
             _FORM,
-            code_hash(TRAINING),
+            code_hash(),
             model.hash,
             model.device.type,
             order.films.content_hash,
@@ -173,7 +174,9 @@ def _thresholds(classifier: Classifier, order: Order, size: int) -> tuple[Floats
     held = Fitted(order.films, order.held.studies, size)
     scores = study_probabilities(classifier, held, order.config.views)
     people, tested = (order.patients[part].tolist() for part in (order.held.studies, order.tested))
-    found = choose_thresholds(scores, order.held.truth, people, tested)
+    found = choose_thresholds(
+        scores, order.held.truth, people, tested, *read_point(order.config.operating_point)
+    )
     return np.where(np.isnan(found), FALLBACK, found), (~np.isnan(found)).tolist()
 
 

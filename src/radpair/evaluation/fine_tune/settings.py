@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from radpair.errors import RecipeError, nearest
+from radpair.evaluation.operating import STANDARD, read_point
 from radpair.evaluation.policies import AGGREGATIONS
 from radpair.images.augment import AugmentationConfig
 from radpair.settings import build, plain, with_value
@@ -87,6 +88,8 @@ class FineTuneConfig:
     views: str = "mean"
     """A study's probability: the ``mean`` of its images' or the ``max``, also where it is held out
     to end training and to choose thresholds."""
+    operating_point: str = STANDARD
+    """What thresholds are best at on the held-out part (``radpair.evaluation.operating``)."""
     augmentation: AugmentationConfig = field(default_factory=lambda: MILD)
 
     def __post_init__(self) -> None:
@@ -107,6 +110,7 @@ class FineTuneConfig:
             raise RecipeError(f"'head_rate' is {self.head_rate}; it must be below 1")
         if not 0 < self.layer_decay <= 1:
             raise RecipeError(f"'layer_decay' is {self.layer_decay}; it must lie above 0, up to 1")
+        read_point(self.operating_point)
         chosen = (("selection", SELECTIONS), ("statistics", STATISTICS), ("views", AGGREGATIONS))
         for key, known in chosen:
             if getattr(self, key) not in known:
