@@ -82,9 +82,15 @@ def map_plane(found: Map, side: int = 280) -> str:
 
 
 def difference_chart(gaps: Rows, titles: Sequence[str], level: float) -> str:
-    """Differences of one pair as dots with intervals around 0, one row a protocol."""
-    ends = [mean_of(gap)[key] for gap in gaps for key in ("low", "high")]
-    reach = max([0.01, *(abs(end) for end in ends if end is not None)]) * 1.08
+    """Differences of one pair as dots with intervals around 0, one row a protocol.
+
+    An interval that runs beyond what a difference can be, -1 to 1, does not stretch the axis: it
+    ends in an arrow.
+    """
+    means = [mean_of(gap) for gap in gaps if mean_of(gap)["value"] is not None]
+    ends = [abs(mean[key]) for mean in means for key in ("low", "high")]
+    values = [abs(mean["value"]) for mean in means]
+    reach = max([0.01, *values, *(end for end in ends if end < 1)]) * 1.08
     width, step, left = 700, 26, 300
     height = 30 + step * len(gaps)
     x = Scale(-reach, reach, left, width - 70)
@@ -112,9 +118,16 @@ def _difference_row(
         return [*parts, text(x(0), y + 4, NONE, fill=QUIET)]
     side = ahead(gap, level)
     colour = {1: "#1c7a50", -1: "#b3541a", 0: "#8b929c"}[side]
-    ends = (x(mean["low"]), x(mean["high"]))
+    ends = (max(x.start, x(mean["low"])), min(x.stop, x(mean["high"])))
     style = {"stroke": colour, "stroke_width": 5, "opacity": 0.35, "stroke_linecap": "round"}
     parts.append(line(ends[0], y, ends[1], y, **style))
+    for clipped, tip, way in (
+        (x(mean["low"]) < x.start, x.start, -1),
+        (x(mean["high"]) > x.stop, x.stop, 1),
+    ):
+        if clipped:
+            head = [(tip, y - 6), (tip + 8 * way, y), (tip, y + 6)]
+            parts.append(path(head, stroke=colour, stroke_width=2))
     note = f"{signed(mean['value'])} [{signed(mean['low'])}, {signed(mean['high'])}]"
     parts.append(dot(x(mean["value"]), y, 4.5, note, fill=colour))
     weight = {"font_weight": 600} if side else {}

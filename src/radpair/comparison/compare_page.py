@@ -8,6 +8,8 @@ from importlib.resources import files
 from typing import Any
 
 from radpair.comparison.bench import Bench
+from radpair.comparison.by_run import WORDS as BY_RUN
+from radpair.comparison.by_run import cannot_tell, run_names, runs_table
 from radpair.comparison.compare_charts import (
     CLASS_COLOURS,
     difference_chart,
@@ -176,6 +178,7 @@ def _set(
     rows = [row for row in found["results"] if row["set"] == name and not row["why_not"]]
     content = [
         _differences(found, name),
+        _by_run(found, name),
         _decisions(found, name),
         _efficiency(found, name, rows, colours),
         _planes(rows, one, colours),
@@ -204,9 +207,11 @@ def _differences(found: Found, name: str) -> str:
     for first, second in dict.fromkeys(map(models_of, gaps)):
         mine = [gap for gap in gaps if models_of(gap) == (first, second)]
         names = [_short(gap) for gap in mine]
+        doubt = cannot_tell(found, mine)
         content += (
             f'<h4>{escape(first)} <span class="minus">minus</span> {escape(second)}</h4>'
             f"{difference_chart(mine, names, level)}"
+            f"{f'<p>{escape(doubt)}</p>' if doubt else ''}"
             f'<details class="quiet"><summary>p-values, and finding by finding</summary>'
             f"{_gap_table(mine, level)}{_label_gaps(mine)}</details>"
         )
@@ -215,6 +220,17 @@ def _differences(found: Found, name: str) -> str:
         "holds after Holm's correction, grey where it may be chance. "
     )
     return _part("Differences, paired by patient", f"<p>{escape(words)}</p>{content}")
+
+
+def _by_run(found: Found, name: str) -> str:
+    table = runs_table(found, name)
+    if len(table) < 2:
+        return ""
+    words = f"{BY_RUN} {run_names(found)}"
+    return (
+        '<details class="quiet" open><summary>Run by run</summary>'
+        f'<p class="note">{escape(words)}</p>{_plain(table)}</details>'
+    )
 
 
 def _decisions(found: Found, name: str) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from radpair.comparison.by_run import WORDS as BY_RUN
+from radpair.comparison.by_run import cannot_tell, run_names, runs_table
 from radpair.comparison.compare_words import (
     Found,
     cell,
@@ -49,8 +51,9 @@ def caution(found: Found) -> str:
         runs = f"Training runs averaged as metrics: {counted}. The tests cover their spread."
     else:
         runs = (
-            f"Training runs averaged as metrics: {counted}. The tests cover their spread, but not "
-            f"the luck of the one run of {listed(alone)}."
+            f"Training runs averaged as metrics: {counted}. The tests cover their spread. "
+            f"{listed(alone)}: a single run, which nothing says the luck of, and which is not "
+            "tested against a model of several."
         )
     return f"{runs} {CAUTION}"
 
@@ -76,12 +79,15 @@ def markdown(found: Found) -> str:
     for one in found["sets"]:
         reasons = "\n".join(f"- {line}" for line in not_applicable(found, one["name"]))
         parts += [f"### {one['name']}", _grid(main_table(found, one["name"])), reasons]
+    parts += _by_run(found)
     parts += _decisions(found)
     parts += ["## Differences", DIFFERENCES]
     for one in found["sets"]:
         rows = difference_table(found, one["name"])
         if len(rows) > 1:
-            parts += [f"### {one['name']}", _grid(rows)]
+            gaps = [gap for gap in found["differences"] if gap["set"] == one["name"]]
+            doubt = cannot_tell(found, gaps)
+            parts += [f"### {one['name']}", _grid(rows), *([doubt] if doubt else [])]
     if found["lists"]:
         parts += [f"## {LISTS}", chance_line(found["lists"]), _grid(lists_table(found))]
         gaps = lists_differences(found)
@@ -94,6 +100,15 @@ def markdown(found: Found) -> str:
         f"`results.json` (schema `{found['schema']}`) and `results.csv` have every label's figure."
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _by_run(found: Found) -> list[str]:
+    """Each training run's figure, a table a set; nothing where every model has one run."""
+    parts = []
+    for one in found["sets"]:
+        rows = runs_table(found, one["name"])
+        parts += [f"### {one['name']}", _grid(rows)] if len(rows) > 1 else []
+    return ["## Run by run", f"{BY_RUN} {run_names(found)}", *parts] if parts else []
 
 
 def _decisions(found: Found) -> list[str]:

@@ -50,7 +50,7 @@ def result(compared: Compared) -> dict[str, Any]:
         {
             "schema": SCHEMA,
             "radpair": __version__,
-            "settings": {**_settings(plan), "evaluated": EVALUATED, "uncertain": "ignore"},
+            "settings": {**settings_of(plan), "evaluated": EVALUATED},
             "prompts": {
                 "version": compared.prompts.version,
                 "hash": prompts_hash(compared.prompts.labels),
@@ -78,7 +78,8 @@ def _model(method: Method) -> dict[str, Any]:
     return {"name": method.name, **first, "towers": method.towers, "runs": runs}
 
 
-def _settings(plan: Plan) -> dict[str, Any]:
+def settings_of(plan: Plan) -> dict[str, Any]:
+    """A plan in JSON values."""
     told = asdict(plan)
     return told | {"fine_tune": None if plan.fine_tune is None else plain(plan.fine_tune)}
 
