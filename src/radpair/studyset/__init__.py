@@ -3,7 +3,8 @@
 from radpair.studyset.extraction import GraphSummary, give_graphs
 from radpair.studyset.graphs import write_graphs
 from radpair.studyset.read import StudySet, content_hash
-from radpair.studyset.write import Summary, write
+from radpair.studyset.summary import Summary
+from radpair.studyset.write import write
 
 __all__ = [
     "GraphSummary",
