@@ -113,7 +113,7 @@ def test_figures_are_those_of_a_slow_count(studies: StudySet, rows: list[dict[st
         }
     assert list(facts["splits"]) == ["train", "test"]
     quarantine = {(row["kind"], row["reason"]): row["count"] for row in facts["quarantine"]}
-    assert quarantine.pop(("image", "blank")) == 1
+    assert quarantine.pop(("image", "blank, every pixel has the grey level N")) == 1
     assert quarantine.pop(("image", "duplicate")) == 1
     assert sum(n for (kind, _), n in quarantine.items() if kind == "image") == 1
     assert facts["near"]["pairs"] == {"train and test": 1}
@@ -152,6 +152,9 @@ def test_page_shows_the_figures_and_fetches_nothing(studies: StudySet) -> None:
     assert "Mass <i>" not in page.words  # no study says anything of it
     lines = told(facts).splitlines()
     assert lines[0].startswith(f"{studies.path}: 27 studies of 27 patients, 27 images")
+    assert facts["empty_splits"] == ["validate"]
+    assert any(line.startswith("No study is in validate: ingest with another") for line in lines)
+    assert "No study is in validate" in page.words
     assert "Near-duplicate images across splits: 1 (train and test 1)." in lines
     [edema] = [line for line in lines if line.startswith("Edema")]
     cells = [facts["labels"][0][split] for split in ("train", "test")]
@@ -182,7 +185,11 @@ def test_the_verb(studies: StudySet, tmp_path: Path, capsys: pytest.CaptureFixtu
     main(["describe", str(studies.path), "--out", str(tmp_path / "page.html")])
     assert (tmp_path / "page.html").read_text() == render(describe(studies))
     assert told(describe(studies)) in capsys.readouterr().out
-    for out, reason in ((tmp_path / "no" / "x.html", "does not exist"), (tmp_path, "is a folder")):
+    for out, reason in (
+        (tmp_path / "no" / "x.html", "does not exist"),
+        (tmp_path, "is a folder"),
+        (tmp_path / "page.txt", "ends in .html"),
+    ):
         with pytest.raises(SystemExit) as ended:
             main(["describe", str(studies.path), "--out", str(out)])
         assert ended.value.code == 2
@@ -191,10 +198,16 @@ def test_the_verb(studies: StudySet, tmp_path: Path, capsys: pytest.CaptureFixtu
 
 def test_reasons_are_grouped_without_what_is_particular() -> None:
     assert kind_of("a/b.png: too small, 12 x 9 pixels where 32 are the least; put", "a/b.png") == (
-        "too small"
+        "too small, N x N pixels where N are the least"
+    )
+    assert kind_of("a.png: lies in no folder, so its patient is not told; give", "a.png") == (
+        "lies in no folder, so its patient is not told"
+    )
+    assert kind_of("b.dcm: damaged or truncated (line 3, byte 8); fetch", "b.dcm") == (
+        "damaged or truncated"
     )
     assert kind_of("x.png: duplicate of y.png of study 'z' (train)", "x.png") == "duplicate"
-    assert kind_of("f.dcm: has 12 frames, say which", "f.dcm") == "has N frames"
+    assert kind_of("f.dcm: has 1,200 frames, say which", "f.dcm") == "has N frames, say which"
 
 
 def test_trimmed_borders_and_remarks_are_told(tmp_path: Path) -> None:

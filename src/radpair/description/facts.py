@@ -22,6 +22,9 @@ QUARTERS = (25, 50, 75)
 _SEXES = {"f": "F", "female": "F", "w": "F", "m": "M", "male": "M"}
 _AGE = re.compile(r"0*(\d{1,3})(?:\.\d+)?(?: ?(y|years?|yrs?))?", re.I)
 _OLDEST = 130
+_PARTICULAR = re.compile(r"(?<=duplicate) of .*| ?\([^()]*\)| ?'[^']*'")
+_LONGEST = 120
+"""Characters of a kind of reason."""
 
 Facts = dict[str, Any]
 
@@ -48,6 +51,7 @@ def describe(studies: StudySet) -> Facts:
         "has_graphs": studies.has_graphs,
         "counts": studies.manifest["counts"],
         "splits": {name: _split(studies, name) for name in used},
+        "empty_splits": [name for name in SPLITS if name not in used],
         "views": _shares(positions, studies.splits[studies.image_study].tolist(), used),
         "sexes": _shares(sexes, studies.splits.tolist(), used),
         "ages": _spread(ages, studies.splits, used, 10),
@@ -152,8 +156,9 @@ def _quarantine(studies: StudySet) -> list[Facts]:
 def kind_of(reason: str, path: str) -> str:
     """A reason without what is particular to one file: its path, sizes, names, remedy."""
     words = reason.removeprefix(f"{path}: ")
-    first = re.split(r"[,;(:']| of ", words, maxsplit=1)[0].strip()
-    return re.sub(r"\d[\d,.]*", "N", first)[:80] or words[:80]
+    first = _PARTICULAR.sub("", words.split(";")[0])
+    first = " ".join(re.sub(r"\d(?:[\d,.]*\d)?", "N", first).split())
+    return first[:_LONGEST] or words[:_LONGEST]
 
 
 def _near(studies: StudySet) -> Facts:

@@ -10,10 +10,11 @@ from pathlib import Path
 
 from radpair.description.charts import histogram, label_chart, share_chart
 from radpair.description.facts import NOT_KNOWN, SHOWN, Facts, given
-from radpair.description.text import balance, handling, label_cell
+from radpair.description.text import balance, empty_splits, handling, label_cell
 from radpair.errors import StudySetError
 from radpair.evaluation.report.marks import COLOURS, legend
 from radpair.evaluation.report.tables import facts_table
+from radpair.graphs.tables import counted
 from radpair.records import SPLITS
 
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
@@ -32,6 +33,8 @@ def write_page(facts: Facts, out: Path) -> None:
         raise StudySetError(f"{out}: the folder {out.parent} does not exist; make it first")
     if out.is_dir():
         raise StudySetError(f"{out}: is a folder; give a file such as {out / 'page.html'}")
+    if out.suffix.lower() not in (".html", ".htm"):
+        raise StudySetError(f"{out}: the page is HTML; give a file that ends in .html")
     partial = out.with_name(f"{out.name}.{os.getpid()}.part")
     try:
         partial.write_text(render(facts), encoding="utf-8")
@@ -59,8 +62,9 @@ def render(facts: Facts) -> str:
 def _lead(facts: Facts) -> str:
     counts = facts["counts"]
     return (
-        f"{counts['studies']:,} studies of {counts['patients']:,} patients with "
-        f"{counts['images']:,} images, from source {facts['source']}. No patient is in two splits."
+        f"{counted(counts['studies'], 'study', 'studies')} of "
+        f"{counted(counts['patients'], 'patient')} with {counted(counts['images'], 'image')}, from "
+        f"source {facts['source']}. No patient is in two splits."
     )
 
 
@@ -72,7 +76,9 @@ def _colours(facts: Facts) -> dict[str, str]:
 def _splits(facts: Facts) -> str:
     return _section(
         "Splits beside each other",
-        "<p>In brackets the middle half of the studies.</p>" + _table(balance(facts)),
+        "<p>In brackets the middle half of the studies.</p>"
+        + _table(balance(facts))
+        + "".join(f'<p class="warn">{escape(line)}</p>' for line in empty_splits(facts)),
     )
 
 
@@ -127,8 +133,9 @@ def _left_out(facts: Facts) -> str:
     rows = [["reason", "of", "entries"]]
     rows += [[row["reason"], row["kind"], f"{row['count']:,}"] for row in found]
     told = (
-        f"{counts['quarantined_images']:,} images and {counts['unusable_reports']:,} reports; "
-        f"{counts['studies_left_out']:,} studies were left out for want of an image. "
+        f"{counted(counts['quarantined_images'], 'image')} and "
+        f"{counted(counts['unusable_reports'], 'report')}; studies left out for want of an image: "
+        f"{counts['studies_left_out']:,}. "
         "quarantine.parquet in the set names each."
     )
     return _section("Quarantine", f"<p>{told}</p>" + _table(rows))

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from radpair.description.facts import Facts, prevalence, share
+from radpair.graphs.tables import counted
 
 _NONE = "-"
 
@@ -14,16 +15,27 @@ def told(facts: Facts) -> str:
     """Every figure of ``radpair.description.describe`` that fits on a screen."""
     counts = facts["counts"]
     lines = [
-        f"{facts['name']}: {counts['studies']:,} studies of {counts['patients']:,} patients, "
-        f"{counts['images']:,} images from source '{facts['source']}'.",
+        f"{facts['name']}: {counted(counts['studies'], 'study', 'studies')} of "
+        f"{counted(counts['patients'], 'patient')}, {counted(counts['images'], 'image')} from "
+        f"source '{facts['source']}'.",
         "",
         *_table(balance(facts)),
+        *empty_splits(facts),
     ]
     for title, key in (("Views (images)", "views"), ("Sexes (studies)", "sexes")):
         lines += ["", *_table(_counted(title, facts[key], facts))]
     if facts["labels"]:
         lines += ["", *_table(_labels(facts))]
     return "\n".join([*lines, "", *_left_out(facts), *_near(facts), *handling(facts)])
+
+
+def empty_splits(facts: Facts) -> list[str]:
+    """Which splits hold nothing, with the remedy."""
+    return [
+        f"No study is in {name}: ingest with another --seed, other --fractions or more patients, "
+        "or mend the official splits if the source has such."
+        for name in facts["empty_splits"]
+    ]
 
 
 def balance(facts: Facts) -> list[list[str]]:
@@ -76,8 +88,9 @@ def _left_out(facts: Facts) -> list[str]:
         return ["Quarantine: nothing."]
     counts = facts["counts"]
     head = (
-        f"Quarantine: {counts['quarantined_images']:,} images and "
-        f"{counts['unusable_reports']:,} reports; {counts['studies_left_out']:,} studies left out."
+        f"Quarantine: {counted(counts['quarantined_images'], 'image')} and "
+        f"{counted(counts['unusable_reports'], 'report')}; "
+        f"{counted(counts['studies_left_out'], 'study', 'studies')} left out."
     )
     rows = [
         [f"  {row['kind']}: {row['reason']}", f"{row['count']:,}"] for row in facts["quarantine"]
@@ -97,7 +110,7 @@ def handling(facts: Facts) -> list[str]:
     """What was done to the films, and what the source remarked of its reading."""
     trimmed, lines = facts["trimmed"], []
     if trimmed is not None:
-        of = f"{trimmed['count']:,} of {facts['counts']['images']:,} images"
+        of = f"{trimmed['count']:,} of {counted(facts['counts']['images'], 'image')}"
         area = f", on average {percent(trimmed['share'])} of their area" if trimmed["count"] else ""
         lines.append(f"Borders were trimmed of {of}{area}.")
     return [*lines, *facts["remarks"]]

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 
 from radpair.errors import StudySetError
+from radpair.graphs.tables import counted
 from radpair.records import Study
 from radpair.reports.dates import dates
 from radpair.sources.labels import is_blank
@@ -176,7 +177,5 @@ def _words(name: str) -> list[str]:
 
 def _listed(counts: Counter[str]) -> str:
     return ", ".join(
-        f"{name} ({count:,} value{'' if count == 1 else 's'})"
-        for name, count in sorted(counts.items())
-        if count
+        f"{name} ({counted(count, 'value')})" for name, count in sorted(counts.items()) if count
     )

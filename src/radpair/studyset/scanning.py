@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from radpair.errors import StudySetError
+from radpair.graphs.tables import counted
 from radpair.places import located
 from radpair.reports.identifiers import KINDS, identifiers
 from radpair.sources.reports import ReportText, read_reports
@@ -41,26 +42,22 @@ class Scan:
         if not self.found:
             kinds = f"{', '.join(KINDS[:-1])} or {KINDS[-1]}"
             return (
-                f"{self.path}: nothing was found in {_counted(self.reports, 'report')} that has "
+                f"{self.path}: nothing was found in {counted(self.reports, 'report')} that has "
                 f"the form of {kinds}. Names that stand alone are not found."
             )
-        read = f"{_counted(self.reports, 'report')} read"
+        read = f"{counted(self.reports, 'report')} read"
         lines = [f"{self.path}: {read}. Look at these before sharing:"]
         for kind in KINDS:
             if ids := self.ids.get(kind):
                 more = ", ..." if len(ids) > LISTED else ""
                 lines.append(
-                    f"  {kind}: {self.found[kind]:,} in {_counted(len(ids), 'report')}: "
+                    f"  {kind}: {self.found[kind]:,} in {counted(len(ids), 'report')}: "
                     f"{', '.join(ids[:LISTED])}{more}"
                 )
         lines += self.shown
         if self.out is not None:
             lines.append(f"Where each stands: {self.out}")
         return "\n".join(lines)
-
-
-def _counted(count: int, word: str) -> str:
-    return f"{count:,} {word}" + ("" if count == 1 else "s")
 
 
 def scan(
