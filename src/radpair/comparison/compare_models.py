@@ -24,7 +24,10 @@ from radpair.comparison.methods import Method, merged, open_methods
 from radpair.comparison.partners import KINDS, directions, one_way, retrieve, why_no_retrieval
 from radpair.comparison.protocols import Plan, Protocol, label_protocols, prompted, sides
 from radpair.errors import EvaluationError, nearest
+from radpair.evaluation.operating import read_point
+from radpair.evaluation.policies import check_policy
 from radpair.evaluation.prompts import Prompts, PromptSet
+from radpair.evaluation.views import check_views
 from radpair.progress import track
 
 MAP = "map"
@@ -84,7 +87,7 @@ def compare_runs(
     """
     plan = plan or Plan()
     check_plan(plan)
-    benches = _open_benches(data, labels, prompts.labels)
+    benches = _open_benches(data, labels, prompts.labels, plan.uncertain)
     methods = open_methods(runs, device)
     kept = Kept(cache / "units")
     cells = [
@@ -119,15 +122,18 @@ def check_plan(plan: Plan) -> None:
         )
     if plan.seed < 0:
         raise EvaluationError(f"the seed is {plan.seed}; it must be 0 or more")
+    check_views(plan.views)
+    read_point(plan.operating_point)
+    check_policy(plan.uncertain)
 
 
 def _open_benches(
-    data: Sequence[str], labels: Sequence[str], prompts: Mapping[str, Prompts]
+    data: Sequence[str], labels: Sequence[str], prompts: Mapping[str, Prompts], uncertain: str
 ) -> list[Bench]:
     if not data:
         raise EvaluationError("no study set was named; give one or more with --data")
     named = name_sets(data)
-    benches = [open_bench(name, path, labels, prompts) for name, path in named.items()]
+    benches = [open_bench(name, path, labels, prompts, uncertain) for name, path in named.items()]
     known = {name for bench in benches for name in bench.studies.label_names}
     for label in labels:
         if label not in known:
@@ -243,6 +249,7 @@ def _key(question: _Question, seen: Seen, plan: Plan) -> str:
         parts["resamples"] = plan.resamples
     if question.task in LABEL_TASKS:
         parts["labels"] = list(bench.labels)
+        parts["asked"] = [plan.uncertain, plan.views, plan.operating_point]
     if question.task == "fine-tune":
         parts["device"] = seen.runner.model.device.type
     if question.task in ("zero-shot", BY_PROMPT):
