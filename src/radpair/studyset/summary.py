@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from radpair.graphs.tables import counted
 from radpair.studyset.manifest import NEAR_DUPLICATES, QUARANTINE
 
+LISTED = 20
+"""Labels that the summary names; it counts all."""
 _UNCOUNTED = {"exact_duplicates": 0, "near_duplicates": 0, "near_across_splits": 0}
 """What the manifests of sets do not count that were made before duplicates were looked for."""
 
@@ -45,17 +48,23 @@ class Summary:
         state = "was complete already" if self.was_complete else "is complete"
         splits = ", ".join(f"{name} {count:,}" for name, count in self.splits.items())
         lines = [
-            f"Study set {self.path} {state}: {self.studies:,} studies of {self.patients:,} "
-            f"patients, {self.images:,} images ({self.pixel_bytes / 1e6:,.1f} MB of pixels).",
+            f"Study set {self.path} {state}: {counted(self.studies, 'study', 'studies')} of "
+            f"{counted(self.patients, 'patient')}, {counted(self.images, 'image')} "
+            f"({self.pixel_bytes / 1e6:,.1f} MB of pixels).",
             f"Splits: {splits}.",
         ]
+        if self.labels:
+            more = ", ..." if len(self.labels) > LISTED else "."
+            listed = ", ".join(self.labels[:LISTED])
+            lines.append(f"{counted(len(self.labels), 'label')}: {listed}{more}")
         if self.trimmed_images is not None:
-            lines.append(f"Borders were trimmed of {self.trimmed_images:,} images.")
+            lines.append(f"Borders were trimmed of {counted(self.trimmed_images, 'image')}.")
         if self.quarantined_images or self.unusable_reports or self.studies_left_out:
             lines.append(
-                f"Quarantined: {self.quarantined_images:,} images and {self.unusable_reports:,} "
-                f"reports; {self.studies_left_out:,} studies left out for want of an image. "
-                f"The reasons are in {self.path / QUARANTINE}."
+                f"Quarantined: {counted(self.quarantined_images, 'image')} and "
+                f"{counted(self.unusable_reports, 'report')}; "
+                f"{counted(self.studies_left_out, 'study', 'studies')} left out for want of an "
+                f"image. The reasons are in {self.path / QUARANTINE}."
             )
         lines += [*self._duplicates(), *self.remarks, self.traces]
         return "\n".join(line for line in lines if line)
