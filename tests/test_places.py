@@ -214,3 +214,6 @@ def test_what_a_store_refuses(
     monkeypatch.setattr(type(fsspec.filesystem("memory")), "get_file", refuse)
     with pytest.raises(ForbiddenError, match=rf"cannot be reached \({error}\)"):
         here(trees[1] / "refused.txt")
+    monkeypatch.setattr(type(fsspec.filesystem("memory")), "open", refuse)
+    with pytest.raises(PermissionError, match="refuses to give it"), beginning(trees[1] / "a.txt"):
+        pass

@@ -10,6 +10,7 @@ of the store take from their own settings, such as ``AWS_PROFILE``.
 from __future__ import annotations
 
 import atexit
+import errno
 import fnmatch
 import hashlib
 import io
@@ -221,15 +222,27 @@ def _take(path: Place, copy: Path, most: int) -> None:
 
 @contextmanager
 def beginning(path: Path, block: int = BLOCK) -> Iterator[BinaryIO]:
-    """A file open for reading, a remote one by ranges of ``block`` bytes and without a copy."""
+    """A file open for reading, a remote one by ranges of ``block`` bytes and without a copy.
+
+    One that the store refuses is a ``PermissionError``, as it is on this machine.
+    """
     if not isinstance(path, Place):
         with path.open("rb") as handle:
             yield handle
         return
-    with _named(path) as files:
+    with _as_here(path), _named(path) as files:
         opened = files.open(str(path), "rb", block_size=block, cache_type="readahead")
     with opened, io.BufferedReader(_Ranges(path, opened), block) as handle:
         yield cast(BinaryIO, handle)
+
+
+@contextmanager
+def _as_here(path: Place) -> Iterator[None]:
+    try:
+        yield
+    except ForbiddenError as error:
+        why = "the store refuses to give it"
+        raise PermissionError(errno.EACCES, why, str(path)) from error
 
 
 class _Ranges(io.RawIOBase):
@@ -253,7 +266,7 @@ class _Ranges(io.RawIOBase):
         return int(self._opened.tell())
 
     def readinto(self, buffer: Any) -> int:
-        with _named(self._path):
+        with _as_here(self._path), _named(self._path):
             data = self._opened.read(len(buffer))
         buffer[: len(data)] = data
         return len(data)

@@ -224,8 +224,11 @@ def test_foreign_objects_are_left_alone(s3: Any, films: Path) -> None:
         ("pixels/../x.bin", "which no study set has"),
     ],
 )
-def test_a_manifest_that_leads_outside(s3: Any, name: str, told: str) -> None:
-    manifest = {"format": 1, "files": {name: {"bytes": 1, "sha256": "0" * 64}}}
+def test_a_manifest_that_leads_outside(
+    s3: Any, whole: dict[str, bytes], name: str, told: str
+) -> None:
+    manifest = json.loads(whole["manifest.json"])
+    manifest["files"][name] = {"bytes": 1, "sha256": "0" * 64}
     s3.put_object(Bucket=BUCKET, Key="evil/manifest.json", Body=json.dumps(manifest).encode())
     with pytest.raises(StudySetError, match=told):
         StudySet.open(f"s3://{BUCKET}/evil")
@@ -247,6 +250,20 @@ def test_altered_objects(
     s3.put_object(Bucket=BUCKET, Key="altered/pixels/00001.bin", Body=body[1:])
     with pytest.raises(StudySetError, match=r"altered/pixels/00001.bin: has [\d,]+ bytes where"):
         sent(films, "altered", processes=1)
+
+
+def test_an_object_that_verify_may_not_read(
+    s3: Any, films: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent(films, "secret", processes=1)
+    studies = StudySet.open(f"s3://{BUCKET}/secret")
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "the store refuses to give it")
+
+    monkeypatch.setattr(store, "_streamed", refuse)
+    with pytest.raises(StudySetError, match=r"secret/.*: cannot be read \(the store refuses"):
+        studies.verify()
 
 
 def test_nothing_there() -> None:

@@ -93,7 +93,15 @@ def refuse(patch: pytest.MonkeyPatch, *names: str) -> None:
             raise PermissionError("Forbidden")
         return get(self, path, *rest, **how)
 
+    begin = store.open
+
+    def open_file(self: Any, path: str, *rest: Any, **how: Any) -> Any:
+        if any(name in path for name in names):
+            raise PermissionError("Forbidden")
+        return begin(self, path, *rest, **how)
+
     patch.setattr(store, "get_file", get_file)
+    patch.setattr(store, "open", open_file)
 
 
 def test_one_film_that_the_store_refuses_goes_to_the_quarantine(
@@ -108,6 +116,19 @@ def test_one_film_that_the_store_refuses_goes_to_the_quarantine(
     assert entry["reason"] == (
         "p03/a.png: cannot be opened (the store refuses to give it); check its permission"
     )
+
+
+def test_a_film_without_a_name_of_films_that_the_store_refuses(
+    films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its kind is told by its first bytes, so nobody knows that it is one; as on a disk."""
+    store = fsspec.filesystem("memory")
+    for name in ("p04/b", "p05/b"):
+        store.pipe(f"memory://refused/{name}", store.cat_file("memory://refused/p03/a.png"))
+    refuse(monkeypatch, "p04/b")
+    source = Pairs(root=located("memory://refused"))
+    summary = write(source, tmp_path / "set", size=32, processes=1, duplicates="keep")
+    assert (summary.images, summary.quarantined_images) == (COUNT + 1, 0)
 
 
 def test_a_store_that_refuses_all_stops_the_work_and_continues(

@@ -230,6 +230,10 @@ def check_objects(url: Place) -> int:
             found = _streamed(url / name)
         except FileNotFoundError:
             raise StudySetError(f"{url / name}: is missing; restore it or ingest again") from None
+        except PermissionError as error:
+            raise StudySetError(
+                f"{url / name}: cannot be read ({error.strerror}); check the credentials"
+            ) from error
         if found.as_json() != record:
             raise StudySetError(
                 f"{url / name}: was altered since it was written; restore it or ingest again"
