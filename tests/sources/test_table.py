@@ -295,6 +295,29 @@ def test_damaged_tables_are_refused(tmp_path: Path, name: str, content: bytes, r
     refused(tmp_path, content, str(tmp_path / name), reason, name=name)
 
 
+@pytest.mark.parametrize("name", ["t.csv", "t.tsv", "t.jsonl", "t.csv.gz"])
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-16", "utf-8"])
+def test_tables_in_other_encodings(tmp_path: Path, name: str, encoding: str) -> None:
+    rows = [{"image": "1.png", "who": "7", "note": "Herzgröße normal, kein Ödem."}]
+    packed = name.endswith(".gz")
+    content = gzip.decompress(FORMATS[name](rows)) if packed else FORMATS[name](rows)
+    if name == "t.jsonl":
+        content = json.dumps(rows[0], ensure_ascii=False).encode()
+    content = content.decode().encode(encoding)
+    options = {"text_column": "note", "name": name, "encoding": encoding}
+    source = table(tmp_path, gzip.compress(content) if packed else content, **options)
+    assert [study.report for study in source.studies()] == [rows[0]["note"]]
+    assert source.options().get("encoding", "utf-8") == encoding
+
+
+def test_wrong_encodings_are_refused(tmp_path: Path) -> None:
+    content = "image,who\n1.png,Jürgen\n".encode("cp1252")
+    refused(tmp_path, content, "is not UTF-8", "or name its own by --encoding, such as cp1252")
+    refused(tmp_path, content, "no text in the encoding utf-16", encoding="utf-16")
+    for name in ("latin7x", "hex"):
+        refused(tmp_path, content, f"--encoding '{name}' is unknown", encoding=name)
+
+
 def test_long_reports_pass(tmp_path: Path) -> None:
     rows = [{**ROWS[0], "note": "word " * 60_000}]
     (study,) = table(tmp_path, rows, text_column="note").studies()

@@ -109,6 +109,7 @@ def table(
     view_column: str | None = None,
     attribute_columns: Many = (),
     frame: int | None = None,
+    encoding: str = "utf-8",
     writing: Writing,
 ) -> None:
     """A table (CSV, TSV, JSONL, Parquet) of images, reports and labels.
@@ -126,6 +127,7 @@ def table(
         view_column: PA, AP or lateral.
         attribute_columns: Further columns to keep, such as sex and age.
         frame: Of DICOM files with several frames, the one to take, counted from 1.
+        encoding: Of a CSV, TSV or JSONL table, such as cp1252 or utf-16.
     """
     from radpair.sources import Table
 
@@ -142,6 +144,7 @@ def table(
         view_column=view_column,
         attribute_columns=attribute_columns,
         frame=frame,
+        encoding=encoding,
     )
     _write(source, writing)
 

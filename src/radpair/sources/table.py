@@ -19,6 +19,7 @@ from radpair.sources.labels import is_blank, row_labels
 from radpair.sources.tabular import Row, read_rows
 from radpair.sources.views import position
 
+UTF8 = "utf-8"
 SPLIT_NAMES = {
     **dict.fromkeys(("train", "training"), SPLITS[0]),
     **dict.fromkeys(("validate", "validation", "valid", "val", "dev"), SPLITS[1]),
@@ -64,6 +65,8 @@ class Table:
     """Further columns to keep, such as sex and age."""
     frame: int | None = None
     """Of DICOM files with several frames, the one to take, counted from 1."""
+    encoding: str = UTF8
+    """Of a table that is text."""
 
     def __post_init__(self) -> None:
         if not self.label_separator:
@@ -90,6 +93,8 @@ class Table:
         if not self.file.is_file():
             raise SourceError(f"{self.file}: there is no such file; check the path of the table")
         given = asdict(self)
+        if self.encoding == UTF8:  # as in the manifests of sets from before there was a choice
+            del given["encoding"]
         for field in ("label_columns", "attribute_columns"):
             given[field] = list(given[field])
         with self.file.open("rb") as handle:
@@ -110,7 +115,7 @@ class Table:
             raise SourceError(
                 f"{self.root}: is no folder; give the one that image paths start from"
             )
-        rows = read_rows(self.file, self._columns())
+        rows = read_rows(self.file, self._columns(), self.encoding)
         if not rows:
             raise SourceError(f"{self.file}: has no rows; give a table of studies")
         paths = self._paths(rows)

@@ -42,21 +42,24 @@ class Row:
     cells: dict[str, str]
 
 
-def read_rows(file: Path, columns: Sequence[str]) -> list[Row]:
+def read_rows(file: Path, columns: Sequence[str], encoding: str | None = None) -> list[Row]:
     """The rows of a table with the cells of ``columns`` as stripped text, empty where missing.
 
-    Row numbers count from 1; the header of a CSV or TSV file is row 1.
+    Row numbers count from 1; the header of a CSV or TSV file is row 1. Text is UTF-8 unless
+    ``encoding`` names another one that Python knows.
     Raises ``SourceError`` for a missing file, an unknown format, a missing column (with the
     nearest name), a damaged file or row.
     """
-    return list(iterate_rows(file, columns))
+    return list(iterate_rows(file, columns, encoding))
 
 
-def iterate_rows(file: Path, columns: Sequence[str]) -> Iterator[Row]:
+def iterate_rows(file: Path, columns: Sequence[str], encoding: str | None = None) -> Iterator[Row]:
     """As ``read_rows``, one row at a time, so that a table of any length fits in memory."""
     reader = READERS[table_kind(file)]
-    with _named_faults(file):
-        for number, cells in reader(file, columns):
+    if encoding and _unknown(encoding):
+        raise SourceError(f"--encoding '{encoding}' is unknown; give one such as cp1252 or utf-16")
+    with _named_faults(file, encoding):
+        for number, cells in reader(file, columns, encoding):
             yield Row(number, cells)
 
 
@@ -101,13 +104,31 @@ def bad_byte(file: Path) -> str:
     return "at its end"
 
 
+def _unknown(encoding: str) -> bool:
+    try:
+        "".encode(encoding)
+    except (LookupError, ValueError):  # also one that is none of text, such as hex
+        return True
+    return False
+
+
+def _is_utf8(encoding: str | None) -> bool:
+    return encoding is None or codecs.lookup(encoding).name == "utf-8"
+
+
 @contextmanager
-def _named_faults(file: Path) -> Iterator[None]:
+def _named_faults(file: Path, encoding: str | None = None) -> Iterator[None]:
+    """``encoding`` is the one that was asked for, None where no other can be."""
     try:
         yield
-    except UnicodeDecodeError as error:
+    except UnicodeError as error:
+        if not _is_utf8(encoding):
+            raise SourceError(
+                f"{file}: is no text in the encoding {encoding}; give another --encoding"
+            ) from error
+        other = ", or name its own by --encoding, such as cp1252" if encoding else ""
         raise SourceError(
-            f"{file}: is not UTF-8 text ({bad_byte(file)}); save it with UTF-8 encoding"
+            f"{file}: is not UTF-8 text ({bad_byte(file)}); save it with UTF-8 encoding{other}"
         ) from error
     except csv.Error as error:
         raise SourceError(f"{file}, row 1: {error}; mend the row") from error
@@ -115,10 +136,10 @@ def _named_faults(file: Path) -> Iterator[None]:
         raise SourceError(f"{file}: cannot be read ({error}); check the file") from error
 
 
-def _delimiter(file: Path) -> str:
+def _delimiter(file: Path, encoding: str | None = None) -> str:
     """What separates the cells, by the header. Raises ``SourceError`` where the name says other."""
     kind = table_kind(file)
-    with _text(file) as handle:
+    with _text(file, encoding) as handle:
         header = next(csv.reader(handle, delimiter=DELIMITERS[kind]), [])
     if len(header) != 1:
         return DELIMITERS[kind]
@@ -132,12 +153,14 @@ def _delimiter(file: Path) -> str:
     return DELIMITERS[kind]
 
 
-def _separated(file: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
+def _separated(
+    file: Path, columns: Sequence[str], encoding: str | None = None
+) -> Iterator[tuple[int, dict[str, str]]]:
     before = csv.field_size_limit(CELL_LIMIT)
     number = 1
     try:
-        with _text(file) as handle:
-            rows = csv.reader(handle, delimiter=_delimiter(file), strict=True)
+        with _text(file, encoding) as handle:
+            rows = csv.reader(handle, delimiter=_delimiter(file, encoding), strict=True)
             header = [name.strip() for name in next(rows, [])]
             places = _places(file, header, columns)
             for number, cells in enumerate(rows, 2):
@@ -178,17 +201,19 @@ def check_columns(file: Path, known: Sequence[str], columns: Sequence[str]) -> N
             raise SourceError(f"{file}: has no column '{name}'{hint}")
 
 
-def _json_lines(file: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
-    _check_keys(file, columns)
-    for number, row in _objects(file):
+def _json_lines(
+    file: Path, columns: Sequence[str], encoding: str | None = None
+) -> Iterator[tuple[int, dict[str, str]]]:
+    _check_keys(file, columns, encoding)
+    for number, row in _objects(file, encoding):
         yield number, {name: _cell(file, number, name, row) for name in columns}
 
 
-def _check_keys(file: Path, columns: Sequence[str]) -> None:
+def _check_keys(file: Path, columns: Sequence[str], encoding: str | None) -> None:
     """Every column is a key of some object; looks no further than the last one to appear."""
     seen: set[str] = set()
     empty = True
-    for _, row in _objects(file):
+    for _, row in _objects(file, encoding):
         empty = False
         seen |= row.keys()
         if seen.issuperset(columns):
@@ -198,8 +223,8 @@ def _check_keys(file: Path, columns: Sequence[str]) -> None:
     check_columns(file, sorted(seen), columns)
 
 
-def _objects(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    with _text(file) as handle:
+def _objects(file: Path, encoding: str | None = None) -> Iterator[tuple[int, dict[str, Any]]]:
+    with _text(file, encoding) as handle:
         for number, line in enumerate(handle, 1):
             if line.strip():
                 yield number, _object(file, number, line)
@@ -219,7 +244,9 @@ def _object(file: Path, number: int, line: str) -> dict[str, Any]:
     return row
 
 
-def _parquet(file: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
+def _parquet(
+    file: Path, columns: Sequence[str], _encoding: str | None = None
+) -> Iterator[tuple[int, dict[str, str]]]:
     import pyarrow as pa
 
     try:
@@ -262,19 +289,20 @@ def _cell(file: Path, number: int, name: str, row: dict[str, Any]) -> str:
 
 
 @contextmanager
-def _text(file: Path) -> Iterator[TextIO]:
+def _text(file: Path, encoding: str | None = None) -> Iterator[TextIO]:
+    name = "utf-8-sig" if encoding is None or _is_utf8(encoding) else encoding
     if file.suffix.lower() == ".gz":
         with (
             gzip.open(here(file), "rb") as raw,
-            io.TextIOWrapper(raw, "utf-8-sig", newline="") as text,
+            io.TextIOWrapper(raw, name, newline="") as text,
         ):
             yield text
     else:
-        with file.open(encoding="utf-8-sig", newline="") as text:
+        with file.open(encoding=name, newline="") as text:
             yield text
 
 
-Reader = Callable[[Path, Sequence[str]], Iterator[tuple[int, dict[str, str]]]]
+Reader = Callable[[Path, Sequence[str], str | None], Iterator[tuple[int, dict[str, str]]]]
 READERS: dict[str, Reader] = {
     ".csv": _separated,
     ".tsv": _separated,
