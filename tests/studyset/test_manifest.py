@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 from gradients import Gradients, write_module
 from hypothesis import HealthCheck, assume, given, settings
@@ -159,6 +160,20 @@ def test_a_table_that_is_none_is_named(original: Path, tmp_path: Path, table: st
     file = tmp_path / "set" / f"{table}.parquet"
     file.write_bytes(bytes(file.stat().st_size))
     with pytest.raises(StudySetError, match=rf"{table}\.parquet: cannot be read"):
+        StudySet.open(tmp_path / "set").quarantine()
+
+
+@pytest.mark.parametrize("table", ["studies", "images", "quarantine"])
+def test_a_table_without_a_column_is_named(original: Path, tmp_path: Path, table: str) -> None:
+    """Another table in its place, also in the manifest."""
+    shutil.copytree(original, tmp_path / "set")
+    file = tmp_path / "set" / f"{table}.parquet"
+    name = pq.read_table(file).column_names[0]
+    pq.write_table(pq.read_table(file).drop_columns(name), file)
+    manifest = json.loads((tmp_path / "set" / "manifest.json").read_text())
+    manifest["files"][file.name]["bytes"] = file.stat().st_size
+    (tmp_path / "set" / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(StudySetError, match=rf"{table}\.parquet: has no column '{name}'"):
         StudySet.open(tmp_path / "set").quarantine()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,9 @@ from radpair.studyset.manifest import (
 from radpair.studyset.splits import check_disjoint
 from radpair.studyset.store import check_objects, local_copy
 
+_OF_STUDIES = ("study_id", "patient_id", "split", "report", "first_image", "images", "attributes")
+_OF_IMAGES = ("study", "path", "position", "shard", "offset", "height", "width")
+_OF_QUARANTINE = ("kind", "path", "study_id", "row", "reason")
 OPEN_SHARDS = 256
 """Memory maps kept open at once; a system often allows 1,024 open files."""
 
@@ -71,7 +75,8 @@ class StudySet:
     def __init__(self, path: Path, manifest: dict[str, Any]) -> None:
         self.path, self.place, self.manifest = path, path, manifest
         self.label_names = tuple(manifest["labels"])
-        studies, images = _table(path / STUDIES), _table(path / IMAGES)
+        studies = _table(path / STUDIES, _OF_STUDIES)
+        images = _table(path / IMAGES, _OF_IMAGES)
         _check_tables(path, manifest, studies, images)
         self.study_ids = studies["study_id"].to_pylist()
         self.patient_ids = studies["patient_id"].to_pylist()
@@ -170,7 +175,7 @@ class StudySet:
 
     def quarantine(self) -> pa.Table:
         """What was left out: columns kind (image, report), path, study_id, reason."""
-        return _table(self.path / QUARANTINE)
+        return _table(self.path / QUARANTINE, _OF_QUARANTINE)
 
     @property
     def has_graphs(self) -> bool:
@@ -215,13 +220,20 @@ def content_hash(study_set: StudySet) -> str:
     return study_set.content_hash
 
 
-def _table(file: Path) -> pa.Table:
+def _table(file: Path, columns: Sequence[str]) -> pa.Table:
     try:
-        return pq.read_table(file)
+        table = pq.read_table(file)
     except (pa.ArrowException, OSError) as error:
         raise StudySetError(
             f"{file}: cannot be read ({type(error).__name__}); restore it or ingest again"
         ) from error
+    for name in columns:
+        if name not in table.column_names:
+            raise StudySetError(
+                f"{file}: has no column '{name}', which every study set has; restore it or ingest "
+                "again"
+            )
+    return table
 
 
 def _check_tables(
