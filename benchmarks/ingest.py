@@ -1,12 +1,15 @@
 """Ingest on large JPEG films, against Pillow and against itself with one process.
 
     python benchmarks/ingest.py [--films 4096]
+    python benchmarks/ingest.py --room [FOLDER_OF_FILMS ...] [--metadata TABLE]
 
 Synthetic films of 2,500 x 3,000 pixels with noise, at quality 95 about 1.5 MB each, the mean of
 MIMIC-CXR-JPG. Prints ratios, each measured in one run with the sides taking turns: decoding to
 320 pixels against loaders that decode in full (processor seconds on one core), the whole ingest
 with two processes against one (seconds), and random reads from the set against decoding JPEG
-files of 320 pixels (processor seconds).
+files of 320 pixels (processor seconds). With ``--room`` instead: the bytes that a film takes in a
+set, and what MIMIC-CXR would take, by the shapes of the films in some folders, by single shapes,
+and by the Rows and Columns of MIMIC-CXR-JPG's metadata where these are at hand.
 """
 
 from __future__ import annotations
@@ -24,10 +27,12 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from radpair.errors import ImageError
 from radpair.images import decode
 from radpair.phantom.render import render
 from radpair.phantom.truth import exams
 from radpair.records import Study, View
+from radpair.sources.tabular import iterate_rows
 from radpair.studyset import StudySet, write
 
 WIDTH, HEIGHT, SIZE = 2500, 3000, 320
@@ -35,13 +40,22 @@ NOISE, QUALITY = 1.8, 95
 DISTINCT = 16
 SMALL = (SIZE, SIZE * HEIGHT // WIDTH)
 ROUNDS = 3
+MIMIC = 377_110
+"""Images of MIMIC-CXR-JPG."""
+SIDES = ("Rows", "Columns")
 Work = Callable[[Path], Any]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--films", type=int, default=4096)
-    count = parser.parse_args().films
+    parser.add_argument("--room", type=Path, nargs="*", metavar="FOLDER")
+    parser.add_argument("--metadata", type=Path)
+    given = parser.parse_args()
+    if given.room is not None or given.metadata:
+        room(given.room or [], given.metadata)
+        return
+    count = given.films
     cv2.setNumThreads(1)
     print(f"load average before: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     with tempfile.TemporaryDirectory() as name:
@@ -50,6 +64,38 @@ def main() -> None:
         decoding(films)
         reads(folder, films, count)
         processes(folder, films, count)
+
+
+def room(folders: Sequence[Path], metadata: Path | None) -> None:
+    """Prints bytes a film and those of all MIMIC-CXR. A study set holds one byte a pixel."""
+    for folder in folders:
+        films = [film for film in map(pixels_of, sorted(folder.rglob("*"))) if film is not None]
+        large = [film.size for film in films if min(film.shape) == SIZE]
+        told(f"{len(large):,} films in {folder}, {len(films) - len(large)} smaller ones", large)
+    for height, width in ((1, 1), (3056, 2544)):
+        told(f"films of {height:,} x {width:,}", [stored(height, width)])
+    if metadata is not None:
+        sizes = [(row.cells["Rows"], row.cells["Columns"]) for row in iterate_rows(metadata, SIDES)]
+        told(f"{len(sizes):,} rows of {metadata.name}", [stored(int(h), int(w)) for h, w in sizes])
+
+
+def pixels_of(path: Path) -> np.ndarray | None:
+    """The film as a set would hold it; None for what is none."""
+    try:
+        return decode(path, SIZE)
+    except ImageError:
+        return None
+
+
+def stored(height: int, width: int) -> int:
+    """Bytes of a film of that shape, reduced to ``SIZE``."""
+    return SIZE * round(SIZE * max(height, width) / min(height, width))
+
+
+def told(what: str, sizes: Sequence[int]) -> None:
+    if sizes:
+        mean = statistics.mean(sizes)
+        print(f"{what}: {mean:,.0f} bytes each, {mean * MIMIC / 1e9:.1f} GB for {MIMIC:,}")
 
 
 def large_films(folder: Path) -> list[Path]:
@@ -77,14 +123,16 @@ def decoding(films: Sequence[Path]) -> None:
             lambda path: pillow(path, "L", Image.Resampling.BILINEAR),
             lambda path: pillow(path, "RGB", Image.Resampling.BILINEAR),
             lambda path: np.asarray(Image.open(path)),
+            lambda path: cv2.imread(str(path), cv2.IMREAD_REDUCED_GRAYSCALE_8),
         ],
     )
     print(f"decode to {SIZE} pixels: {ours * 1e3:.1f} ms, {1 / ours:.0f} films/s on one core")
     names = (
-        "Pillow, grey, resize as it is by default (bicubic)",
+        "Pillow, Image.open(p).convert('L').resize(size), which is bicubic",
         "Pillow, grey, resize bilinear",
         "Pillow, RGB, resize bilinear",
         "Pillow, decoding alone, no resize",
+        "OpenCV, an eighth by the mean of each block: hardly more than reading the file's bits",
     )
     for name, other in zip(names, others, strict=True):
         print(f"  {name}: {other * 1e3:.1f} ms, ratio {other / ours:.2f}")
