@@ -57,9 +57,9 @@ def cannot_tell(found: Found, gaps: Sequence[Mapping[str, Any]]) -> str:
         return ""
     counts = {one["name"]: len(one["runs"]) for one in found["models"]}
     names = dict.fromkeys(name for gap in wide for name in models_of(gap) if counts[name] > 1)
-    who = listed([f"{_count(counts[name])} runs of {name}" for name in names])
-    if not names:
-        who = "so few patients"
+    who = listed(
+        [f"{_count(counts[name])} runs of {name}" for name in names] or ["so few patients"]
+    )
     titles = listed(list(dict.fromkeys(str(gap["ends"][0]["title"]) for gap in wide)))
     return (
         f"{who[:1].upper()}{who[1:]} cannot tell by {titles}: the interval runs beyond what a "
