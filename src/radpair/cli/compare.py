@@ -23,6 +23,9 @@ def compare(
     fine_tune: bool = False,
     overrides: Annotated[tuple[str, ...], Parameter(name="--set", consume_multiple=True)] = (),
     prompts: Path | None = None,
+    uncertain: str = "ignore",
+    views: str = "mean",
+    operating_point: str = "mcc",
     lists: Path | None = None,
     images: Path | None = None,
     no_images: Many = (),
@@ -50,6 +53,12 @@ def compare(
         overrides: Settings of --fine-tune as key=value, for instance passes=10.
         prompts: A YAML file of prompts by label; for labels not in it the phantom's own and the
             shipped ones for CheXpert's labels stand.
+        uncertain: What an uncertain label counts as: 'ignore', 'ones', 'zeros', 'convirt', or label
+            by label, as in Edema=ones,Mass=zeros.
+        views: A study of several images, as in 'evaluate': 'mean', or 'max': probes learn from each
+            image, and a study has the highest of its images' scores.
+        operating_point: What thresholds are best at: 'mcc', 'f1', 'youden', sensitivity=0.9 or
+            specificity=0.9.
         lists: The folder of ConVIRT's 8x200 lists, as 'evaluate retrieval-8x200' takes it.
         images: The folder that the lists' paths begin in.
         no_images: Names of sets whose films and reports stay off the page, or 'all'.
@@ -60,7 +69,7 @@ def compare(
     from radpair.comparison.compare_files import compare_to_files
     from radpair.comparison.protocols import Plan
     from radpair.errors import EvaluationError
-    from radpair.evaluation.fine_tune.settings import read_settings
+    from radpair.evaluation.fine_tune.settings import asked_settings
 
     if overrides and not fine_tune:
         raise EvaluationError(
@@ -70,6 +79,12 @@ def compare(
     if (lists is None) != (images is None):
         raise EvaluationError("give --lists and --images together: the lists name images there")
     both = None if lists is None or images is None else (lists, images)
-    config = read_settings(overrides) if fine_tune else None
-    plan = Plan(fractions, shots, draws, seed, resamples, fine_tune=config)
+    config = asked_settings(overrides, views, operating_point) if fine_tune else None
+    plan = Plan(
+        *(fractions, shots, draws, seed, resamples),
+        uncertain=uncertain,
+        views=views,
+        operating_point=operating_point,
+        fine_tune=config,
+    )
     print(compare_to_files(run, data, out, labels, plan, prompts, no_images, device, both))

@@ -63,6 +63,8 @@ def fine_tune(
     overrides: Annotated[tuple[str, ...], Parameter(name="--set", consume_multiple=True)] = (),
     save: Path | None = None,
     views: str = "mean",
+    operating_point: str = "mcc",
+    resamples: int = 1000,
     device: str = "cpu",
 ) -> None:
     """Train whole encoders with few labels; the same command again continues where it stopped.
@@ -79,16 +81,27 @@ def fine_tune(
         fractions: Shares of the training labels.
         draws: Seeded draws of patients a fraction.
         seed: Of draws, training and resampling.
-        uncertain: What an uncertain label counts as: 'ignore', 'ones', 'zeros' or 'convirt'.
+        uncertain: What an uncertain label counts as: 'ignore', 'ones', 'zeros', 'convirt', or label
+            by label, as in Edema=ones,Mass=zeros.
         overrides: Settings as key=value, for instance passes=10; learning_rate=[3e-5,1e-4] sweeps.
         save: A folder in which every fine-tuned classifier is kept, for 'radpair predict'.
         views: A study's probability: the 'mean' of its images', or the 'max'.
+        operating_point: What thresholds are best at on the held-out part of each budget: 'mcc',
+            'f1', 'youden', sensitivity=0.9 or specificity=0.9.
+        resamples: Resamples of the patients that the intervals come from, 100 or more.
         device: 'cpu' or 'cuda'.
     """
     from radpair.evaluation.fine_tune.run import evaluate_fine_tune
 
-    chosen = (labels, task, fractions, draws, seed, overrides, uncertain, save, device, views)
-    print(evaluate_fine_tune(model, data, out, *chosen))
+    chosen = (labels, task, fractions, draws, seed, overrides, uncertain, save, device)
+    print(
+        evaluate_fine_tune(
+            *(model, data, out, *chosen),
+            views=views,
+            operating_point=operating_point,
+            resamples=resamples,
+        )
+    )
 
 
 def zero_shot(
@@ -101,8 +114,10 @@ def zero_shot(
     out: Path | None = None,
     cache: Path | None = None,
     scores: Path | None = None,
+    uncertain: str = "ignore",
     views: str = "mean",
     operating_point: str = "mcc",
+    resamples: int = 1000,
     device: str = "cpu",
 ) -> None:
     """Score findings by prompts alone, with the text tower, the graph tower, or both.
@@ -118,15 +133,25 @@ def zero_shot(
         cache: A folder in which features are kept between calls.
         scores: A CSV file for every test study's score: study_id, patient_id, model, label,
             protocol, draw, score, truth.
+        uncertain: What an uncertain label counts as: 'ignore', 'ones', 'zeros', 'convirt', or label
+            by label, as in Edema=ones,Mass=zeros.
         views: A study's score: the 'mean' of its images', or the 'max'.
         operating_point: What thresholds are best at on the split 'validate', where the set has
             one: 'mcc', 'f1', 'youden', sensitivity=0.9 or specificity=0.9.
+        resamples: Resamples of the patients that the intervals come from, 100 or more.
         device: 'cpu' or 'cuda'.
     """
     from radpair.evaluation.run import evaluate_zero_shot
+    from radpair.evaluation.zero_shot import Rules
 
-    given = (model, data, prompts, labels, seed, out, cache, device, scores)
-    print(evaluate_zero_shot(*given, views, operating_point))
+    rules = Rules(
+        seed=seed,
+        resamples=resamples,
+        uncertain=uncertain,
+        views=views,
+        operating_point=operating_point,
+    )
+    print(evaluate_zero_shot(model, data, prompts, labels, rules, out, cache, device, scores))
 
 
 def retrieval(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from cyclopts import Parameter
 
@@ -19,7 +19,7 @@ def readers(
     thresholds: Many = (),
     validation_truth: Path | None = None,
     validation_predictions: Path | None = None,
-    threshold_objective: Literal["mcc", "f1"] = "mcc",
+    threshold_objective: str = "mcc",
     labels: Many = (),
     id_column: Many = (),
     patient_column: str | None = None,
@@ -37,7 +37,8 @@ def readers(
             'threshold', or label=value for each label. Present is a score of at least that.
         validation_truth: Choose the thresholds on this truth of other patients.
         validation_predictions: The model's scores for it.
-        threshold_objective: What a threshold chosen on validation is best at: 'mcc' or 'f1'.
+        threshold_objective: What a threshold chosen on validation is best at: 'mcc', 'f1',
+            'youden', sensitivity=0.9 or specificity=0.9.
         labels: Names of columns; CheXpert's five (Atelectasis, Cardiomegaly, Consolidation, Edema,
             Pleural Effusion) if not given.
         id_column: The column of study ids; 'Study' if not given. Of several names, each file has

@@ -28,6 +28,7 @@ from radpair.comparison.tables import (
     read_thresholds,
 )
 from radpair.errors import EvaluationError
+from radpair.evaluation.operating import STANDARD, point_words, read_point
 from radpair.evaluation.statistics import Floats, given_labels
 from radpair.evaluation.thresholds import choose_thresholds
 
@@ -46,7 +47,7 @@ class Cutoffs:
     validation_truth: Path | None = None
     validation_predictions: Path | None = None
     objective: str = "mcc"
-    """What is best on validation: ``mcc`` or ``f1``."""
+    """What is best on validation (``radpair.evaluation.operating``)."""
 
 
 def compare_readers(
@@ -70,6 +71,7 @@ def compare_readers(
     names = tuple(dict.fromkeys(labels))
     cutoffs = cutoffs or Cutoffs()
     _check_names(readers, predictions, cutoffs)
+    read_point(cutoffs.objective, "--threshold-objective")
     sheet = read_labels(truth, names, id_columns)
     panel = Panel(
         names,
@@ -141,6 +143,11 @@ def _check_names(readers: Sequence[Path], predictions: Path | None, cutoffs: Cut
             "thresholds are given and to be chosen on validation; drop --thresholds or the "
             "validation files"
         )
+    if pair[0] is None and cutoffs.objective != STANDARD:
+        raise EvaluationError(
+            f"--threshold-objective {cutoffs.objective} chooses thresholds on validation studies; "
+            "give --validation-truth and --validation-predictions, or leave it out"
+        )
     if predictions is None and (pair[0] is not None or cutoffs.given):
         raise EvaluationError("thresholds need the scores they cut; give --predictions")
 
@@ -166,11 +173,11 @@ def _thresholds(
             id_columns,
         ),
         panel.patients,
-        cutoffs.objective,
+        *read_point(cutoffs.objective, "--threshold-objective"),
     )
     _check_chosen(values, truth, panel.labels)
     return values, (
-        f"the best {cutoffs.objective.upper()} on {len(truth.ids):,} validation studies "
+        f"{point_words(cutoffs.objective)} on {len(truth.ids):,} validation studies "
         f"({cutoffs.validation_truth})"
     )
 

@@ -22,18 +22,18 @@ STANDARD = "mcc"
 VALIDATION = "validate"
 
 
-def read_point(text: str) -> tuple[str, float | None]:
+def read_point(text: str, option: str = "--operating-point") -> tuple[str, float | None]:
     """The objective, and the share that it must reach where it needs one.
 
-    Raises ``EvaluationError``.
+    Raises ``EvaluationError`` that names the ``option``.
     """
     name, equals, share = text.partition("=")
     if name not in OBJECTIVES:
-        raise EvaluationError(f"--operating-point '{text}' is not known{nearest(name, OBJECTIVES)}")
+        raise EvaluationError(f"{option} '{text}' is not known{nearest(name, OBJECTIVES)}")
     shared = name in ("sensitivity", "specificity")
     if shared != bool(equals):
         raise EvaluationError(
-            f"--operating-point {text}: "
+            f"{option} {text}: "
             + (f"say what to reach, as in {name}=0.9" if shared else f"write '{name}' alone")
         )
     if not shared:
@@ -43,7 +43,7 @@ def read_point(text: str) -> tuple[str, float | None]:
     except ValueError:
         least = float("nan")
     if not 0 < least <= 1:
-        raise EvaluationError(f"--operating-point {text}: the share must lie above 0, at most at 1")
+        raise EvaluationError(f"{option} {text}: the share must lie above 0, at most at 1")
     return name, least
 
 

@@ -6,7 +6,7 @@ import io
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,11 @@ from numpy.typing import NDArray
 from radpair import __version__
 from radpair.encoders.image import ImageConfig
 from radpair.errors import EvaluationError, nearest
+from radpair.evaluation.code import code_hash
 from radpair.evaluation.features import encode_study_set, study_means
 from radpair.evaluation.linear import linear_probe
-from radpair.evaluation.operating import STANDARD, VALIDATION, read_point
+from radpair.evaluation.operating import VALIDATION, read_point
+from radpair.evaluation.policies import check_policy
 from radpair.evaluation.prompts import Prompts, read_prompt_set
 from radpair.evaluation.protocol import Features
 from radpair.evaluation.results import Results
@@ -30,7 +32,7 @@ from radpair.evaluation.shown_graphs import graphs_json, graphs_told
 from radpair.evaluation.statistics import given_labels, why_undefined
 from radpair.evaluation.tables import zero_shot_report
 from radpair.evaluation.views import MEAN, Views, check_views
-from radpair.evaluation.zero_shot import encode_prompts, score_studies, zero_shot
+from radpair.evaluation.zero_shot import Rules, encode_prompts, score_studies, zero_shot
 from radpair.models import Model, open_model
 from radpair.models.folder import write_atomically
 from radpair.models.place import model_place
@@ -164,22 +166,22 @@ def evaluate_zero_shot(
     data: Path,
     prompts: Path | None = None,
     labels: Sequence[str] = (),
-    seed: int = 0,
+    rules: Rules | None = None,
     out: Path | None = None,
     cache: Path | None = None,
     device: str = "cpu",
     scores: Path | None = None,
-    views: str = MEAN,
-    operating_point: str = STANDARD,
 ) -> Outcome:
     """Findings by text and by graph prompts, with every tower that the models have.
 
-    A study scores the mean of its images, or with ``views`` of ``max`` the highest of them.
     Thresholds come from the split ``validate``, where there is one.
     """
-    studies = opened(data, seed, out, scores, cache and cache / "features")
-    check_views(views)
-    read_point(operating_point)
+    rules = rules or Rules()
+    studies = opened(data, rules.seed, out, scores, cache and cache / "features")
+    check_views(rules.views)
+    read_point(rules.operating_point)
+    check_resamples(rules.resamples)
+    check_policy(rules.uncertain)
     version, asked = prompts_for(prompts)
     columns = label_columns(studies, labels)
     if not any(studies.label_names[column] in asked for column in columns):
@@ -187,9 +189,11 @@ def evaluate_zero_shot(
             f"{data}: none of the labels {', '.join(studies.label_names[c] for c in columns)} has "
             f"prompts; the prompts are for {', '.join(asked)}, so give a file with --prompts"
         )
-    file = None if scores is None else ScoreFile(scores, studies, columns, EVALUATED, "ignore")
+    file = None
+    if scores is not None:
+        file = ScoreFile(scores, studies, columns, EVALUATED, rules.uncertain)
     seen = [Encoded(model, studies, cache) for model in open_models(names, device=device)]
-    given = (studies, asked, columns, seed, file, views, operating_point)
+    given = (studies, asked, columns, rules, file)
     found = [row for one in seen for row in zero_shot_rows(one, *given)]
     if not found:
         raise EvaluationError(
@@ -199,8 +203,7 @@ def evaluate_zero_shot(
         raise _nothing_measured(data)
     if file is not None:
         file.write()
-    settings = {"seed": seed, "resamples": RESAMPLES, "uncertain": "ignore", "views": views}
-    made = provenance(seen, studies, **settings, operating_point=operating_point)
+    made = provenance(seen, studies, **asdict(rules))
     rests = {"prompts_version": version, "provenance": made}
     told = [zero_shot_report(found)]
     silent = [one.model.name for one in seen if one.model.name not in {r["model"] for r in found}]
@@ -225,10 +228,8 @@ def zero_shot_rows(
     studies: StudySet,
     prompts: Mapping[str, Any],
     columns: Sequence[int],
-    seed: int = 0,
+    rules: Rules | None = None,
     scores: ScoreFile | None = None,
-    views: str = MEAN,
-    operating_point: str = STANDARD,
 ) -> list[dict[str, Any]]:
     """One result for each tower of the model that has prompts for some of the labels."""
     names = [studies.label_names[column] for column in columns]
@@ -239,7 +240,7 @@ def zero_shot_rows(
         if has and any(_sides(entry, kind) for entry in entries.values())
     ]
     given = (one, studies, entries, names, columns)
-    return [_zero_shot_row(*given, kind, seed, scores, views, operating_point) for kind in kinds]
+    return [_zero_shot_row(*given, kind, rules or Rules(), scores) for kind in kinds]
 
 
 def _sides(entry: Prompts, kind: str) -> bool:
@@ -253,16 +254,13 @@ def _zero_shot_row(
     names: Sequence[str],
     columns: Sequence[int],
     kind: str,
-    seed: int,
+    rules: Rules,
     scores: ScoreFile | None,
-    views: str,
-    operating_point: str,
 ) -> dict[str, Any]:
     codes = encode_prompts(one.model, entries, kind)
     if scores is not None:
-        every = score_studies(
-            one.projections, studies.image_study, codes, codes.labels, studies.study_ids, views
-        )
+        given = (one.projections, studies.image_study, codes, codes.labels, studies.study_ids)
+        every = score_studies(*given, rules.views)
         chosen = every[studies.split(EVALUATED)].astype(np.float64)
         scores.add(one.model.name, f"zero-shot {kind}", codes.labels, chosen[None])
     found = zero_shot(
@@ -275,9 +273,7 @@ def _zero_shot_row(
         names,
         studies.split(EVALUATED),
         validation=studies.split(VALIDATION),
-        seed=seed,
-        views=views,
-        operating_point=operating_point,
+        **asdict(rules),
     )
     return {**found, "graphs": graphs_json(entries, codes.labels)} if kind == "graph" else found
 
@@ -394,6 +390,7 @@ def provenance(seen: Sequence[Encoded], studies: StudySet, **settings: Any) -> d
     graphs = {"graphs": studies.graphs_hash} if studies.has_graphs else {}
     return {
         "radpair": __version__,
+        "code": code_hash(),
         "study_set": {"name": studies.place.name, "hash": studies.content_hash, **graphs},
         "models": {one.model.name: one.model.hash for one in seen},
         **({"settings": settings} if settings else {}),

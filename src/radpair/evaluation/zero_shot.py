@@ -32,6 +32,21 @@ _SAME = 1e-6
 """Codes, and scores, no farther apart than this differ by rounding alone."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Rules:
+    """What decides the figures of prompts beside model, prompts and data."""
+
+    seed: int = 0
+    """Of the resampling."""
+    resamples: int = 1000
+    uncertain: str = "ignore"
+    """What an uncertain label counts as (``radpair.evaluation.policies``)."""
+    views: str = "mean"
+    """A study's score: the ``mean`` of its images', or the ``max``."""
+    operating_point: str = STANDARD
+    """What thresholds are best at on validation studies (``radpair.evaluation.operating``)."""
+
+
 class PromptEncoder(Protocol):
     """The part of ``radpair.models.Model`` that encodes prompts."""
 

@@ -22,13 +22,20 @@ from radpair.evaluation.fine_tune.films import Films
 from radpair.evaluation.fine_tune.folder import is_whole, save_classifier
 from radpair.evaluation.fine_tune.parts import divide
 from radpair.evaluation.fine_tune.runs import Learned, Order, learn, run_key
-from radpair.evaluation.fine_tune.settings import FineTuneConfig, read_settings
+from radpair.evaluation.fine_tune.settings import FineTuneConfig, asked_settings
 from radpair.evaluation.fine_tune.tasks import MULTI_CLASS, Task, targets, task_of
 from radpair.evaluation.metrics import TITLES
+from radpair.evaluation.operating import STANDARD, point_words
 from radpair.evaluation.results import Results, Row, jsonable
-from radpair.evaluation.run import Outcome, open_models
+from radpair.evaluation.run import RESAMPLES, Outcome, check_resamples, open_models
 from radpair.evaluation.statistics import Floats
-from radpair.evaluation.tables import aligned, cell, undefined_lines
+from radpair.evaluation.tables import (
+    aligned,
+    constant_lines,
+    differences_table,
+    macro_cell,
+    undefined_lines,
+)
 from radpair.evaluation.views import MEAN, check_views
 from radpair.models import Model
 from radpair.models.folder import write_atomically
@@ -63,7 +70,7 @@ class Plan:
     seed: int
     config: FineTuneConfig
     uncertain: str = "ignore"
-    resamples: int = 1000
+    resamples: int = RESAMPLES
 
 
 def evaluate_fine_tune(
@@ -80,6 +87,8 @@ def evaluate_fine_tune(
     save: Path | None = None,
     device: str = "cpu",
     views: str = MEAN,
+    operating_point: str = STANDARD,
+    resamples: int = RESAMPLES,
 ) -> Outcome:
     """Fine-tunes every model at every fraction and draw; figures on the set's test split.
 
@@ -88,11 +97,17 @@ def evaluate_fine_tune(
     ``RecipeError``, ``ModelError`` or ``StudySetError``.
     """
     check_views(views)
-    config = read_settings((*overrides, f"views={views}"))
-    plan = Plan(tuple(fractions), draws, seed, config, uncertain)
+    check_resamples(resamples)
+    config = asked_settings(overrides, views, operating_point)
+    plan = Plan(tuple(fractions), draws, seed, config, uncertain, resamples)
     _check(plan, out, save)
     studies = StudySet.open(data)
     labelled = _labelled(studies, _chosen(studies, labels), kind, uncertain)
+    if labelled.task.exclusive and operating_point != STANDARD:
+        raise EvaluationError(
+            f"--operating-point {operating_point}: classes that exclude each other have no "
+            "threshold, the likeliest is decided; leave it out"
+        )
     models = open_models(names, control=True, device=device)
     results, runs = fine_tune(models, labelled, plan, out / RUNS, save)
     found = {
@@ -285,7 +300,7 @@ def _settings(plan: Plan, task: Task) -> dict[str, Any]:
         "evaluated": EVALUATED,
         "chosen_by": selection,
         "views": plan.config.views,
-        "operating_point": "the likeliest class" if task.exclusive else "mcc",
+        "operating_point": "the likeliest class" if task.exclusive else plan.config.operating_point,
         "training": plain(plan.config),
     }
 
@@ -304,13 +319,16 @@ def fine_tune_table(results: Results) -> str:
         head = [f"{title}, fine-tuned"]
         head += [f"{f:.0%} ({sizes[f]:,} studies)" for f in fractions]
         body = [
-            [name, *(cell(results.row(name, f).metrics[metric].macro) for f in fractions)]
+            [name, *(macro_cell(results.row(name, f).metrics[metric]) for f in fractions)]
             for name in models
         ]
         blocks.append(aligned([head, *body]))
-    blocks += ["\n".join(lines)] if (lines := undefined_lines(results)) else []
+    blocks += [table] if (table := differences_table(results)) else []
+    lines = [*undefined_lines(results), *constant_lines(results)]
+    blocks += ["\n".join(lines)] if lines else []
     if results.settings["task"] != MULTI_CLASS:
         blocks.append(
-            "Sensitivity and specificity at the best MCC on the held-out part of each budget."
+            f"Sensitivity and specificity at {point_words(results.settings['operating_point'])} "
+            "on the held-out part of each budget."
         )
     return "\n\n".join(blocks)

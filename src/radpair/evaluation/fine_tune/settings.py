@@ -142,3 +142,21 @@ def read_settings(overrides: Sequence[str] = ()) -> FineTuneConfig:
             value = [value]
         values = with_value(values, key, value)
     return build(FineTuneConfig, values)
+
+
+_OWN_OPTIONS = ("views", "operating_point")
+
+
+def asked_settings(
+    overrides: Sequence[str], views: str = "mean", operating_point: str = STANDARD
+) -> FineTuneConfig:
+    """``read_settings`` with the two that have options of their own on the command line.
+
+    Raises ``RecipeError`` also where an override names one of these.
+    """
+    for override in overrides:
+        key = override.partition("=")[0].strip()
+        if key in _OWN_OPTIONS:
+            raise RecipeError(f"--set {override}: give --{key.replace('_', '-')} instead")
+    own = (f"views={views}", f"operating_point={operating_point}")
+    return read_settings((*overrides, *own))
