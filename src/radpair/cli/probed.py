@@ -32,8 +32,8 @@ class Probed:
     cache: Path | None = None
     """A folder in which features are kept between calls."""
     uncertain: str = "ignore"
-    """What an uncertain label counts as: 'ignore', 'ones', 'zeros', 'convirt', or label by label, as
-    in Edema=ones,Mass=zeros."""
+    """What an uncertain label counts as: 'ignore', 'ones', 'zeros', 'convirt', or label by label,
+    as in Edema=ones,Mass=zeros."""
     views: str = "mean"
     """A study of several images: 'mean' of their features, or 'max': each image learns with its
     study's label, and a study has the highest of its images' scores."""
