@@ -18,6 +18,8 @@ from radpair.evaluation.bootstrap import Resampled, mean_over_labels, resample
 from radpair.evaluation.metrics import DECIDED, RANKED, accuracies
 from radpair.evaluation.operating import resample_decided
 from radpair.evaluation.statistics import Floats
+from radpair.evaluation.untaught import first_reasons
+from radpair.evaluation.untaught import untaught as untaught_labels
 
 
 @dataclass(frozen=True)
@@ -46,12 +48,17 @@ def measure(
     and ``M.run_draws [runs, resamples, labels]``. Accuracies have one column for all classes.
     """
     among = (patients, resamples, seed)
+    untaught = untaught_labels(scored.facts.get("constant", []), scored.labels, len(scored.scores))
     sampled = {
+        name: resample_decided(metric, scored.scores, truth, untaught, *among)
+        for name, metric in RANKED.items()
+    }
+    sampled |= {
         name: resample(metric, scored.scores, truth, *among)
-        for name, metric in {**RANKED, **accuracies(truth)}.items()
+        for name, metric in accuracies(truth).items()
     }
     if scored.decisions is not None:
-        why_not = scored.why_not or (None,) * len(scored.labels)
+        why_not = first_reasons(untaught, scored.why_not or (None,) * len(scored.labels))
         given = (scored.decisions, truth, why_not, *among)
         sampled |= {name: resample_decided(metric, *given) for name, metric in DECIDED.items()}
     arrays: dict[str, NDArray[Any]] = {"scores": scored.scores}

@@ -27,7 +27,12 @@ from radpair.evaluation.run import (
     provenance,
 )
 from radpair.evaluation.score_file import ScoreFile
-from radpair.evaluation.tables import calibration_table, decisions_table, draws_table
+from radpair.evaluation.tables import (
+    calibration_table,
+    decisions_table,
+    differences_table,
+    draws_table,
+)
 from radpair.evaluation.views import MEAN, check_views
 from radpair.progress import track
 
@@ -127,7 +132,8 @@ def _probed(
     check_measured(results, data)
     if file is not None:
         file.write()
-    told = [draws_table(results, f"AUROC, {title}"), decisions_table(results)]
+    told = [draws_table(results, f"AUROC, {title}"), differences_table(results)]
+    told = [*filter(None, told), decisions_table(results)]
     if further.get("calibration"):
         told.append(calibration_table(results))
     found = {**results.to_json(), "provenance": provenance(seen, studies)}

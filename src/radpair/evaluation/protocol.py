@@ -31,6 +31,8 @@ from radpair.evaluation.over_draws import difference_over_draws, metric_over_dra
 from radpair.evaluation.results import Row
 from radpair.evaluation.statistics import Floats, Metric, given_labels
 from radpair.evaluation.thresholds import choose_thresholds, decide
+from radpair.evaluation.untaught import first_reasons
+from radpair.evaluation.untaught import untaught as untaught_labels
 from radpair.evaluation.views import MEAN, Views, fit_views
 
 Features = NDArray[Any] | Views
@@ -280,13 +282,14 @@ def _sample(
 ) -> dict[str, Resampled]:
     truth, people = task.truth[task.test], task.patients[task.test].tolist()
     every: tuple[str | None, ...] = (None,) * truth.shape[1]
+    untaught = untaught_labels(_constant(task, fitted), task.names, len(fitted.probes))
     inputs: list[tuple[Mapping[str, Metric], NDArray[Any], tuple[str | None, ...]]] = [
-        (RANKED, fitted.scores, every),
-        (DECIDED, fitted.decisions, fitted.why_not),
+        (RANKED, fitted.scores, untaught),
+        (DECIDED, fitted.decisions, first_reasons(untaught, fitted.why_not)),
         (accuracies(truth), fitted.scores, every),
     ]
     if calibration:
-        inputs.append((CALIBRATED, expit(fitted.scores), every))
+        inputs.append((CALIBRATED, expit(fitted.scores), untaught))
     found = {}
     for metrics, runs, why_not in inputs:
         for name, metric in metrics.items():
@@ -321,12 +324,6 @@ def _row(
         name: [float(probe.chosen[index]) for probe in fitted.probes]
         for index, name in enumerate(task.names)
     }
-    constant = [
-        {"draw": draw, "label": name, "reason": reason}
-        for draw, probe in enumerate(fitted.probes)
-        for name, reason in zip(task.names, probe.constant, strict=True)
-        if reason is not None
-    ]
     return Row(
         model,
         float(point.fraction),
@@ -335,9 +332,19 @@ def _row(
         metrics,
         differences,
         chosen,
-        constant,
+        _constant(task, fitted),
         point.shots,
     )
+
+
+def _constant(task: Task, fitted: _Draws) -> list[dict[str, Any]]:
+    """The labels that a draw's budget has one class of, with the reason."""
+    return [
+        {"draw": draw, "label": name, "reason": reason}
+        for draw, probe in enumerate(fitted.probes)
+        for name, reason in zip(task.names, probe.constant, strict=True)
+        if reason is not None
+    ]
 
 
 def _counts(task: Task, rows: Indices) -> dict[str, Any]:

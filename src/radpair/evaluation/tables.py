@@ -10,7 +10,8 @@ from radpair.evaluation.bootstrap import Interval
 from radpair.evaluation.calibration import BINS
 from radpair.evaluation.metrics import DECIDED, RANKED, TITLES
 from radpair.evaluation.operating import chosen_line, point_words
-from radpair.evaluation.results import Results, Row
+from radpair.evaluation.report.marks import MINUS, number, signed
+from radpair.evaluation.results import MetricResult, Results, Row
 
 
 def linear_table(results: Results, title: str = "AUROC, linear") -> str:
@@ -20,10 +21,15 @@ def linear_table(results: Results, title: str = "AUROC, linear") -> str:
     sizes = {row.fraction: row.studies for row in results.rows}
     head = [title] + [f"{f:.0%} ({sizes[f]:,} studies)" for f in fractions]
     body = [
-        [name, *(cell(results.row(name, f).metrics["auroc"].macro) for f in fractions)]
+        [name, *(macro_cell(results.row(name, f).metrics["auroc"]) for f in fractions)]
         for name in models
     ]
     return aligned([head, *body])
+
+
+def macro_cell(metric: MetricResult) -> str:
+    """The mean over labels, and over how many where some are undefined."""
+    return cell(metric.macro) + partly(metric)
 
 
 def draws_table(results: Results, title: str = "AUROC, linear") -> str:
@@ -35,7 +41,7 @@ def draws_table(results: Results, title: str = "AUROC, linear") -> str:
         "Over patients: other tested patients, the same draws of labels. Sd of draws: standard\n"
         "deviation over the draws of labels. Total: other patients and other draws together."
     )
-    told = [*_without(results), *undefined_lines(results), *_constant_lines(results)]
+    told = [*_without(results), *undefined_lines(results), *constant_lines(results)]
     return "\n".join([aligned([head, *body]), legend, *told])
 
 
@@ -74,26 +80,63 @@ def _metric_cell(row: Row, name: str) -> str:
 
 
 def undefined_lines(results: Results) -> list[str]:
-    """Labels whose AUROC no row could give, with the reason, a line for each reason."""
-    reasons: dict[str, str] = {}
+    """Labels whose AUROC is undefined, with the reason, a line for each reason and its budgets."""
+    found: dict[tuple[str, str], dict[str, None]] = {}
     for row in results.rows:
         for name, one in row.metrics["auroc"].labels.items():
             if math.isnan(one.value):
-                reasons[name] = one.note or "undefined"
+                found.setdefault((name, one.note or "undefined"), {})[_budget(row)] = None
+    every = len(dict.fromkeys(map(_budget, results.rows)))
+    reasons = {
+        name: why if len(budgets) == every else f"{why}, at {' and '.join(budgets)}"
+        for (name, why), budgets in found.items()
+    }
     return _undefined_lines(reasons)
 
 
-def _constant_lines(results: Results) -> list[str]:
-    """What a budget could not teach: a line for each budget and reason."""
-    found: dict[tuple[str, str], dict[str, None]] = {}
+def constant_lines(results: Results) -> list[str]:
+    """What some draws of a budget could not teach: a line for each budget and reason."""
+    found: dict[tuple[str, str], dict[str, set[int]]] = {}
+    draws = {_budget(row): row.draws for row in results.rows}
     for row in results.rows:
         for one in row.constant:
-            found.setdefault((_budget(row), one["reason"]), {})[one["label"]] = None
-    return [
-        f"at {budget} some draws have {reason} of {', '.join(labels)}: there all studies score the "
-        "same, AUROC 0.5, and are decided absent"
-        for (budget, reason), labels in found.items()
-    ]
+            labels = found.setdefault((_budget(row), one["reason"]), {})
+            labels.setdefault(one["label"], set()).add(one["draw"])
+    lines = []
+    for (budget, reason), labels in found.items():
+        some = [
+            f"{label} in {len(which)} of {draws[budget]} draws"
+            for label, which in labels.items()
+            if len(which) < draws[budget]
+        ]
+        if some:
+            lines.append(
+                f"at {budget} {reason} of {', '.join(some)}: there all studies score the same, "
+                "AUROC 0.5, and are decided absent"
+            )
+    return lines
+
+
+def partly(metric: MetricResult) -> str:
+    """``, mean over 2 of 4 labels`` where some are undefined, else nothing."""
+    every = len(metric.labels)
+    there = sum(not math.isnan(one.value) for one in metric.labels.values())
+    return f", mean over {there} of {every} labels" if 0 < there < every else ""
+
+
+def differences_table(results: Results) -> str:
+    """AUROC minus the reference's, a line a model and budget; empty where nothing is beside it."""
+    head = [f"AUROC minus {results.reference}", "labels", "difference", "p"]
+    body = []
+    for row in results.rows:
+        if "auroc" in row.differences:
+            found = row.differences["auroc"]
+            whole = found.macro if found.total is None else found.total.macro
+            p = "" if whole.p is None else f"{whole.p:.3f}" if whole.p >= 0.001 else "< 0.001"
+            body.append([*_draws_line(row)[:2], cell(whole, "+"), p])
+    if not body:
+        return ""
+    return f"{aligned([head, *body])}\nPaired by patient; p is not corrected over the lines."
 
 
 def _undefined_lines(reasons: Mapping[str, str]) -> list[str]:
@@ -143,7 +186,7 @@ def _draws_line(row: Row) -> list[str]:
     named = [row.model, f"{_budget(row)} ({row.studies:,} studies)"]
     if math.isnan(found.macro.value):
         return [*named, "undefined", "", "", ""]
-    told = [f"{found.macro.value:.3f}", _ends(found.macro)]
+    told = [f"{found.macro.value:.3f}{partly(found)}", _ends(found.macro)]
     if found.total is None or found.spread is None:
         return [*named, *told, "one draw", "as over patients"]
     return [*named, *told, f"{found.spread:.3f} of {row.draws}", _ends(found.total.macro)]
@@ -250,12 +293,18 @@ def class_table(found: Sequence[Mapping[str, Any]]) -> str:
     return aligned(rows)
 
 
-def cell(interval: Any) -> str:
-    """A value with its interval."""
+def cell(interval: Any, sign: str = "") -> str:
+    """A value with its interval; ``sign`` of ``+`` shows that of what is above 0 too."""
     part = interval if isinstance(interval, Mapping) else _fields(interval)
     if part["value"] is None or math.isnan(part["value"]):
         return "undefined"
-    return f"{part['value']:.3f} [{part['low']:.3f}, {part['high']:.3f}]"
+    value, low, high = (_shown(part[key], sign) for key in ("value", "low", "high"))
+    return f"{value} [{low}, {high}]"
+
+
+def _shown(value: float, sign: str) -> str:
+    write = signed if sign else number
+    return write(value).replace(MINUS, "-")
 
 
 def _fields(interval: Any) -> dict[str, float]:

@@ -21,10 +21,12 @@ from radpair.evaluation.budgets import Indices
 from radpair.evaluation.fine_tune.runs import Learned
 from radpair.evaluation.fine_tune.tasks import Task
 from radpair.evaluation.metrics import DECIDED, RANKED, accuracies, columns_of
+from radpair.evaluation.operating import resample_decided
 from radpair.evaluation.over_draws import difference_over_draws, metric_over_draws
 from radpair.evaluation.results import Row
 from radpair.evaluation.statistics import Floats, Metric
 from radpair.evaluation.thresholds import decide
+from radpair.evaluation.untaught import untaught
 
 SCHEMA = "radpair.fine-tune/1"
 LEVEL = 0.95
@@ -61,11 +63,17 @@ def row(
     """One model at one fraction, beside the reference's resamples (empty for the reference)."""
     task = measured.task
     inputs = _inputs(measured, runs)
+    constant = [
+        {"draw": run.facts["draw"], "label": name, "reason": reason}
+        for run in runs
+        for name, reason in run.facts["constant"].items()
+    ]
+    why_not = untaught(constant, task.names, len(runs))
+    among = (measured.patients, measured.resamples, measured.seed)
     sampled = {
-        name: resample(
-            *(metric, values, measured.truth, measured.patients),
-            *(measured.resamples, measured.seed),
-        )
+        name: resample(metric, values, measured.truth, *among)
+        if task.exclusive
+        else resample_decided(metric, values, measured.truth, why_not, *among)
         for name, (metric, values) in inputs.items()
     }
     columns = {name: columns_of(task.names, len(one.value)) for name, one in sampled.items()}
@@ -77,11 +85,6 @@ def row(
         name: difference_over_draws(columns[name], sampled[name], base, LEVEL)
         for name, base in reference.items()
     }
-    constant = [
-        {"draw": run.facts["draw"], "label": name, "reason": reason}
-        for run in runs
-        for name, reason in run.facts["constant"].items()
-    ]
     found = Row(model, float(fraction), studies, len(runs), metrics, differences, {}, constant)
     return found, sampled
 
