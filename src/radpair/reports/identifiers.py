@@ -49,13 +49,16 @@ _LETTERS = [chr(code) for code in (*range(0x250), *range(0x370, 0x530), *range(0
 _UP = f"[{''.join(letter for letter in _LETTERS if letter.isupper())}]\u0308?"
 _LOW = f"[{''.join(letter for letter in _LETTERS if letter.islower())}\u0300-\u036f]"
 _CAPS = f"(?:{_UP}[\u0300-\u036f]?)"
+_SOME = "{1,40}"
+"""Letters of a part of a name; limited, or some texts would take time by their length squared."""
 _WORD = (
-    rf"(?:{_UP}{_LOW}*(?:['\u2019-]{_UP}?{_LOW}+)+|{_UP}{_LOW}+(?:{_UP}{_LOW}+)?|"
-    rf"{_CAPS}+(?:['\u2019-]{_CAPS}+)+|{_CAPS}{{2,}})(?!\w)"
+    rf"(?:{_UP}{_LOW}{{0,40}}(?:['\u2019-]{_UP}?{_LOW}{_SOME}){{1,3}}|"
+    rf"{_UP}{_LOW}{_SOME}(?:{_UP}{_LOW}{_SOME})?|"
+    rf"{_CAPS}{_SOME}(?:['\u2019-]{_CAPS}{_SOME}){{1,3}}|{_CAPS}{{2,40}})(?!\w)"
 )
 _TITLE = (
     r"(?:(?i:drs?|dra|mr|mrs|ms|prof|doctora?|doktor|docteur|herrn?|frau|señora?|sra?|madame|"
-    r"monsieur|mme|mlle)\.?(?: {1,2}|\s?\n {0,4})(?:(?:med|rer|nat|dent|habil|h\. ?c)\.? )*)"
+    r"monsieur|mme|mlle)\.?(?: {1,2}|\s?\n {0,4})(?:(?:med|rer|nat|dent|habil|h\. ?c)\.? ){0,5})"
 )
 _INITIAL = rf"(?:{_UP}\.? )?"
 _OF = (
@@ -77,11 +80,12 @@ _BY = (
 _NAMES = re.compile(
     "|".join(
         (
-            rf"(?<!\w){_TITLE}+{_INITIAL}(?P<a>{_PERSON})",
+            rf"(?<!\w){_TITLE}{{1,4}}{_INITIAL}(?P<a>{_PERSON})",
             rf"(?<!\w)(?P<b>{_WORD},? {_INITIAL}{_WORD}),? "
             r"(?:M\.? ?D\.?|D\.O\.|RN|PA-C|FRCR)(?!\w)",
-            rf"(?<!\w){_BY}(?: ?: ?| ){_TITLE}*{_INITIAL}(?P<c>{_PERSON})",
-            rf"(?<!\w)(?i:patient(?:in)?|paciente|pat\.) ?: ?{_TITLE}*{_INITIAL}(?P<d>{_FULL})",
+            rf"(?<!\w){_BY}(?: ?: ?| ){_TITLE}{{0,4}}{_INITIAL}(?P<c>{_PERSON})",
+            r"(?<!\w)(?i:patient(?:in)?|paciente|pat\.) ?: ?"
+            rf"{_TITLE}{{0,4}}{_INITIAL}(?P<d>{_FULL})",
         )
     )
 )

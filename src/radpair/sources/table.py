@@ -60,7 +60,7 @@ class Table:
     """Official splits: train, validate (val, valid, validation, dev) or test; blank leaves the
     patient to the seeded split."""
     view_column: str | None = None
-    """PA, AP or lateral; other values are kept as not known."""
+    """PA, AP or lateral; other values are kept as not known, but refused where none is a view."""
     attribute_columns: tuple[str, ...] = ()
     """Further columns to keep, such as sex and age."""
     frame: int | None = None
