@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from comparison.compare_case import Runs, answer
-from radpair.evaluation.prompts import read_prompts
+from radpair.evaluation.prompts import read_prompt_set
 from radpair.evaluation.retrieval_verbs import class_rows
 from radpair.evaluation.run import Encoded
 from radpair.models import load
@@ -17,7 +17,7 @@ from radpair.studyset import StudySet
 
 def test_equal_to_the_verb_and_tested_across_towers(runs: Runs, compared: Path) -> None:
     found = json.loads((compared / "results.json").read_text())
-    studies, prompts = StudySet.open(runs.data), read_prompts(runs.prompts)
+    studies, prompts = StudySet.open(runs.data), read_prompt_set(runs.prompts).labels
     for folder, kind in ((runs.igc, "graph"), (runs.convirt, "text")):
         rows = class_rows(Encoded(load(folder / "model"), studies), studies, prompts)
         theirs = next(row for row in rows if row["query"] == kind)

@@ -19,7 +19,7 @@ from radpair.evaluation.few_shot import few_shot_probe
 from radpair.evaluation.linear import linear_probe
 from radpair.evaluation.neighbours import knn_probe
 from radpair.evaluation.paired import holm
-from radpair.evaluation.prompts import read_prompts
+from radpair.evaluation.prompts import read_prompt_set
 from radpair.evaluation.run import Encoded, retrieval_rows, zero_shot_rows
 from radpair.evaluation.statistics import auroc
 from radpair.models import load, open_model
@@ -64,7 +64,7 @@ def test_probes_equal_those_of_evaluate(runs: Runs, found: dict) -> None:
 
 def test_prompts_and_retrieval_equal_those_of_evaluate(runs: Runs, compared: Path) -> None:
     found = json.loads((compared / "results.json").read_text())
-    studies, prompts = StudySet.open(runs.data), read_prompts(runs.prompts)
+    studies, prompts = StudySet.open(runs.data), read_prompt_set(runs.prompts).labels
     for folder, kind, tower in ((runs.igc, "graph", "graph"), (runs.convirt, "report", "text")):
         one = Encoded(load(folder / "model"), studies)
         (asked,) = zero_shot_rows(one, studies, prompts, [0])

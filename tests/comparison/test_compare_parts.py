@@ -14,6 +14,7 @@ from radpair.comparison.compare_words import ahead, listed
 from radpair.comparison.kept import Kept, Unit, unit_key
 from radpair.comparison.maps import MOST, draw_map
 from radpair.comparison.measured import Scored, measure, sample_of
+from radpair.comparison.methods import merged
 from radpair.comparison.needed import _crossing, labels_needed, told
 from radpair.comparison.p_values import p_text
 from radpair.comparison.pairs import correct_means, label_difference
@@ -86,6 +87,24 @@ def test_a_better_encoder_needs_fewer_labels() -> None:
     assert told({"studies": 10.0, "low": 10.0, "high": None, "budgets": [10, 100]}) == (
         "10 or fewer [10 or fewer, not reached]"
     )
+
+
+def test_training_runs_are_resampled_whole_and_at_every_budget_alike() -> None:
+    """Two runs of several draws each that scatter by the run: rows of runs times draws, taken as
+    independent, would say that the mean is known four times as well."""
+
+    def one(worth: float, studies: int, seed: int) -> Unit:
+        return unit(worth + 0.3 * np.log10(studies), studies, runs=8, seed=seed)
+
+    def curve(worths: tuple[float, ...]) -> list[Unit]:
+        return [
+            merged([one(worth, n, 10 + k) for k, worth in enumerate(worths)], list("ab"))
+            for n in (10, 100, 1000)
+        ]
+
+    target = unit(1.2, 1000, runs=1, seed=6)
+    apart, alike = (labels_needed(curve(w), target, 0) for w in ((0.1, 1.1), (0.6, 0.6)))
+    assert apart["reached"] < 0.9 < alike["reached"]
 
 
 def noisy_pair(seed: int, spread: float) -> list[Unit]:

@@ -13,11 +13,12 @@ from comparison.compare_case import Runs, answer
 from discs import TINY
 from radpair.cli import main
 from radpair.comparison.kept import Unit
-from radpair.comparison.measured import Scored, measure
+from radpair.comparison.measured import Scored, measure, sample_of
 from radpair.comparison.methods import merged
 from radpair.comparison.pairs import label_difference
-from radpair.evaluation.bootstrap import resample
+from radpair.evaluation.bootstrap import interval, resample
 from radpair.evaluation.differences import LONE_RUN
+from radpair.evaluation.intervals import wilson_bounds
 from radpair.evaluation.statistics import auroc
 
 NAMES = ("Edema", "Mass")
@@ -42,7 +43,8 @@ def test_runs_are_averaged_and_named(runs: Runs, second: Path, tmp_path: Path, c
     main(words(runs, second, tmp_path / "out"))
     told = capsys.readouterr().out
     assert "Training runs averaged as metrics: 2 of igc." in told
-    assert "not the luck of the one run of convirt" in told
+    assert "convirt: a single run, which nothing says the luck of" in told
+    assert "igc against convirt: not tested, because only one of the two has several" in told
     found = json.loads((tmp_path / "out" / "results.json").read_text())
     assert [model["name"] for model in found["models"]] == ["igc", "convirt"]
     assert [run["name"] for run in found["models"][0]["runs"]] == ["igc-small", "igc-again"]
@@ -163,3 +165,25 @@ def test_a_better_method_is_found_over_its_seeds() -> None:
     gap = label_difference(strong, weak, bench, 0.95)["metrics"]["auroc"]["macro"]
     assert gap["value"] > 0
     assert gap["p"] < 0.01
+
+
+def test_a_share_does_not_depend_on_the_order_of_runs() -> None:
+    """Two runs without one miss, whose hits are films of 10 and of 200 patients."""
+
+    def run(patients: float) -> Unit:
+        arrays = {
+            "precision_10.value": np.ones(1),
+            "precision_10.draws": np.ones((50, 1)),
+            "precision_10.left_out": np.empty((0, 0)),
+            "precision_10.support": np.array([[patients, np.inf]]),
+        }
+        return Unit(arrays, {"labels": ["all"], "notes": {}})
+
+    found = [
+        interval(sample_of(merged([run(a), run(b)], ["a", "b"]), "precision_10")).macro
+        for a, b in ((10.0, 200.0), (200.0, 10.0))
+    ]
+    assert found[0] == found[1]
+    between = [interval(sample_of(run(n), "precision_10")).macro.low for n in (10.0, 200.0)]
+    assert between[0] < found[0].low < between[1]
+    assert found[0].low == pytest.approx(wilson_bounds(1.0, 2 / (1 / 10 + 1 / 200), 0.95)[0])

@@ -206,3 +206,25 @@ def test_unequal_inputs_are_refused() -> None:
             resample(auroc, scores, truth, patients, 10),
             resample(auroc, scores, truth, patients, 20),
         )
+
+
+def test_a_mean_of_shares_does_not_claim_certainty() -> None:
+    """All right, of one defined label or of three: the resamples alone would say 1 to 1."""
+    truth = np.zeros((40, 3))
+    truth[:12] = 1
+    people = [str(row) for row in range(40)]
+    found = bootstrap(sensitivity, truth, truth, people, 200)
+    assert found.macro.low == pytest.approx(found.labels[0].low)
+    assert 0.7 < found.macro.low < 0.8
+    assert (found.macro.high, found.macro.note) == (1, None)
+    truth[:, 1:] = 0
+    one = bootstrap(sensitivity, truth, truth, people, 200)
+    assert (one.macro.low, one.macro.high) == (one.labels[0].low, one.labels[0].high)
+    assert one.macro.note == "2 of 3 labels are undefined and left out"
+    truth[:15, 1] = 1
+    wrong = truth.copy()
+    wrong[3:9, 1] = 0
+    varied = resample(sensitivity, wrong, truth, people, 200)
+    mean = interval(varied).macro
+    assert mean.low < mean.value < mean.high
+    assert mean.low > np.mean([part.low for part in interval(varied).labels[:2]])

@@ -10,6 +10,8 @@ from evaluation.cohorts import NAMES, cohort
 from radpair.evaluation.bootstrap import Interval
 from radpair.evaluation.linear import linear_probe
 from radpair.evaluation.over_draws import spread, total
+from radpair.evaluation.paired import holm
+from radpair.evaluation.results import Row
 from radpair.evaluation.tables import draws_table
 
 PATIENTS = Interval(0.8, 0.7, 0.85, None, 3, "a note")
@@ -49,6 +51,13 @@ def test_the_total_covers_the_truth_where_patients_alone_do_not() -> None:
     assert 0.93 < held["total"] / 2000 < 0.985
 
 
+def one_draw(row: Row) -> tuple[dict[str, float | None], dict[str, Interval]]:
+    """Of all labels there is one draw, and so no total."""
+    gap = row.differences["auroc"]
+    assert gap.total is None
+    return gap.holm, gap.labels
+
+
 def test_a_probe_keeps_both_intervals_and_the_table_names_them() -> None:
     results = linear_probe(
         *cohort(), NAMES, fractions=[0.2, 1.0], draws=3, penalties=[10.0], resamples=100
@@ -63,7 +72,14 @@ def test_a_probe_keeps_both_intervals_and_the_table_names_them() -> None:
     alone, both = few.metrics["auroc"].macro, few.metrics["auroc"].total.macro
     assert both.low < alone.low
     assert both.high > alone.high
-    assert few.differences["auroc"].total.macro.p < 0.5
+    gap = few.differences["auroc"]
+    assert gap.total.macro.p < 0.5
+    assert gap.macro.p is None
+    assert {one.p for one in gap.labels.values()} == {None}
+    assert gap.holm == {}
+    for found, labels in ((gap.total.holm, gap.total.labels), (one_draw(whole))):
+        assert found == dict(zip(labels, holm([one.p for one in labels.values()]), strict=True))
+        assert None not in found.values()
     assert whole.metrics["auroc"].total is None
     kept = results.to_json()["rows"][1]["metrics"]["auroc"]
     assert kept["total"]["macro"]["low"] == both.low

@@ -11,7 +11,6 @@ from radpair.evaluation.prompts import (
     denied,
     graph_prompt,
     read_prompt_set,
-    read_prompts,
 )
 from radpair.graphs import finding_labels
 from radpair.graphs.schema import ABSENT, ANATOMY, PRESENT
@@ -35,14 +34,14 @@ def test_reads_texts_and_graphs_from_yaml_or_json(tmp_path) -> None:
     }
     path = tmp_path / "prompts.json"
     path.write_text(json.dumps(content))
-    found = read_prompts(path)["Edema"]
+    found = read_prompt_set(path).labels["Edema"]
     assert (found.present, found.absent) == (("edema",), ("no edema",))
     graph = found.present_graphs[0]
     assert graph.entities == (Entity("edema", PRESENT, 1, 1), Entity("pulmonary", ANATOMY, 0, 0))
     assert graph.relations == (Relation(0, "located_at", 1),)
     path = tmp_path / "prompts.yaml"
     path.write_text("Mass:\n  present: [a mass]\n  absent: [no mass is seen]\n")
-    assert read_prompts(path) == {"Mass": Prompts(("a mass",), ("no mass is seen",))}
+    assert read_prompt_set(path).labels == {"Mass": Prompts(("a mass",), ("no mass is seen",))}
 
 
 def graph_with(**changes: object) -> str:
@@ -81,13 +80,13 @@ def test_faults_name_the_label_and_the_remedy(tmp_path, content: str, message: s
     path = tmp_path / "prompts.yaml"
     path.write_text(content)
     with pytest.raises(EvaluationError, match=message) as caught:
-        read_prompts(path)
+        read_prompt_set(path)
     assert "prompts.yaml" in str(caught.value)
 
 
 def test_a_missing_file_is_named(tmp_path) -> None:
     with pytest.raises(EvaluationError, match="no prompts file"):
-        read_prompts(tmp_path / "none.yaml")
+        read_prompt_set(tmp_path / "none.yaml")
 
 
 def links(graph) -> set[tuple[str, str, str]]:
@@ -132,7 +131,7 @@ def test_a_label_has_several_graphs_and_both_ways_of_writing_them(tmp_path) -> N
         "absent_graphs": ["no edema"],
     }
     path.write_text(json.dumps({"Edema": entry}))
-    found = read_prompts(path)["Edema"]
+    found = read_prompt_set(path).labels["Edema"]
     assert len(found.present_graphs) == 4
     assert len(found.absent_graphs) == 3
 

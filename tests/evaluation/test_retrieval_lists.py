@@ -12,6 +12,7 @@ from radpair.cli import main
 from radpair.errors import EvaluationError
 from radpair.evaluation.bootstrap import interval, patient_weights
 from radpair.evaluation.class_retrieval import ask, class_retrieval
+from radpair.evaluation.code import code_hash
 from radpair.evaluation.intervals import wilson_bounds
 from radpair.evaluation.retrieval_lists import locate, patient_of, read_lists, score_lists
 
@@ -200,6 +201,14 @@ def test_faulty_lists_name_the_row(fake: Path, file, old, new, message) -> None:
     assert file in str(caught.value)
 
 
+def test_lists_of_fewer_candidates_than_the_least_depth(fake: Path) -> None:
+    file = fake / "lists" / "image-retrieval" / "candidate.csv"
+    rows = file.read_text().splitlines(keepends=True)
+    file.write_text("".join(rows[:5]))
+    with pytest.raises(EvaluationError, match=r"has 4 candidates, and precision at 5"):
+        read_lists(fake / "lists")
+
+
 def test_lists_that_are_not_there(fake: Path) -> None:
     with pytest.raises(EvaluationError, match=r"there is no .*query\.csv"):
         read_lists(fake)
@@ -215,6 +224,16 @@ def test_the_verb_reads_encodes_and_scores(fake: Path, tmp_path: Path, capsys) -
     main([*arguments, "--images", str(fake)])
     (row,) = json.loads(out.read_text())
     assert set(row["precision"]) == {"5", "10", "50"}
+    rests = row["provenance"]
+    assert rests["settings"] == {"seed": 0, "resamples": 1000}
+    assert rests["code"] == code_hash()
+    film = fake / read_lists(fake / "lists").paths[0]
+    film.write_bytes(film.read_bytes() + b"\0")
+    main([*arguments, "--images", str(fake)])
+    (again,) = json.loads(out.read_text())
+    assert again["provenance"]["images"] != rests["images"]
+    assert again["provenance"]["lists"] == rests["lists"]
+    row = again
     assert "at 50" in capsys.readouterr().out
     main([*arguments, "--images", str(fake / "CheXpert-v1.0-small")])
     assert json.loads(out.read_text()) == [row]
@@ -226,3 +245,37 @@ def test_the_verb_reads_encodes_and_scores(fake: Path, tmp_path: Path, capsys) -
             main([*arguments, *extra])
         assert stopped.value.code == 2
         assert words in capsys.readouterr().err
+
+
+def test_a_patient_left_out_neither_asks_nor_is_found() -> None:
+    """Against asking anew among the others, of one label and of two."""
+    rng = np.random.default_rng(6)
+    codes, people = unit(rng, 60), [str(row // 2) for row in range(60)]
+    truth = (rng.random((60, 2)) < (0.4, 0.2)).astype(float)
+    columns = truth.nonzero()[1]
+
+    def asked(stay: np.ndarray, label: int | None = None):
+        names = [person for person, kept in zip(people, stay, strict=True) if kept]
+        mine, labels = truth[stay].nonzero()
+        chosen = labels == label if label is not None else np.ones(len(mine), dtype=bool)
+        given = [names[row] for row in mine]
+        found = ask(
+            codes[stay][mine], labels, codes[stay], truth[stay], names, given, (3, 5), 20, 0
+        )
+        return found.precision(5, chosen)
+
+    everyone = np.ones(60, dtype=bool)
+    one, both = asked(everyone, 1), asked(everyone)
+    shares = [(columns == label).mean() for label in (0, 1)]
+    order = np.unique(people)
+    for place, person in enumerate(order):
+        stay = np.array([other != person for other in people])
+        slow = [asked(stay, label).value[0] for label in (0, 1)]
+        assert one.left_out[place, 0] == pytest.approx(slow[1])
+        assert both.left_out[place, 0] == pytest.approx(np.dot(shares, slow))
+    middle = both.left_out.mean()
+    jackknife = (len(order) - 1) / len(order) * float(((both.left_out - middle) ** 2).sum())
+    found = interval(both).macro
+    value = float(both.value[0])
+    low, high = wilson_bounds(value, value * (1 - value) / jackknife, 0.95)
+    assert (found.low, found.high) == (pytest.approx(low), pytest.approx(high))

@@ -7,6 +7,7 @@ from typing import Any
 
 from radpair.comparison.compared_figures import main_metric
 from radpair.comparison.needed import told
+from radpair.evaluation.differences import LONE_RUN
 from radpair.evaluation.report.marks import number, percent, signed
 
 Found = Mapping[str, Any]
@@ -34,6 +35,14 @@ def mean_of(gap: Mapping[str, Any]) -> Mapping[str, Any]:
     """The difference of the mean over labels in the task's main metric."""
     found: Mapping[str, Any] = gap["metrics"][main_metric(gap["task"])]["macro"]
     return found
+
+
+def measured_labels(row: Mapping[str, Any]) -> int:
+    """How many labels the mean of a protocol of labels is over."""
+    if "auroc" not in row["metrics"]:
+        return len(row["facts"]["labels"])
+    labels = row["metrics"]["auroc"]["labels"].values()
+    return sum(part["value"] is not None for part in labels)
 
 
 def capital(sentence: str) -> str:
@@ -87,7 +96,8 @@ def _tested(one: Mapping[str, Any]) -> str:
 
 
 def _sentences(found: Found, name: str) -> Iterator[str]:
-    gaps = [gap for gap in found["differences"] if gap["set"] == name]
+    mine = [gap for gap in found["differences"] if gap["set"] == name]
+    gaps = [gap for gap in mine if mean_of(gap)["value"] is not None]
     for pair in dict.fromkeys(models_of(gap) for gap in gaps):
         mine = [gap for gap in gaps if models_of(gap) == pair]
         verdict = "; ".join(_verdict(mine, found["settings"]["level"]))
@@ -111,11 +121,14 @@ def _verdict(gaps: Sequence[Mapping[str, Any]], level: float) -> Iterator[str]:
         won = [gap for gap in gaps if ahead(gap, level) == sign]
         if won:
             yield f"{words} {listed(_ways(won, sizes=True))}"
-    rest = [gap for gap in gaps if ahead(gap, level) == 0]
+    untested = [gap for gap in gaps if LONE_RUN in (mean_of(gap)["note"] or "")]
+    rest = [gap for gap in gaps if ahead(gap, level) == 0 and gap not in untested]
     if rest and len(rest) == len(gaps):
         yield f"no clear difference by any protocol ({listed(_ways(rest))})"
     elif rest:
         yield f"no clear difference by {listed(_ways(rest))}"
+    if untested:
+        yield "not tested, because only one of the two has several training runs"
 
 
 def _ways(gaps: Sequence[Mapping[str, Any]], sizes: bool = False) -> list[str]:

@@ -6,7 +6,6 @@ The lists are no study set: they name images of their own, so they are asked bes
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
@@ -31,6 +30,7 @@ from radpair.evaluation.retrieval_lists import (
     FOLDERS,
     Lists,
     encode_lists,
+    files_hash,
     locate,
     patient_of,
     read_lists,
@@ -78,10 +78,8 @@ def _kind_of(folder: Path) -> str:
 def _opened(folder: Path, images: Path, kind: str) -> Listed:
     lists = read_lists(folder, kind)
     files = locate([*lists.paths, *(lists.queries if kind == "image" else ())], images)
-    digest = hashlib.sha256()
-    for path in (lists.folder / "query.csv", lists.folder / "candidate.csv", *files):
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
-    return Listed(lists, files, digest.hexdigest()[:16])
+    tables = [lists.folder / "query.csv", lists.folder / "candidate.csv"]
+    return Listed(lists, files, files_hash([*tables, *files]))
 
 
 def compare_lists(

@@ -94,6 +94,7 @@ def merged(units: Sequence[Unit], names: Sequence[str]) -> Unit:
             f"{metric}.value": whole.value,
             f"{metric}.draws": whole.draws,
             f"{metric}.left_out": whole.left_out,
+            f"{metric}.support": _support([sample_of(unit, metric).support for unit in units]),
         }
         notes[metric] = list(whole.notes)
         for part in ("runs", "run_values", "run_draws"):
@@ -106,6 +107,15 @@ def merged(units: Sequence[Unit], names: Sequence[str]) -> Unit:
         for name, unit in zip(names, units, strict=True)
     }
     return Unit(arrays, {**first.facts, "notes": notes, "by_run": by_run}, tuple(units))
+
+
+def _support(each: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    """What the runs' shares rest on, together: their harmonic mean, so that a share of as many
+    patients has the mean of the runs' variances."""
+    if len({one.shape for one in each}) > 1 or not each[0].size:
+        return np.empty((0, 0))
+    with np.errstate(divide="ignore"):
+        return np.asarray(1 / np.mean(1 / np.stack(each), axis=0))
 
 
 def own_spread(unit: Unit, metric: str, names: Sequence[str] | None = None) -> Runs | None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from radpair.comparison.kept import Unit
 from radpair.evaluation.bootstrap import mean_over_labels
@@ -20,7 +21,9 @@ def labels_needed(
     ``budgets`` are one model's units of the linear probe, the smallest budget first; ``other`` the
     other model's unit with all labels. Between budgets the curve is straight over the logarithm of
     the studies; the first crossing counts. The interval repeats this in every resample of the
-    patients, with the draws of labels resampled too. Returns ``target`` (the other's AUROC),
+    patients, with the draws of labels and a method's training runs resampled too, each by itself:
+    all runs learned from the same draws, and the same runs stand at every budget. Returns
+    ``target`` (the other's AUROC),
     ``studies`` (None: not reached), ``low``, ``high`` (None: not reached at that end of the
     interval), ``reached`` (the share of resamples) and ``budgets`` (studies; a value at the
     smallest means that it or fewer do).
@@ -30,8 +33,9 @@ def labels_needed(
     target = np.array([_mean(other)])
     value = _crossing(sizes, curve, target)[0]
     rng = np.random.default_rng([seed, 3])
-    draws = np.stack([_drawn(unit, rng) for unit in budgets])
-    crossings = _crossing(sizes, draws, _drawn(other, rng))
+    mine, theirs = (_chosen_runs(unit, rng) for unit in (budgets[0], other))
+    draws = np.stack([_drawn(unit, mine, rng) for unit in budgets])
+    crossings = _crossing(sizes, draws, _drawn(other, theirs, rng))
     shares = [(1 - level) / 2, (1 + level) / 2]
     low, high = np.quantile(crossings, shares, method="inverted_cdf")
     return {
@@ -65,11 +69,20 @@ def _mean(unit: Unit) -> float:
     return float(np.mean(unit.arrays["auroc.runs"]))
 
 
-def _drawn(unit: Unit, rng: np.random.Generator) -> Floats:
-    """The mean AUROC in each resample of patients, over as many draws taken with replacement."""
-    runs = np.stack([mean_over_labels(one) for one in unit.arrays["auroc.run_draws"]])
-    chosen = rng.integers(0, len(runs), size=runs.shape)
-    found: Floats = np.take_along_axis(runs, chosen, axis=0).mean(axis=0)
+def _chosen_runs(unit: Unit, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Training runs taken with replacement ``[runs, resamples]``."""
+    runs = len(unit.of_runs or (unit,))
+    return rng.integers(0, runs, size=(runs, unit.arrays["auroc.run_draws"].shape[1]))
+
+
+def _drawn(unit: Unit, runs: NDArray[np.int64], rng: np.random.Generator) -> Floats:
+    """The mean AUROC in each resample of patients, over the chosen ``runs [runs, resamples]`` and
+    as many draws of labels, the same for all runs, taken with replacement."""
+    each = [one.arrays["auroc.run_draws"] for one in unit.of_runs or (unit,)]
+    drawn = np.stack([[mean_over_labels(one) for one in run] for run in each])
+    draws = rng.integers(0, drawn.shape[1], size=drawn.shape[1:])
+    at = np.arange(drawn.shape[2])
+    found: Floats = drawn[runs[:, None], draws[None], at].mean(axis=(0, 1))
     return found
 
 

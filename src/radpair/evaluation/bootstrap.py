@@ -9,7 +9,7 @@ resamples into an interval is in ``intervals``.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
@@ -215,15 +215,24 @@ def interval(sample: Resampled, level: float = 0.95) -> Estimate:
         labels.append(_interval(*columns, level, share, notes[label]))
     defined = ~np.isnan(sample.value)
     value = float(sample.value[defined].mean()) if defined.any() else float("nan")
-    macro = _interval(
-        value,
-        mean_over_labels(sample.draws[:, defined]),
-        mean_over_labels(left_out[:, defined]),
-        level,
-        sample.support[0] if count == 1 and len(sample.support) else None,
-        left_out_note(sample.value) or (notes[0] if count == 1 else None),
-    )
+    note = left_out_note(sample.value) or (notes[0] if count == 1 else None)
+    draws, without = (mean_over_labels(one[:, defined]) for one in (sample.draws, left_out))
+    macro = _interval(value, draws, without, level, None, note)
+    if len(sample.support) and defined.any():
+        shares = [labels[place] for place in np.flatnonzero(defined)]
+        macro = _mean_of_shares(replace(macro, note=note), shares)
     return Estimate(macro, tuple(labels))
+
+
+def _mean_of_shares(macro: Interval, shares: Sequence[Interval]) -> Interval:
+    """Of one share, and of shares that no resample varies: the means of the shares' own ends.
+
+    Resamples of 12 right out of 12 would say that it is always 1, also as a mean over labels.
+    """
+    if len(shares) > 1 and macro.low < macro.high:
+        return macro
+    low, high = (float(np.mean([getattr(one, end) for one in shares])) for end in ("low", "high"))
+    return replace(macro, low=low, high=high)
 
 
 def bootstrap(

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from radpair.errors import EvaluationError
 from radpair.evaluation.bootstrap import Resampled, interval, kish, patient_weights
 from radpair.evaluation.features import Codes
+from radpair.evaluation.intervals import variance
 from radpair.evaluation.results import jsonable
 from radpair.evaluation.statistics import Floats
 
@@ -111,6 +112,8 @@ class Found:
     """Which patient asks ``[queries]``; None where those who ask are not among the candidates'."""
     weights: Floats
     """How often each resample drew each patient ``[patients, resamples]``."""
+    without: Without | None
+    """Where patients of the candidates ask."""
 
     def precision(self, k: int, chosen: NDArray[np.bool_] | None = None) -> Resampled:
         """Precision at ``k``, the mean over the queries ``chosen [queries]`` (None: all).
@@ -118,19 +121,94 @@ class Found:
         A share of places, as certain as its resamples vary, but never less so than if all places
         that a patient fills were one; where no resample varies, that alone says how certain.
         Patients who ask are drawn with the candidates, since other patients would ask otherwise.
+        As the same few then ask and are found, resamples vary too little: the jackknife over
+        patients in both roles says how certain it is, which errs to the safe side (Efron and Stein
+        1981).
         """
         rows, place = np.arange(len(self.columns)), self.at.index(k)
         rows = rows if chosen is None else rows[chosen]
         filled = np.bincount(self.nearest[rows, :k].ravel()).astype(np.float64)
         values, draws = self.values[rows, place], self.draws[rows, place]
         drawn = draws.mean(axis=0)
-        if self.asking is not None:
+        left_out, support = np.empty((0, 0)), np.array([[kish(filled), np.inf]])
+        if self.asking is not None and self.without is not None:
+            left_out = self.without.mean(place, rows, values, self.columns[rows], self.asking[rows])
+            support = _places(float(values.mean()), left_out, kish(filled), self.asking[rows])
             apart = _apart(values, draws, self.columns[rows])
             own = np.bincount(self.asking[rows], apart, len(self.weights)) / len(rows)
             drawn = drawn + own @ (self.weights - 1)
-        return Resampled(
-            np.array([values.mean()]), drawn[:, None], support=np.array([[kish(filled), np.inf]])
-        )
+        return Resampled(np.array([values.mean()]), drawn[:, None], left_out, support)
+
+
+def _places(
+    value: float, left_out: Floats, filled: float, asking: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """So many places would vary as much as the jackknife says; without any variance, as many as
+    patients ask or are found."""
+    spread = variance(value, left_out)
+    if spread > 0 and 0 < value < 1:
+        count = max(1.0, value * (1 - value) / spread)
+    else:
+        count = min(filled, float(len(np.unique(asking))))
+    return np.array([[count, count]])
+
+
+@dataclass(frozen=True, slots=True)
+class Without:
+    """What queries would find if a patient among their nearest were not there."""
+
+    queries: NDArray[np.int64]
+    patients: NDArray[np.int64]
+    values: Floats
+    """``[queries and patients, at]``."""
+    known: int
+    """How many patients there are."""
+
+    def mean(
+        self,
+        place: int,
+        rows: NDArray[np.int64],
+        values: Floats,
+        columns: NDArray[np.int64],
+        asking: NDArray[np.int64],
+    ) -> Floats:
+        """The mean over the queries ``rows`` without each patient, who then neither asks nor is
+        found ``[patients, 1]``.
+
+        ``values, columns, asking [rows]``. Labels keep their shares of the mean.
+        """
+        where = np.full(int(max(self.queries.max(initial=0), rows.max())) + 1, -1)
+        where[rows] = np.arange(len(rows))
+        at = where[self.queries]
+        there = at >= 0
+        moved = self.values[there, place] - values[at[there]]
+        total = np.zeros(self.known)
+        for label in np.unique(columns):
+            mine = columns == label
+            of_label = mine[at[there]]
+            sums = np.bincount(
+                self.patients[there][of_label], moved[of_label], minlength=self.known
+            )
+            sums += values[mine].sum() - np.bincount(asking[mine], values[mine], self.known)
+            left = mine.sum() - np.bincount(asking[mine], minlength=self.known)
+            alone = np.full(self.known, values[mine].mean())
+            total += mine.mean() * np.divide(sums, left, out=alone, where=left > 0)
+        return total[:, None]
+
+
+def _without(
+    ranked: Floats, people: NDArray[np.int64], at: Sequence[int]
+) -> tuple[NDArray[np.int64], Floats]:
+    """The patients among the nearest, and the precision at each K without each of them.
+
+    ``ranked, people [candidates]``: hits and patients from near to far.
+    """
+    found = np.unique(people[: max(at)])
+    values = np.empty((len(found), len(at)))
+    for row, one in enumerate(found):
+        kept = ranked[people != one]
+        values[row] = [kept[:k].mean() if len(kept) else np.nan for k in at]
+    return found, values
 
 
 def _apart(values: Floats, draws: Floats, columns: NDArray[np.int64]) -> Floats:
@@ -176,6 +254,8 @@ def ask(
     draws = np.empty((len(columns), len(at), resamples))
     nearest = np.empty((len(columns), deepest), dtype=np.int64)
     chance = np.empty(len(columns))
+    gone: list[tuple[NDArray[np.int64], Floats]] = []
+    most = int(np.bincount(member).max())
     for place, column in enumerate(columns):
         usable = ~np.isnan(truth[:, column].astype(np.float64))
         if asking is not None:
@@ -188,7 +268,17 @@ def ask(
         draws[place] = resampled_precision(ranked, weights, rows[order], at)
         nearest[place] = member[rows[order[:deepest]]]
         chance[place] = hit.mean()
-    return Found(tuple(at), values, draws, nearest, chance, columns, asked, weights[first])
+        if asked is not None:
+            head = order[: deepest + most]
+            gone.append(_without(ranked[: len(head)], member[rows[head]], at))
+    without = _gathered(gone, len(known)) if asked is not None else None
+    return Found(tuple(at), values, draws, nearest, chance, columns, asked, weights[first], without)
+
+
+def _gathered(gone: Sequence[tuple[NDArray[np.int64], Floats]], known: int) -> Without:
+    queries = np.repeat(np.arange(len(gone)), [len(people) for people, _ in gone])
+    people = np.concatenate([people for people, _ in gone])
+    return Without(queries, people, np.concatenate([values for _, values in gone]), known)
 
 
 def _fewest(truth: NDArray[Any], patients: Sequence[str], asking: Sequence[str] | None) -> int:

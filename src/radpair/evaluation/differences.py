@@ -153,7 +153,7 @@ class _Spread:
 
 
 def _untested(one: Interval) -> Interval:
-    return replace(one, p=None, note=one.note or LONE_RUN)
+    return replace(one, p=None, note=f"{one.note}; {LONE_RUN}" if one.note else LONE_RUN)
 
 
 def _interval(

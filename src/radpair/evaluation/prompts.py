@@ -72,11 +72,6 @@ def denied(graph: Graph) -> Graph:
     return replace(graph, entities=entities)
 
 
-def read_prompts(path: Path) -> dict[str, Prompts]:
-    """The prompts of ``read_prompt_set``, by label."""
-    return read_prompt_set(path).labels
-
-
 def read_prompt_set(path: Path) -> PromptSet:
     """Reads a YAML or JSON file of prompts, or a shipped one by its name (``chexpert``)::
 

@@ -21,8 +21,9 @@ from numpy.typing import NDArray
 from radpair import __version__
 from radpair.errors import EvaluationError, ImageError, nearest
 from radpair.evaluation.class_retrieval import class_retrieval
+from radpair.evaluation.code import code_hash
 from radpair.evaluation.features import Codes, frozen
-from radpair.evaluation.run import Outcome, kept, open_models
+from radpair.evaluation.run import RESAMPLES, Outcome, kept, open_models
 from radpair.evaluation.tables import class_table
 from radpair.images import decode
 from radpair.models import Model
@@ -57,7 +58,7 @@ def read_lists(folder: Path, kind: str = "image") -> Lists:
 
     Raises ``EvaluationError`` naming the file, row and column of a fault: a column or file that is
     missing, a label that is none of 1, 0, -1 and blank, a class without a column or a candidate, a
-    candidate that stands twice or is itself a query.
+    candidate that stands twice or is itself a query, fewer than five candidates.
     """
     place = folder / FOLDERS[kind] if (folder / FOLDERS[kind]).is_dir() else folder
     asked_column = {"image": "Path", "text": "Text"}[kind]
@@ -73,6 +74,11 @@ def read_lists(folder: Path, kind: str = "image") -> Lists:
                 f"candidate.csv{nearest(name, header)}"
             )
     paths = tuple(row["Path"] for row in listed)
+    if len(paths) < AT[0]:
+        raise EvaluationError(
+            f"{place / 'candidate.csv'}: has {len(paths)} candidate{'s' * (len(paths) > 1)}, and "
+            f"precision at {AT[0]} needs {AT[0]} or more; give the whole list"
+        )
     queries = tuple(row[asked_column] for row in asked)
     _check_paths(place, paths, queries if kind == "image" else ())
     truth = _truth(place / "candidate.csv", listed, names)
@@ -166,14 +172,17 @@ def evaluate_lists(
         name: hashlib.sha256((lists.folder / name).read_bytes()).hexdigest()
         for name in ("query.csv", "candidate.csv")
     }
+    content = files_hash(found)
     rows = [
         {
             **score_lists(lists, *encode_lists(model, lists, found), model.name, seed),
             "provenance": {
                 "radpair": __version__,
+                "code": code_hash(),
                 "model": model.hash,
                 "lists": hashes,
-                "settings": {"seed": seed},
+                "images": content,
+                "settings": {"seed": seed, "resamples": RESAMPLES},
             },
         }
         for model in models
@@ -196,8 +205,17 @@ def score_lists(
         query=lists.kind,
         protocol="8x200: a hit is a candidate labelled 1 for the query's class",
         at=[k for k in AT if k <= len(lists.paths)],
+        resamples=RESAMPLES,
         seed=seed,
     )
+
+
+def files_hash(paths: Sequence[Path]) -> str:
+    """Sixteen hex digits of what the files hold, in this order."""
+    digest = hashlib.sha256()
+    for path in paths:
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()[:16]
 
 
 def patient_of(path: str) -> str:

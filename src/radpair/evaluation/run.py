@@ -114,8 +114,15 @@ def check_resamples(resamples: int) -> None:
 
 def check_measured(results: Results, data: Path) -> None:
     """Raises ``EvaluationError`` where no label could be measured at all."""
-    if all(math.isnan(row.metrics["auroc"].macro.value) for row in results.rows):
-        raise _nothing_measured(data)
+    if not all(math.isnan(row.metrics["auroc"].macro.value) for row in results.rows):
+        return
+    notes = [one.note for row in results.rows for one in row.metrics["auroc"].labels.values()]
+    if any((note or "").startswith("not learned") for note in notes):
+        raise EvaluationError(
+            f"{data}: no label that can be measured has both classes in any training budget, so "
+            "there is nothing to learn; choose larger budgets or other labels"
+        )
+    raise _nothing_measured(data)
 
 
 def check_measurable(studies: StudySet, columns: Sequence[int], uncertain: str) -> None:
