@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from radpair.comparison.compared_figures import _same_labels
 from radpair.comparison.measured import Scored, measure, sample_of
 from radpair.evaluation.linear import linear_probe
 from radpair.evaluation.results import Results
@@ -75,3 +76,17 @@ def test_a_label_that_some_draws_teach_stays() -> None:
     why = "not learned: no positive in training"
     assert untaught(every, NAMES, 2) == (None, why, None)
     assert first_reasons((None, "a"), ("b", "c")) == ("b", "a")
+
+
+def test_defect_labels_needed_compared_means_over_other_labels() -> None:
+    rng = np.random.default_rng(2)
+    truth = (rng.random((80, 2)) < 0.5).astype(float)
+    patients = [f"p{n}" for n in range(80)]
+    scores = rng.random((1, 80, 2))
+    constant = [{"draw": 0, "label": "Mass", "reason": "no positive"}]
+    units = [
+        measure(Scored(("Edema", "Mass"), scores, scores > 0.5, facts), truth, patients, 100, 0)
+        for facts in ({"constant": constant}, {"constant": []})
+    ]
+    assert _same_labels(units[0], units[0])
+    assert not _same_labels(*units)

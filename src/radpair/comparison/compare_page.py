@@ -37,6 +37,7 @@ from radpair.comparison.compare_words import (
     capital,
     chance_of,
     mean_of,
+    measured_labels,
     models_of,
     signed_cell,
     summary,
@@ -151,8 +152,8 @@ def _table_row(rows: Sequence[Mapping[str, Any]], labels: int) -> str:
         parts.append(f"{facts['studies']:,} studies")
         runs = len(there[0]["metrics"][metric]["draws"])
         parts += [f"{runs} draws"] if runs > 1 else []
-    if "chance" not in facts and len(facts["labels"]) < labels:
-        parts.append(f"{len(facts['labels'])} of {labels} findings")
+    if "chance" not in facts and (measured := measured_labels(there[0])) < labels:
+        parts.append(f"mean over {measured} of {labels} findings")
     small = ", ".join(parts)
     best = max((row["metrics"][metric]["macro"]["value"] or -1 for row in there), default=None)
     cells = ""

@@ -13,6 +13,7 @@ from radpair.comparison.compare_words import (
     chance_of,
     listed,
     mean_of,
+    measured_labels,
     signed_cell,
     summary,
     titles,
@@ -168,7 +169,19 @@ def _left_out(found: Found, name: str) -> list[str]:
     """The labels of a set that cannot be measured, with the reasons, in a line."""
     one = next(one for one in found["sets"] if one["name"] == name)
     left = [f"{label} ({reason})" for label, reason in one["left_out"].items()]
-    return [f"Labels left out: {', '.join(left)}."] if left else []
+    lines = [f"Labels left out: {', '.join(left)}."] if left else []
+    titles_of: dict[str, dict[str, None]] = {}
+    for row in found["results"]:
+        if row["set"] != name or row["why_not"] or "auroc" not in row["metrics"]:
+            continue
+        for label, part in row["metrics"]["auroc"]["labels"].items():
+            if part["value"] is None:
+                why = f"{label} ({part['note'] or 'undefined'})"
+                titles_of.setdefault(row["title"], {})[why] = None
+    asked: dict[str, list[str]] = {}
+    for title, labels in titles_of.items():
+        asked.setdefault(", ".join(labels), []).append(title)
+    return [*lines, *(f"In no mean of {'; '.join(t)}: {labels}." for labels, t in asked.items())]
 
 
 def difference_table(found: Found, name: str) -> list[list[str]]:
@@ -287,8 +300,8 @@ def _protocol(rows: Sequence[Mapping[str, Any]], labels: int) -> str:
     if chance_of(there[0]):
         return f"{title} ({chance_of(there[0])})"
     parts = [f"{facts['studies']:,} studies"] if "studies" in facts else []
-    if len(facts["labels"]) < labels:
-        parts.append(f"{len(facts['labels'])} of {labels} findings")
+    if (measured := measured_labels(there[0])) < labels:
+        parts.append(f"mean over {measured} of {labels} findings")
     return f"{title} ({', '.join(parts)})" if parts else title
 
 

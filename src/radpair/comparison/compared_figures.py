@@ -215,12 +215,18 @@ def _needed(bench: Bench, compared: Compared) -> list[dict[str, Any]]:
         return []
     found = []
     for model, other in permutations(curves, 2):
-        if len(curves[model]) > 1 and curves[other]:
-            told = labels_needed(
-                curves[model], curves[other][-1], compared.plan.seed, compared.plan.level
-            )
+        whole = curves[other][-1:]
+        alike = [one for one in curves[model] if whole and _same_labels(one, whole[0])]
+        if len(alike) > 1:
+            told = labels_needed(alike, whole[0], compared.plan.seed, compared.plan.level)
             found.append({"set": bench.name, "model": model, "other": other, **told})
     return found
+
+
+def _same_labels(one: Unit, other: Unit) -> bool:
+    """Whether the means of both are over the same labels: not all budgets teach every label."""
+    there, too = (~np.isnan(unit.arrays["auroc.value"]) for unit in (one, other))
+    return bool(there.any() and np.array_equal(there, too))
 
 
 def _budgets(name: str, model: str, cells: Sequence[Cell]) -> list[Unit]:
