@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from radpair.errors import EvaluationError
-from radpair.evaluation.policies import CONVIRT, given_labels, study_scores
+from radpair.evaluation.policies import CONVIRT, check_policy, given_labels, study_scores
 
 FIVE = list(CONVIRT)
 
@@ -75,3 +75,17 @@ def test_views_that_cannot_be_aggregated_are_named() -> None:
     scores[1, 0] = np.nan
     with pytest.raises(EvaluationError, match=r"1 images have a score .* rows \[1\]"):
         study_scores(scores, [0, 1, 1], ["a", "b"])
+
+
+def test_rules_label_by_label_in_words() -> None:
+    labels = np.array([[-1.0, -1.0, -1.0, 1.0]])
+    names = ["Mass", "Pleural Effusion", "Edema", "Nodule"]
+    told = "Mass=zeros, Pleural Effusion=ones,Edema=ignore"
+    np.testing.assert_array_equal(
+        given_labels(labels, ["a"], names, told), [[0.0, 1.0, np.nan, 1.0]]
+    )
+    with pytest.raises(EvaluationError, match="'Edema' has uncertain labels"):
+        given_labels(labels, ["a"], names, "Mass=zeros,Pleural Effusion=ones")
+    for wrong in ("Mass=one", "=ones", "Mass=ones,Edema"):
+        with pytest.raises(EvaluationError, match="is not a rule; write label=ignore"):
+            check_policy(wrong)
