@@ -171,6 +171,63 @@ def test_one_of_two_workers_hangs_within_a_part(
     assert content(tmp_path / "set") == unheld
 
 
+def test_no_worker_answers_and_all_come_back(
+    cluster: LocalCluster, unheld: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workers = pids(cluster)
+    monkeypatch.setattr(room, "ANSWER", 1.0)
+    for pid in workers:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        with pytest.raises(StudySetError) as caught:
+            write(Gradients(24), tmp_path / "set", size=48, scheduler=cluster.scheduler_address)
+    finally:
+        for pid in workers:
+            os.kill(pid, signal.SIGCONT)
+    told = f"none of the workers answers, not {min(workers.values())}; start them anew and run"
+    assert told in str(caught.value)
+    monkeypatch.setattr(room, "ANSWER", LONG)
+    write(Gradients(24), tmp_path / "set", size=48, scheduler=cluster.scheduler_address)
+    assert content(tmp_path / "set") == unheld
+
+
+def test_a_worker_that_answers_again_has_parts_again(
+    cluster: LocalCluster, unheld: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopped, address = next(iter(pids(cluster).items()))
+    among: list[frozenset[str]] = []
+    ask, given = room.versions_of, room._Crowd._given
+
+    def versions_of(client: Client, workers: list[str], seconds: float) -> dict[str, object]:
+        found = ask(client, workers, 1.0 if not among else LONG)
+        if not among:
+            os.kill(stopped, signal.SIGCONT)
+        return found
+
+    def noted(crowd: room._Crowd, part: room.Part) -> Any:
+        made = given(crowd, part)
+        among.append(made.among)
+        return made
+
+    monkeypatch.setattr(room, "PATIENCE", 1.0)
+    monkeypatch.setattr(room, "versions_of", versions_of)
+    monkeypatch.setattr(room._Crowd, "_given", noted)
+    os.kill(stopped, signal.SIGSTOP)
+    try:
+        write(
+            Gradients(24, wait=0.3),
+            tmp_path / "set",
+            size=48,
+            scheduler=cluster.scheduler_address,
+        )
+    finally:
+        os.kill(stopped, signal.SIGCONT)
+    assert among[0]
+    assert address not in among[0]
+    assert not among[-1], "any worker may have the last part"
+    assert content(tmp_path / "set") == unheld
+
+
 def test_a_part_that_takes_long(
     cluster: LocalCluster, unheld: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
