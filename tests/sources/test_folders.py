@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -43,7 +44,7 @@ def test_lines_have_their_numbers(tmp_path: Path) -> None:
 def test_patients_are_told_by_paths() -> None:
     for pattern, path, patient in (
         ("^([^/]+)/", "p1/x/1.dcm", "p1"),
-        ("[0-9]+", "p1/x/2.dcm", "1"),
+        ("([0-9]+)", "p1/x/2.dcm", "1"),
         ("/(?:x|y)/([0-9])", "p1/x/2.dcm", "2"),
     ):
         compiled = path_pattern(pattern)
@@ -55,6 +56,8 @@ def test_patients_are_told_by_paths() -> None:
         matched(empty, "p/1")
     assert path_pattern(None) is None
     refused(lambda: path_pattern("("), "is no regular expression")
+    for pattern in ("x", "[0-9]+", "(?:a)/b"):
+        refused(partial(path_pattern, pattern), "has no group; put the part that is the patient")
 
 
 @given(st.text(), st.floats(0, 0.99), st.floats(0, 0.99))
