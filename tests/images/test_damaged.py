@@ -23,7 +23,7 @@ from radpair.images import decode
 from radpair.sources import Table
 from radpair.studyset import StudySet, write
 
-SECONDS, BYTES = 10, 4 << 30
+SECONDS, BYTES = 10, 2 << 30
 OUTCOMES = Path(__file__).with_name("damaged_outcomes.py")
 
 
