@@ -299,3 +299,28 @@ def test_defect_what_rounds_to_nothing_had_a_sign_or_no_digits() -> None:
         *["0.000", "0.00004", "0.0004"],
         "\N{MINUS SIGN}0.200",
     ]
+
+
+def test_every_objective_of_evaluate_chooses_thresholds(case: Case, validation, capsys) -> None:
+    main(case.with_model(*validation, "--threshold-objective", "sensitivity=0.9"))
+    told = "the best specificity at a sensitivity of 0.9 or more on 120 validation studies"
+    assert told in capsys.readouterr().out
+    _, truth, scores = simulated(9, 9000)
+    cutoffs = Cutoffs((), Path(validation[1]), Path(validation[3]), "sensitivity=0.9")
+    given = (case.folder / "truth.csv", [case.folder / "anna.csv"], case.folder / "synthetic.csv")
+    found = compare_readers(*given, cutoffs, LABELS, resamples=100)
+    for place, label in enumerate(LABELS):
+        cut = found["model"]["thresholds"][label]
+        raised = scores[truth[:, place] == 1, place] >= cut
+        assert raised.mean() >= 0.9
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--threshold-objective", "youdn"], "did you mean 'youden'"),
+        (["--threshold-objective", "f1"], "give --validation-truth"),
+    ],
+)
+def test_an_objective_that_chooses_nothing_is_refused(case: Case, capsys, words, said) -> None:
+    assert said in refused(case.with_model(*words), capsys)

@@ -118,6 +118,11 @@ def test_zero_shot_tells_what_it_asked(model: str, disc_set: Path, tmp_path: Pat
     assert 0 <= found["metrics"]["sensitivity"]["macro"]["value"] <= 1
     assert found["graphs"]["Disc"]["present"][0]["not_understood"] == ["toe"]
     assert scores.read_text().count("zero-shot graph") == found["studies"]
+    asked = ["--uncertain", "zeros", "--resamples", "150", "--operating-point", "f1"]
+    main(["evaluate", "zero-shot", *given, "--out", str(out), *asked])
+    (found,) = json.loads(out.read_text())
+    settings = {"seed": 0, "resamples": 150, "uncertain": "zeros", "views": "mean"}
+    assert found["provenance"]["settings"] == {**settings, "operating_point": "f1"}
     prompts.write_text("Disc: {graph: no nodule}\n")
     with pytest.raises(SystemExit) as stopped:
         main(["evaluate", "zero-shot", *given])

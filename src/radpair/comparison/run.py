@@ -70,8 +70,8 @@ def compare_readers(
     """
     names = tuple(dict.fromkeys(labels))
     cutoffs = cutoffs or Cutoffs()
-    _check_names(readers, predictions, cutoffs)
     read_point(cutoffs.objective, "--threshold-objective")
+    _check_names(readers, predictions, cutoffs)
     sheet = read_labels(truth, names, id_columns)
     panel = Panel(
         names,

@@ -213,3 +213,29 @@ def test_lists_are_a_sweep() -> None:
 def test_impossible_settings_are_refused(setting: str) -> None:
     with pytest.raises(RecipeError, match=setting.split("=")[0].split(".")[-1]):
         read_settings([setting])
+
+
+def test_the_operating_point_and_the_resamples_are_asked_for(
+    disc_set: Path, model: str, tmp_path: Path, capsys
+) -> None:
+    given = ["evaluate", "fine-tune", "--model", model, "--data", str(disc_set)]
+    few = ["--fractions", "1.0", "--draws", "1", "--resamples", "100", "--set", *SETTINGS]
+    found = {}
+    for point in ("mcc", "sensitivity=1"):
+        out = tmp_path / point
+        main([*given, *few, "--out", str(out), "--operating-point", point])
+        found[point] = json.loads((out / "results.json").read_text())
+        told = found[point]["settings"]
+        assert (told["operating_point"], told["resamples"]) == (point, 100)
+    assert "at the best specificity at a sensitivity of 1 or more" in capsys.readouterr().out
+    keys = [{run["key"] for run in one["runs"]} for one in found.values()]
+    assert not keys[0] & keys[1]
+    for words, said in (
+        (["--task", "multi-class", "--operating-point", "f1"], "leave it out"),
+        (["--set", "operating_point=f1"], "give --operating-point instead"),
+        (["--resamples", "5"], "give 100 or more"),
+        (["--operating-point", "sensitivity"], "say what to reach"),
+    ):
+        with pytest.raises(SystemExit):
+            main([*given, "--out", str(tmp_path / "x"), *words])
+        assert said in capsys.readouterr().err

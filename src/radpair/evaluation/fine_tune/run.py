@@ -98,16 +98,16 @@ def evaluate_fine_tune(
     """
     check_views(views)
     check_resamples(resamples)
+    if kind == MULTI_CLASS and operating_point != STANDARD:
+        raise EvaluationError(
+            f"--operating-point {operating_point}: classes that exclude each other have no "
+            "threshold, the likeliest is decided; leave it out"
+        )
     config = asked_settings(overrides, views, operating_point)
     plan = Plan(tuple(fractions), draws, seed, config, uncertain, resamples)
     _check(plan, out, save)
     studies = StudySet.open(data)
     labelled = _labelled(studies, _chosen(studies, labels), kind, uncertain)
-    if labelled.task.exclusive and operating_point != STANDARD:
-        raise EvaluationError(
-            f"--operating-point {operating_point}: classes that exclude each other have no "
-            "threshold, the likeliest is decided; leave it out"
-        )
     models = open_models(names, control=True, device=device)
     results, runs = fine_tune(models, labelled, plan, out / RUNS, save)
     found = {
