@@ -6,7 +6,8 @@ Scores are normal, a deviation ``effect`` higher where the finding is present; h
 variance is shared by the studies of a patient where there are several. So the true value of every
 metric is known by integration. The paired tests compare two models of equal worth whose scores
 share half of their variance. ``--part retrieval`` is about recall, median rank and precision at K
-in the populations of ``coverage_retrieval.py``. Values outside 93 to 97 % and 3.5 to 6.5 % are
+in the populations of ``coverage_retrieval.py``, ``--part retrieval-tests`` about the differences of
+two equal models there. Values outside 93 to 97 % and 3.5 to 6.5 % are
 marked with ``!``.
 """
 
@@ -21,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from coverage_retrieval import POPULATIONS, Alike, Classes, Pairs, coverage
+from coverage_retrieval import POPULATIONS, Alike, Classes, Pairs, called, coverage
 from radpair.evaluation.bootstrap import Estimate, Resampled, interval, resample
 from radpair.evaluation.calibration import brier
 from radpair.evaluation.delong import delong_intervals, delong_test
@@ -38,6 +39,7 @@ from radpair.evaluation.statistics import (
 
 Floats = NDArray[np.float64]
 CUT = 0.8
+PARTS = ("intervals", "tests", "retrieval", "retrieval-tests")
 METRICS: Mapping[str, Metric] = {
     "auroc": auroc,
     "average_precision": average_precision,
@@ -106,6 +108,13 @@ def main() -> None:
         for population in POPULATIONS:
             if options.scenario in (None, population.name):
                 _retrieval(population, options.simulations, options.resamples, options.seed)
+    if options.part in (None, "retrieval-tests"):
+        print(
+            f"\nretrieval-tests: {options.simulations} simulations, {options.resamples} resamples"
+        )
+        for population in POPULATIONS:
+            if isinstance(population, Pairs) and options.scenario in (None, population.name):
+                _retrieval_tests(population, options)
 
 
 @cache
@@ -204,6 +213,13 @@ def _retrieval(
         print(f"    {name:20} {held:6.1%}{mark} of the true {true:.4g}", flush=True)
 
 
+def _retrieval_tests(population: Pairs, options: argparse.Namespace) -> None:
+    print(f"  {population.words}", flush=True)
+    for name, share in called(population, options.simulations, options.resamples, options.seed):
+        mark = " " if 0.035 <= share <= 0.065 else "!"
+        print(f"    {name:20} {share:6.1%}{mark}", flush=True)
+
+
 def _show(scenario: Scenario, runs: list[dict[str, Floats]], bounds: tuple[float, float]) -> None:
     print(f"  {scenario.words}", flush=True)
     for name in runs[0]:
@@ -251,7 +267,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     for name, default in (("simulations", 2000), ("resamples", 1000), ("seed", 0)):
         parser.add_argument(f"--{name}", type=int, default=default)
-    parser.add_argument("--part", choices=("intervals", "tests", "retrieval"))
+    parser.add_argument("--part", choices=PARTS)
     parser.add_argument("--metric", nargs="+", choices=[*METRICS], default=[*METRICS])
     names = [one.name for one in (*SCENARIOS, *POPULATIONS)]
     parser.add_argument("--scenario", choices=names)

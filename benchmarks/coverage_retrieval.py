@@ -49,6 +49,21 @@ class Pairs:
     def people(self) -> list[str]:
         return [str(row // self.each) for row in range(self.patients * self.each)]
 
+    def equals(self, rng: np.random.Generator, resamples: int, seed: int) -> dict[str, Interval]:
+        """The differences of two models of equal worth, whose errors share half, on one set."""
+        latent, error = self._shared(rng), self._shared(rng)
+        keys = list(map(str, range(len(latent))))
+        pair = []
+        for _ in range(2):
+            films = latent + self.noise * np.sqrt(0.5) * (error + self._shared(rng))
+            reports = latent + self.noise * rng.normal(size=latent.shape)
+            pair.append(rank_hits(unit_length(films), unit_length(reports), keys))
+        recalls = [recall(one, AT, self.people, resamples, seed) for one in pair]
+        medians = [median_rank(one.ranks, self.people, resamples, seed) for one in pair]
+        gaps = difference(*recalls, patients=self.patients).labels
+        found = {f"recall at {k}": one for k, one in zip(AT, gaps, strict=True)}
+        return {**found, "median rank": difference(*medians, patients=self.patients).macro}
+
     def ranks(self, rng: np.random.Generator) -> Ranks:
         """The ranks of one set's reports, asked for by its images."""
         latent, error = self._shared(rng), self._shared(rng)
@@ -234,3 +249,15 @@ def coverage(
     for name, true in known.items():
         held = [one[name].low - 1e-12 <= true <= one[name].high + 1e-12 for one in sets]
         yield name, true, float(np.mean(held))
+
+
+def called(
+    population: Pairs, simulations: int, resamples: int, seed: int
+) -> Iterator[tuple[str, float]]:
+    """Of each figure, the share of sets on which two equal models are called different."""
+    sets = [
+        population.equals(np.random.default_rng([seed, number, 9]), resamples, number)
+        for number in range(simulations)
+    ]
+    for name in sets[0]:
+        yield name, float(np.mean([(one[name].p or 1) < 0.05 for one in sets]))
