@@ -59,7 +59,8 @@ def read_manifest(path: Path) -> dict[str, Any]:
     if not (path / MANIFEST).is_file():
         if (path / PARTS).is_dir():
             raise StudySetError(
-                f"{path}: the study set was not finished; run the same ingest command again"
+                f"{path}: the study set was not finished; run the same ingest command again (the "
+                "message of its last run says why it stopped)"
             )
         check_beheaded(path)
         raise StudySetError(

@@ -202,7 +202,8 @@ def manifest_at(url: Place) -> dict[str, Any]:
     except FileNotFoundError:
         if (url / PARTS / PLAN).is_file():
             raise StudySetError(
-                f"{url}: the study set was not finished; run the same ingest command again"
+                f"{url}: the study set was not finished; run the same ingest command again (the "
+                "message of its last run says why it stopped)"
             ) from None
         raise StudySetError(
             f"{url}: there is no study set here; make one with 'radpair ingest'"
