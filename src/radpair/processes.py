@@ -54,9 +54,16 @@ def follow_parent() -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
-def speaks() -> bool:
-    """Whether this process speaks for a run that a launcher may have started many processes of."""
-    return all(int(os.environ.get(key, 0)) == 0 for key in ("RANK", "LOCAL_RANK", "SLURM_PROCID"))
+def place() -> int:
+    """This process's number among those that a launcher started for one run; 0 where none did."""
+    return next(
+        (
+            int(os.environ[key])
+            for key in ("RANK", "SLURM_PROCID", "LOCAL_RANK")
+            if key in os.environ
+        ),
+        0,
+    )
 
 
 def end_when_orphaned() -> None:

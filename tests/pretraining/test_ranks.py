@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -21,8 +23,9 @@ from discs import TINY
 from radpair.errors import RunError
 from radpair.models.pair import PairModel
 from radpair.pretraining import load_recipe, loop, pretrain
+from radpair.pretraining.checkpoint import save_checkpoint
 from radpair.pretraining.pairs import Part, prepare_pairs, run_tokenizer
-from radpair.pretraining.ranks import Layout
+from radpair.pretraining.ranks import Layout, check_processes
 from radpair.pretraining.run import read_metrics
 from radpair.pretraining.step import Done, take_step
 from radpair.pretraining.trainer import Trainer, build_trainer, start_processes
@@ -233,6 +236,139 @@ def test_more_processes_than_shards_are_one_sentence(disc_set: Path, tmp_path: P
     assert done.returncode == 2
     assert done.stderr.count("2 processes for a run of 1 shards") == 1
     assert "Traceback" not in done.stderr
+
+
+def test_processes_with_unequal_numbers_of_shards(disc_set: Path, tmp_path: Path) -> None:
+    """Three shards on two processes: one encodes two, and neither waits for ever."""
+    options = (*TINY, "training.epochs=1", "training.shards=3", "training.freeze_image=0", SINGLE)
+    pretrain("igc-small", disc_set, tmp_path / "one", options, "cpu")
+    words = [*command(disc_set, tmp_path / "two", options), "--devices", "2"]
+    subprocess.run(words, env=QUIET, check=True, stderr=subprocess.DEVNULL, timeout=300)
+    one, two = (load_file(tmp_path / name / "model/model.safetensors") for name in ("one", "two"))
+    for key, value in one.items():
+        torch.testing.assert_close(two[key], value, rtol=1e-2, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--devices", "0"), "--devices is 0"),
+        (("--devices", "-1"), "--devices is -1"),
+        (("--nodes", "2"), "no launcher started"),
+    ],
+)
+def test_processes_that_nobody_starts_are_refused(
+    words: tuple[str, ...], said: str, disc_set: Path, tmp_path: Path
+) -> None:
+    asked = [*command(disc_set, tmp_path / "run", TINY), *words]
+    done = subprocess.run(asked, env=QUIET, capture_output=True, text=True, timeout=200)
+    assert (done.returncode, "Traceback" in done.stderr) == (2, False)
+    assert said in done.stderr
+
+
+def test_slurm_tasks_that_nobody_speaks_of_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLURM_PROCID", "0")
+    monkeypatch.setenv("SLURM_NTASKS", "4")
+    with pytest.raises(RunError, match="SLURM started 4 processes"):
+        check_processes(1, 1)
+    check_processes(2, 2)
+    monkeypatch.setenv("SLURM_JOB_NAME", "interactive")
+    check_processes(1, 1)
+
+
+FAILS_ON_ONE = """
+import os, sys, pathlib
+from radpair.errors import StudySetError
+from radpair.pretraining import loop
+place, action = sys.argv[1], sys.argv[2]
+def fail(*_, **__):
+    raise (OSError(28, "No space left on device") if action == "record" else StudySetError("rotten"))
+if os.environ.get("LOCAL_RANK", "0") == place:
+    target = loop.runs if action == "record" else loop
+    setattr(target, action, fail)
+sys.argv[1:] = sys.argv[3:]
+from radpair.cli import main
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("place", "action", "said"),
+    [("0", "record", "No space left"), ("1", "prepare_pairs", "process 1: rotten")],
+)
+def test_what_one_process_meets_ends_all_in_a_sentence(
+    place: str, action: str, said: str, disc_set: Path, tmp_path: Path
+) -> None:
+    script = tmp_path / "start.py"
+    script.write_text(FAILS_ON_ONE)
+    words = command(disc_set, tmp_path / "run", (*TINY, "training.epochs=1"))[3:]
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    asked = [*launch, str(script), place, action, *words]
+    done = subprocess.run(asked, env=QUIET, capture_output=True, text=True, timeout=300)
+    assert done.returncode
+    assert said in done.stderr
+    own = [line for line in done.stderr.splitlines() if "start.py" in line and "File" in line]
+    assert place == "1" or not own
+
+
+def test_a_gradient_that_is_not_finite_changes_nothing(
+    disc_set: Path, tiny: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It names its own batch, and the checkpoint before it stays good."""
+    real, seen = loop.take_step, []
+
+    def poisoned(trainer: Trainer, shards: list[PairBatch], *clock: Any) -> Done:
+        if trainer.step == 4:
+            weight = next(iter(trainer.model.image_head.parameters()))
+            weight.register_hook(lambda slope: slope / 0)
+            seen.extend(shards[0].study.tolist())
+        return real(trainer, shards, *clock)
+
+    options = (*tiny, "training.epochs=2", "training.checkpoint=1", SINGLE)
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "take_step", poisoned)
+        with pytest.raises(RunError, match="gradient of step 4 is not finite"):
+            pretrain("igc-small", disc_set, tmp_path / "run", options, "cpu")
+    named = json.loads((tmp_path / "run" / "non_finite.json").read_text())["studies"]
+    studies = StudySet.open(disc_set)
+    assert named == [studies.study_ids[study] for study in seen]
+    again = pretrain("igc-small", disc_set, tmp_path / "run", options, "cpu")
+    whole = pretrain("igc-small", disc_set, tmp_path / "whole", options, "cpu")
+    expected, found = (load_file(folder / "model.safetensors") for folder in (whole, again))
+    assert all(expected[key].equal(found[key]) for key in expected)
+
+
+def test_a_loss_that_is_no_number_is_not_the_best(disc_set: Path, tiny: tuple[str, ...]) -> None:
+    model = torch.nn.Linear(2, 2)
+    trainer = SimpleNamespace(best=float("inf"), config=SimpleNamespace(keep="last"), kept=model)
+    for loss in (3.0, float("nan"), 5.0):
+        Trainer.remember(trainer, loss)
+    assert trainer.best == 3.0
+
+
+def test_whole_numbers_are_copied_into_the_running_mean(
+    disc_set: Path, tiny: tuple[str, ...]
+) -> None:
+    """Positions of a language model stay positions, however often the mean is moved."""
+    recipe = load_recipe("convirt-small", [*tiny, "training.average=0.9", SINGLE])
+    model = PairModel(recipe.model, 120)
+    ranks = start_processes(recipe, "cpu", 1, 1)
+    trainer = build_trainer(recipe, ranks, Layout(1), 16, model, 10)
+    for _ in range(50):
+        trainer.averaged.update_parameters(trainer.model)
+    kept = dict(trainer.kept.named_buffers())
+    assert any(not value.is_floating_point() for value in kept.values())
+    for key, value in trainer.model.named_buffers():
+        torch.testing.assert_close(kept[key], value)
+
+
+def test_what_a_kill_left_beside_checkpoints_is_removed(tmp_path: Path) -> None:
+    (tmp_path / "step-00000001.pt").write_bytes(b"half")
+    (tmp_path / "step-00000002.pt.tmp").write_bytes(b"less")
+    for step in (3, 4, 5):
+        save_checkpoint(tmp_path, step, {"step": step})
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == [f"step-0000000{n}.{end}" for n in (4, 5) for end in ("json", "pt")]
 
 
 KILLED_WHILE_WRITING = """

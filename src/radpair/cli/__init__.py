@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except CycloptsError:
         sys.exit(USER_ERROR)
     except RadpairError as problem:
-        _fail(str(problem))
+        _fail(str(problem), told=getattr(problem, "told", False))
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as problem:
@@ -39,11 +39,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         os._exit(INTERRUPTED)  # workers follow; waiting for them would not be stopping
 
 
-def _fail(message: str) -> None:
-    from radpair.processes import speaks
+def _fail(message: str, *, told: bool = False) -> None:
+    """Says ``message`` unless another process of the same run has ``told`` it."""
+    from radpair.processes import place
 
-    if not speaks():
+    if told:
         sys.exit(USER_ERROR)
+    if place():
+        message = f"process {place()}: {message}"
     colour = ("\033[31m", "\033[0m") if sys.stderr.isatty() else ("", "")
     print(f"{colour[0]}radpair:{colour[1]} {message}", file=sys.stderr)
     sys.exit(USER_ERROR)

@@ -42,11 +42,11 @@ def pretrain(
             tensorboard --logdir OUT.
     """
     from radpair.pretraining import pretrain as train
-    from radpair.processes import speaks
+    from radpair.processes import place
 
     model = train(
         recipe, data, out, overrides, device, devices, nodes, strategy,
         profile=profile, tensorboard=tensorboard,
     )  # fmt: skip
-    if speaks():
+    if not place():
         print(model)

@@ -106,7 +106,6 @@ def pack_films(
         columns, grid = _fitted(shapes, size)
     else:
         columns, grid = _varied(shapes, size, Variation(*np.array(variations, np.float64).T))
-    averaged = columns.cell != 1.0
     counts = shapes.prod(axis=1)
     starts = np.cumsum(counts) - counts
     averaged = columns.cell != 1.0

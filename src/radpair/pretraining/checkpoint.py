@@ -18,7 +18,10 @@ KEPT = 2
 
 
 def save_checkpoint(folder: Path, step: int, state: dict[str, Any]) -> None:
-    """Writes ``state`` (tensors and plain values) as the checkpoint of ``step``."""
+    """Writes ``state`` (tensors and plain values) as the checkpoint of ``step``.
+
+    Older ones and what a kill left half written are removed.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     buffer = io.BytesIO()
     torch.save(state, buffer)
@@ -26,9 +29,11 @@ def save_checkpoint(folder: Path, step: int, state: dict[str, Any]) -> None:
     write_atomically(folder / f"{_name(step)}.pt", content)
     seal = {"step": step, "sha256": hashlib.sha256(content).hexdigest()}
     write_atomically(folder / f"{_name(step)}.json", json.dumps(seal).encode())
-    for old in _sealed(folder)[:-KEPT]:
-        old.unlink(missing_ok=True)
-        old.with_suffix(".pt").unlink(missing_ok=True)
+    kept = _sealed(folder)[-KEPT:]
+    whole = {path for seal in kept for path in (seal, seal.with_suffix(".pt"))}
+    for left in folder.glob("step-*"):
+        if left not in whole:
+            left.unlink(missing_ok=True)
 
 
 def newest_checkpoint(folder: Path) -> dict[str, Any] | None:

@@ -7,6 +7,7 @@ ends with the same weights as one that was not.
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import time
 from collections.abc import Iterable
@@ -35,7 +36,7 @@ from radpair.pretraining.pairs import (
     training_batches,
 )
 from radpair.pretraining.profile import PROFILE, NoProfile, Profile
-from radpair.pretraining.ranks import Layout, Ranks, world_size
+from radpair.pretraining.ranks import Layout, Ranks, check_processes, world_size
 from radpair.pretraining.recipe import Recipe, load_recipe
 from radpair.pretraining.step import Done, take_step
 from radpair.pretraining.trainer import Trainer, build_trainer, start_processes
@@ -75,6 +76,7 @@ def pretrain(
     ``RecipeError``, ``StudySetError`` or ``RunError``.
     """
     _check_device(device)
+    check_processes(devices, nodes)
     if tensorboard:
         check_tensorboard()
     recipe = load_recipe(recipe_name, list(overrides))
@@ -150,13 +152,14 @@ def _train(run: Run) -> None:
     watched = watch(recipe, studies, tokenizer, len(pairs.validate))
     order = batch_order(pairs.train, recipe)
     layout = Layout(recipe.training.shards, run.ranks.world)
-    layout.check(order.batch)
+    run.ranks.first_does(lambda: _check_layout(layout, order.batch, run.ranks))
     epoch = recipe.training.steps_per_epoch or order.steps_per_pass
     total = epoch * recipe.training.epochs
     trainer = build_trainer(recipe, run.ranks, layout, order.batch, model, total)
     try:
         run.ranks.first_does(lambda: runs.record(out, run.asked))
         state = newest_checkpoint(out / runs.CHECKPOINTS)
+        run.ranks.agree(state["step"] if state else 0, "the checkpoint of step")
         if state is not None:
             trainer.restore(state)
         clock = Profile(trainer, total, out) if run.profile else NoProfile()
@@ -212,6 +215,16 @@ def _check_device(device: str) -> None:
         raise RunError("--device cuda: torch sees no GPU here; use --device cpu")
 
 
+def _check_layout(layout: Layout, batch: int, ranks: Ranks) -> None:
+    layout.check(batch)
+    if ranks.sharded and layout.shards % layout.world:
+        raise RunError(
+            f"--strategy fsdp gives every process the same number of shards, and {layout.shards} "
+            f"cannot be shared by {layout.world}; start another number of processes, or use "
+            "--strategy ddp"
+        )
+
+
 def _check_strategy(strategy: str, recipe: Recipe) -> None:
     if strategy not in STRATEGIES:
         raise RunError(f"--strategy '{strategy}' is not known{nearest(strategy, STRATEGIES)}")
@@ -242,7 +255,7 @@ def _settled(recipe: Recipe, device: str, world: int, out: Path) -> Recipe:
 
 def _has_bf16(gpu: bool) -> bool:
     if gpu:
-        return bool(torch.cuda.is_bf16_supported())  # type: ignore[no-untyped-call]
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     asked = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
     return any(getattr(torch.cpu, name, bool)() for name in asked)
 
@@ -263,7 +276,7 @@ def _steps(
             shards = [with_pixels(to_device(shard, device)) for shard in batch]
         clock.before(shards)
         done = take_step(trainer, shards, clock)
-        if not done.finite:
+        if done.not_finite:
             run.ranks.first_does(partial(_stop_on_non_finite, run, trainer.step, done))
         trainer.step += 1
         speed = (trainer.step - first) * trainer.batch / (time.monotonic() - begun)
@@ -277,12 +290,14 @@ def _steps(
         beside.show(trainer.step, _note(done, speed) + beside.watched.note)
         if ends_epoch or trainer.step % trainer.config.checkpoint == 0:
             with clock("checkpoint"):
-                state = trainer.state()
-                if run.ranks.first:
-                    save_checkpoint(run.out / runs.CHECKPOINTS, trainer.step, state)
-                del state
-                run.ranks.wait()
+                _save(run, trainer)
         clock.after()
+
+
+def _save(run: Run, trainer: Trainer) -> None:
+    state = trainer.state()
+    folder = run.out / runs.CHECKPOINTS
+    run.ranks.first_does(lambda: save_checkpoint(folder, trainer.step, state))
 
 
 def _note(done: Done, speed: float) -> str:
@@ -296,15 +311,25 @@ def _end_epoch(run: Run, trainer: Trainer, pairs: Pairs, beside: Beside, epoch: 
     means = validate(trainer, pairs)
     if not means:
         return
+    if not math.isfinite(means["loss"]):
+        raise RunError(
+            f"{run.out}: the validation loss after step {trainer.step} is not finite; "
+            "lower training.learning_rate or set training.clip, in a new --out"
+        )
     if trainer.config.schedule == "plateau":
         trainer.scheduler.step(means["loss"])
     trainer.remember(means["loss"])
     model = trainer.complete() if beside.watched.due(epoch) else None
-    if beside.journal:
-        figures = beside.watched.figures(model, epoch, trainer.fabric.device) if model else {}
-        line = {"split": "validate", **means, "rate": rate, **figures}
-        beside.journal.add(trainer.step, line)
-    run.ranks.wait()
+    line = {"split": "validate", **means, "rate": rate}
+    run.ranks.first_does(lambda: _measure(trainer, beside, model, epoch, line))
+
+
+def _measure(
+    trainer: Trainer, beside: Beside, model: PairModel | None, epoch: int, line: dict[str, Any]
+) -> None:
+    figures = beside.watched.figures(model, epoch, trainer.fabric.device) if model else {}
+    assert beside.journal is not None
+    beside.journal.add(trainer.step, {**line, **figures})
 
 
 def _stop_on_non_finite(run: Run, step: int, done: Done) -> None:
@@ -312,14 +337,15 @@ def _stop_on_non_finite(run: Run, step: int, done: Done) -> None:
     path = run.out / "non_finite.json"
     write_atomically(path, json.dumps({"step": step, "studies": names}, indent=2).encode())
     raise RunError(
-        f"{run.out}: the loss of step {step} is not finite; its studies are listed in {path.name}. "
-        "Lower training.learning_rate or set training.clip, in a new --out"
+        f"{run.out}: the {done.not_finite} of step {step} is not finite; its studies are listed in "
+        f"{path.name}. Lower training.learning_rate or set training.clip, in a new --out"
     )
 
 
 def _finish(
-    run: Run, trainer: Trainer, model: PairModel, pairs: Pairs, tokenizer: Tokenizer
+    run: Run, trainer: Trainer, model: PairModel | None, pairs: Pairs, tokenizer: Tokenizer
 ) -> None:
+    assert model is not None
     if trainer.best_weights:
         model.load_state_dict(trainer.best_weights)
     runs.plot_metrics(runs.read_metrics(run.out / runs.METRICS), run.out / runs.PLOT)

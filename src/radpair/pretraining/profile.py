@@ -30,7 +30,7 @@ BETWEEN = ("validation", "checkpoint", "counting")
 """Between steps, and in no step's time."""
 WARM_UP, MEASURED, COUNTED = 10, 100, 3
 """Steps before the measured ones; measured at most; whose arithmetic is counted."""
-LOWER = {"bf16-mixed": torch.bfloat16, "bf16-true": torch.bfloat16}
+LOWER = {"bf16-mixed": torch.bfloat16}
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from radpair.errors import RadpairError, RunError
+from radpair.errors import RunError
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,11 @@ class Layout:
         """The first and the last row plus one of one process."""
         own, bounds = self.shards_of(rank), self.bounds(batch)
         return bounds[own.start], bounds[own.stop]
+
+    @property
+    def cached(self) -> bool:
+        """Whether some process has several shards: then all encode twice, in step with it."""
+        return self.shards > self.world
 
     def check(self, batch: int) -> None:
         """Raises ``RunError`` where a process or a shard would have nothing to do."""
@@ -89,18 +94,33 @@ class Ranks:
 
     def first_does(self, action: Callable[[], None]) -> None:
         """The first process does ``action``; what it cannot do stops the others with it."""
-        problem: RadpairError | None = None
+        problem: Exception | None = None
         if self.first:
             try:
                 action()
-            except RadpairError as found:
+            except Exception as found:
                 problem = found
         if self.world > 1:
-            message = self.fabric.broadcast(str(problem) if problem else "")
-            if message and not self.first:
-                raise RunError(message)
+            message = self.fabric.broadcast(problem and (str(problem) or repr(problem)))
+            if message is not None and not self.first:
+                raise ToldError(message)
         if problem:
             raise problem
+
+    def agree(self, value: int, what: str) -> None:
+        """Raises ``RunError`` where this process has another ``value`` than the first."""
+        first = self.fabric.broadcast(value) if self.world > 1 else value
+        if value != first:
+            raise RunError(
+                f"process {self.rank} has {what} {value}, the first has {first}; all processes "
+                "must see the same files"
+            )
+
+
+class ToldError(RunError):
+    """What the first process says already."""
+
+    told = True
 
 
 def processes_here(devices: int) -> int:
@@ -118,3 +138,29 @@ def machines(nodes: int) -> int:
 def world_size(devices: int, nodes: int) -> int:
     """The processes of the run: as a launcher says, else as asked for."""
     return int(os.environ.get("WORLD_SIZE", processes_here(devices) * nodes))
+
+
+def check_processes(devices: int, nodes: int) -> None:
+    """Raises ``RunError`` where processes are asked for that nobody starts, or the other way."""
+    for name, value in (("--devices", devices), ("--nodes", nodes)):
+        if value < 1:
+            raise RunError(f"{name} is {value}; it must be at least 1")
+    if nodes > 1 and not {"WORLD_SIZE", "SLURM_PROCID", "NODE_RANK"} & os.environ.keys():
+        raise RunError(
+            f"--nodes {nodes}: no launcher started the processes of the other machines; start this "
+            "command on each by torchrun or srun (docs/distributed.md)"
+        )
+    tasks = _slurm_tasks()
+    if tasks > 1 and tasks != devices * nodes:
+        raise RunError(
+            f"SLURM started {tasks} processes, and --devices {devices} --nodes {nodes} speak of "
+            f"{devices * nodes}; give the tasks of a node as --devices and the nodes as --nodes"
+        )
+
+
+def _slurm_tasks() -> int:
+    """The processes that ``srun`` started, 0 where it started none or torchrun did."""
+    by_hand = os.environ.get("SLURM_JOB_NAME") in ("bash", "interactive")
+    if by_hand or "SLURM_PROCID" not in os.environ or "LOCAL_WORLD_SIZE" in os.environ:
+        return 0
+    return int(os.environ.get("SLURM_STEP_NUM_TASKS", os.environ.get("SLURM_NTASKS", 0)))

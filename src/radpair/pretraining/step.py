@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
+from torch.distributed.tensor import DTensor
 
 from radpair.objectives import share
 from radpair.pretraining.normalisation import RunningStatistics
@@ -42,22 +43,29 @@ class Done:
     """What one step came to, the same on every process."""
 
     values: dict[str, float]
-    """``loss``, ``image_to_partner``, ``partner_to_image``, ``accuracy``."""
+    """``loss``, ``accuracy``, and the parts of the loss."""
+    gradient: float
+    """Its norm, before it was clipped."""
     studies: Tensor
     """``[batch]``: the studies of the whole batch."""
 
     @property
-    def finite(self) -> bool:
-        """Whether the step was taken; one whose loss is not finite changes no weight."""
-        return math.isfinite(self.values["loss"])
+    def not_finite(self) -> str:
+        """``loss`` or ``gradient`` where that is not finite; such a step changes no weight."""
+        return next((name for name, value in self._checked() if not math.isfinite(value)), "")
+
+    def _checked(self) -> tuple[tuple[str, float], ...]:
+        return ("loss", self.values["loss"]), ("gradient", self.gradient)
 
 
 def take_step(trainer: Trainer, shards: Sequence[PairBatch], clock: Clock = no_clock) -> Done:
     """Encodes this process's ``shards``, and moves the weights by the gradient of all."""
     statistics = _ready(trainer)
-    done = _find_gradient(trainer, shards, statistics, clock)
+    values, studies = _find_gradient(trainer, shards, statistics, clock)
     with clock("optimiser"):
-        if done.finite:
+        facts = torch.stack([*values.values(), _clipped(trainer)]).tolist()
+        done = Done(dict(zip(values, facts, strict=False)), facts[-1], studies)
+        if not done.not_finite:
             statistics.finish()
             _move(trainer)
     return done
@@ -84,21 +92,21 @@ def _ready(trainer: Trainer) -> RunningStatistics:
 
 def _find_gradient(
     trainer: Trainer, shards: Sequence[PairBatch], statistics: RunningStatistics, clock: Clock
-) -> Done:
+) -> tuple[dict[str, Tensor], Tensor]:
     with clock("towers"):
         codes = _encode(trainer, shards, statistics)
     with clock("loss"):
         values, gradient, studies = _objective(trainer, codes, shards)
     with clock("backward"):
         _backward(trainer, shards, codes, gradient, statistics)
-    return Done(values, studies)
+    return values, studies
 
 
 def _encode(
     trainer: Trainer, shards: Sequence[PairBatch], statistics: RunningStatistics
 ) -> list[Codes]:
-    """The codes of each shard; of a single one with all that its gradient needs."""
-    if len(shards) == 1:
+    """The codes of each shard; with all that the gradient needs where that is one a process."""
+    if not trainer.layout.cached:
         return [_forward(trainer, shards[0], trainer.own[0], statistics)]
     with torch.no_grad():
         return [
@@ -140,7 +148,7 @@ class _Gradient:
 
 def _objective(
     trainer: Trainer, codes: Sequence[Codes], shards: Sequence[PairBatch]
-) -> tuple[dict[str, float], _Gradient, Tensor]:
+) -> tuple[dict[str, Tensor], _Gradient, Tensor]:
     """The values of the whole batch's loss, its gradient, and the studies of the batch."""
     kinds = [kind for kind in range(MODALITIES) if codes[0][kind] is not None]
     own = torch.stack([_joined(codes, kind) for kind in kinds], dim=1)
@@ -167,7 +175,7 @@ def _objective(
     by_code = {kind: slope[:, place] for place, kind in enumerate(kinds)}
     gradient = _Gradient(by_code, (*by_scalar, None)[:2])
     values = trainer.ranks.total(torch.stack([value.detach() for value in means.values()]))
-    return dict(zip(means, values.tolist(), strict=True)), gradient, keys[:, 0]
+    return dict(zip(means, values, strict=True)), gradient, keys[:, 0]
 
 
 def _leaves(scalars: Sequence[Tensor | None]) -> list[Tensor | None]:
@@ -198,7 +206,9 @@ def _backward(
     for place, (shard, number) in enumerate(zip(shards, trainer.own, strict=True)):
         rows = slice(start, start + len(shard.study))
         with trainer.fabric.no_backward_sync(trainer.towers, enabled=place < last):
-            shown = codes[0] if last == 0 else _forward(trainer, shard, number, statistics)
+            shown = codes[0]
+            if trainer.layout.cached:
+                shown = _forward(trainer, shard, number, statistics)
             scalars = gradient.scalars if place == last else (None,) * len(gradient.scalars)
             slopes = (
                 *(
@@ -221,14 +231,21 @@ def _send_back(trainer: Trainer, codes: Codes, slopes: Sequence[Tensor | None]) 
     trainer.fabric.backward(trainer.ranks.world * torch.stack(terms).sum())
 
 
-def _move(trainer: Trainer) -> None:
-    config = trainer.config
+def _clipped(trainer: Trainer) -> Tensor:
+    """The norm of the gradient, which is then no longer than the recipe allows."""
     if trainer.ranks.sharded:
         average_scalars(trainer.model, trainer.ranks)
-    if config.clip:
-        trainer.fabric.clip_gradients(
-            trainer.towers, trainer.optimiser, max_norm=config.clip, error_if_nonfinite=False
-        )
+    norm: Tensor = trainer.fabric.clip_gradients(
+        trainer.towers,
+        trainer.optimiser,
+        max_norm=trainer.config.clip or math.inf,
+        error_if_nonfinite=False,
+    )
+    return norm.full_tensor() if isinstance(norm, DTensor) else norm
+
+
+def _move(trainer: Trainer) -> None:
+    config = trainer.config
     trainer.optimiser.step()
     if config.schedule != "plateau":
         trainer.scheduler.step()

@@ -7,12 +7,13 @@ import logging
 import math
 import os
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
 from radpair.compat import mend_torchvision
 from radpair.models.pair import PairModel
@@ -115,7 +116,7 @@ class Trainer:
 
     def remember(self, loss: float) -> None:
         """Notes a validation loss, and the weights where it is the best and the best are kept."""
-        if loss >= self.best:
+        if not loss < self.best:
             return
         self.best = loss
         if self.config.keep == "best":
@@ -189,6 +190,15 @@ def _own_buffers() -> dict[str, bool]:
     return {name: False}
 
 
+@torch.no_grad()
+def _move_average(decay: float, mean: list[Tensor], now: list[Tensor], _: Tensor | int) -> None:
+    """Moves a running mean towards what is now; whole numbers have no mean and are copied."""
+    if mean[0].is_floating_point():
+        torch._foreach_lerp_(mean, now, 1 - decay)
+    else:
+        torch._foreach_copy_(mean, now)
+
+
 def build_trainer(
     recipe: Recipe, ranks: Ranks, layout: Layout, batch: int, model: PairModel, total: int
 ) -> Trainer:
@@ -199,7 +209,7 @@ def build_trainer(
         model.compile_towers()
     averaged = None
     if config.average:
-        moved = get_ema_multi_avg_fn(config.average)  # type: ignore[no-untyped-call]
+        moved = partial(_move_average, config.average)
         averaged = AveragedModel(model, device, multi_avg_fn=moved, use_buffers=True)
     towers = ranks.fabric.setup_module(Towers(model))
     trained = [p for p in model.parameters() if p.requires_grad]
