@@ -282,7 +282,9 @@ from radpair.errors import StudySetError
 from radpair.pretraining import loop
 place, action = sys.argv[1], sys.argv[2]
 def fail(*_, **__):
-    raise (OSError(28, "No space left on device") if action == "record" else StudySetError("rotten"))
+    if action == "record":
+        raise OSError(28, "No space left on device")
+    raise StudySetError("rotten")
 if os.environ.get("LOCAL_RANK", "0") == place:
     target = loop.runs if action == "record" else loop
     setattr(target, action, fail)
