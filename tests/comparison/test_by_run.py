@@ -61,4 +61,4 @@ def test_defect_two_runs_stretched_the_axis_of_differences() -> None:
     assert max(inside) <= 630
     assert cannot_tell(FOUND, [narrow]) == ""
     told = cannot_tell(FOUND, [narrow, wide])
-    assert told.startswith("Two runs of igc cannot tell by k-NN")
+    assert told.startswith("Two runs of igc cannot tell by these: k-NN")

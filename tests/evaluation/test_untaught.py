@@ -11,7 +11,7 @@ from radpair.comparison.compared_figures import _same_labels
 from radpair.comparison.measured import Scored, measure, sample_of
 from radpair.evaluation.linear import linear_probe
 from radpair.evaluation.results import Results
-from radpair.evaluation.tables import draws_table, linear_table
+from radpair.evaluation.tables import differences_table, draws_table, linear_table
 from radpair.evaluation.untaught import first_reasons, untaught
 
 NAMES = ("Edema", "Mass", "Nodule")
@@ -90,3 +90,11 @@ def test_defect_labels_needed_compared_means_over_other_labels() -> None:
     ]
     assert _same_labels(units[0], units[0])
     assert not _same_labels(*units)
+
+
+def test_defect_differences_were_in_the_file_alone(results: Results) -> None:
+    told = differences_table(results).splitlines()
+    assert told[0].startswith("AUROC minus random")
+    gap = results.row("good", 1.0).differences["auroc"].macro
+    assert f"{gap.value:+.3f} [{gap.low:+.3f}, {gap.high:+.3f}]" in told[3]
+    assert "Paired by patient" in told[-1]

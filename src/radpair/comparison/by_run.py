@@ -60,10 +60,10 @@ def cannot_tell(found: Found, gaps: Sequence[Mapping[str, Any]]) -> str:
     who = listed(
         [f"{_count(counts[name])} runs of {name}" for name in names] or ["so few patients"]
     )
-    titles = listed(list(dict.fromkeys(str(gap["ends"][0]["title"]) for gap in wide)))
+    titles = "; ".join(dict.fromkeys(str(gap["ends"][0]["title"]) for gap in wide))
     return (
-        f"{who[:1].upper()}{who[1:]} cannot tell by {titles}: the interval runs beyond what a "
-        "difference can be, -1 to +1."
+        f"{who[:1].upper()}{who[1:]} cannot tell by these: {titles}. There the interval "
+        "runs beyond what a difference can be, -1 to +1."
     )
 
 
