@@ -302,6 +302,15 @@ def test_impossible_values_are_refused_before_the_run_is_claimed(
     assert not (tmp_path / "run").exists()
 
 
+def test_compiling_without_a_compiler_is_one_sentence(
+    disc_set: Path, tiny: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    with pytest.raises(RunError, match="no 'no-such-compiler'"):
+        pretrain("igc-small", disc_set, tmp_path / "run", (*tiny, "training.compile=true"), "cpu")
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_damaged_record_of_the_run_is_named(
     disc_set: Path, tiny: tuple[str, ...], tmp_path: Path
 ) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import shutil
 import time
 from collections.abc import Iterable
@@ -82,6 +83,7 @@ def pretrain(
     recipe = load_recipe(recipe_name, list(overrides))
     studies = StudySet.open(data)
     _check_strategy(strategy, recipe)
+    _check_compiler(recipe, device)
     recipe = _settled(recipe, device, world_size(devices, nodes), out)
     ranks = start_processes(recipe, device, devices, nodes, strategy)
     asked = runs.asked_for(recipe_name, recipe, studies)
@@ -235,6 +237,16 @@ def _check_strategy(strategy: str, recipe: Recipe) -> None:
                     f"--strategy fsdp does not go with training.{key}: it needs the whole model "
                     f"on each process; use --strategy ddp, or leave training.{key} out"
                 )
+
+
+def _check_compiler(recipe: Recipe, device: str) -> None:
+    on_gpu = device != "cpu" and torch.cuda.is_available()
+    compiler = os.environ.get("CXX", "g++")
+    if recipe.training.compile and not on_gpu and shutil.which(compiler) is None:
+        raise RunError(
+            f"training.compile needs a C++ compiler for the CPU, and there is no '{compiler}'; "
+            "install one, name it in the variable CXX, or leave training.compile out"
+        )
 
 
 def _settled(recipe: Recipe, device: str, world: int, out: Path) -> Recipe:

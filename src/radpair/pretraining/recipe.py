@@ -82,7 +82,8 @@ class TrainingConfig:
     """Where training images are augmented: ``host``, ``device``, or ``auto``, which is the device
     where it is a GPU. Alike in distribution, not in every pixel's last digit."""
     compile: bool = False
-    """Compile the image tower for this machine (``torch.compile``); needs a C++ compiler."""
+    """Compile the image tower for this machine (``torch.compile``), which takes minutes at first
+    and on a CPU a C++ compiler. Nobody has measured yet where it pays."""
     checkpoint: int = 200
     """Steps between checkpoints; there is one at the end of each epoch too."""
     workers: int = 0
