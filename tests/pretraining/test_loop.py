@@ -413,3 +413,21 @@ def test_starting_from_a_model_takes_its_weights_and_tokenizer(
     assert all(before[key].equal(after[key]) for key in trained)
     assert (first / "tokenizer.json").read_bytes() == (second / "tokenizer.json").read_bytes()
     assert radpair.load(second).has_graph
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("g++") is None, reason="needs a C++ compiler")
+def test_a_compiled_tower_trains_and_is_saved_as_a_plain_one(
+    disc_set: Path, tiny: tuple[str, ...], tmp_path: Path
+) -> None:
+    options = (
+        *tiny, "training.epochs=1", "image.name=test_resnet", "training.precision=32-true",
+        "training.learning_rate=1e-4",
+    )  # fmt: skip
+    plain = pretrain("igc-small", disc_set, tmp_path / "plain", options, "cpu")
+    compiled = (*options, "training.compile=true")
+    found = weights(pretrain("igc-small", disc_set, tmp_path / "compiled", compiled, "cpu"))
+    expected = weights(plain)
+    assert found.keys() == expected.keys()
+    for key, value in expected.items():
+        torch.testing.assert_close(found[key], value, rtol=1e-3, atol=1e-4)
