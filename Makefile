@@ -45,7 +45,7 @@ check: $(READY)
 	$(BIN)/mypy
 
 bench: $(READY)
-	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+	@for script in $$(grep -l __main__ benchmarks/*.py); do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
 lock:
 	PATH=$(BIN):$$PATH $(PYTHON) scripts/lock.py --cpu-wheel $(CPU_WHEEL)

@@ -9,7 +9,6 @@ turns of one run.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 import numpy as np
@@ -26,9 +25,10 @@ from radpair.records import Entity, Graph, Relation
 from radpair.reports.tokenizer import train_tokenizer
 from radpair.studyset.batch import GraphBatch, GraphStore
 from radpair.studyset.tensors import SparseRows
+from turns import fastest
 
 GRAPHS, ENTITIES, RELATIONS, WIDTH = 256, 27, 18, 512
-TURNS, MANY = 3, 20
+MANY = 20
 WORDS = ("left", "pleural", "effusion", "heart", "nodule", "apical", "mild", "lung")
 WORDPIECE = train_tokenizer([" ".join(WORDS)] * 3, 80)
 TOLERANCE = 1e-4
@@ -231,18 +231,6 @@ def batch_mates(store: GraphStore) -> None:
         together = encoded(np.arange(GRAPHS))
         alone = torch.cat([encoded(np.array([graph])) for graph in range(32)])
     print(f"vectors alone and among {GRAPHS} differ by {(together[:32] - alone).abs().max():.1e}")
-
-
-def fastest(*works: Callable[[], object]) -> list[float]:
-    """The least processor seconds of each, the works taking turns."""
-    times: list[list[float]] = [[] for _ in works]
-    for turn in range(TURNS + 1):
-        for work, seen in zip(works, times, strict=True):
-            begun = time.process_time()
-            work()
-            if turn:
-                seen.append(time.process_time() - begun)
-    return [min(seen) for seen in times]
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -28,8 +27,9 @@ from radpair.phantom.report import write
 from radpair.phantom.truth import exams
 from radpair.reports.tokenizer import train_tokenizer
 from radpair.studyset.batch import GraphStore
+from turns import fastest
 
-REPORTS, BATCH, TURNS = 64, 32, 3
+REPORTS, BATCH = 64, 32
 LANGUAGE_MODELS = {
     "4 layers of 128": TextConfig(layers=4, width=128, heads=4),
     "12 layers of 768": TextConfig(layers=12, width=768, heads=12),
@@ -85,18 +85,6 @@ def compare(model: GraphTower, kept: GraphStore, half: GraphStore, read: GraphSt
 
 def unit(codes: Tensor) -> Tensor:
     return torch.nn.functional.normalize(codes)
-
-
-def fastest(*works: Callable[[], object]) -> list[float]:
-    """The least processor seconds of each, the works taking turns."""
-    times: list[list[float]] = [[] for _ in works]
-    for turn in range(TURNS + 1):
-        for work, seen in zip(works, times, strict=True):
-            begun = time.process_time()
-            work()
-            if turn:
-                seen.append(time.process_time() - begun)
-    return [min(seen) for seen in times]
 
 
 if __name__ == "__main__":

@@ -12,8 +12,6 @@ seconds of one run.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -26,9 +24,10 @@ from radpair.phantom.report import write
 from radpair.phantom.truth import exams
 from radpair.reports.tokenizer import train_tokenizer
 from radpair.studyset.batch import SentenceStore, TextBatch
+from turns import fastest
 
 OPENI = Path(__file__).resolve().parents[2] / "shared" / "data" / "openi-reports" / "reports"
-REPORTS, DRAWS, TURNS = 1000, 20, 3
+REPORTS, DRAWS = 1000, 20
 TOWERS = {
     "2 x 128": TextConfig(layers=2, width=128, heads=4),
     "2 x 768": TextConfig(layers=2, width=768, heads=12),
@@ -89,18 +88,6 @@ def timed(name: str, config: TextConfig, batch: TextBatch) -> None:
     model.train()
     ours, padded = fastest(*(lambda side=side: model(*side).sum().backward() for side in sides))
     print(f"  {name}: {ours * 1e3:.0f} ms, padded {padded * 1e3:.0f} ms, ratio {padded / ours:.2f}")
-
-
-def fastest(*works: Callable[[], object]) -> list[float]:
-    """The least processor seconds of each, the works taking turns."""
-    times: list[list[float]] = [[] for _ in works]
-    for turn in range(TURNS + 1):
-        for work, seen in zip(works, times, strict=True):
-            begun = time.process_time()
-            work()
-            if turn:
-                seen.append(time.process_time() - begun)
-    return [min(seen) for seen in times]
 
 
 if __name__ == "__main__":
