@@ -25,8 +25,10 @@ ASKED, METRICS, CHECKPOINTS, MODEL, PLOT, CACHE = (
     "loss.png",
     "cache",
 )
-UNDECIDING = ("workers", "checkpoint")
+UNDECIDING = ("workers", "checkpoint", "log")
 """Training settings that the weights do not depend on."""
+NO_FILES = ("none", "pretrained")
+"""What ``weights`` of a tower can say that is no path."""
 
 
 @contextmanager
@@ -58,20 +60,23 @@ def asked_for(name: str, recipe: Recipe, studies: StudySet) -> dict[str, Any]:
 
 
 def data_facts(recipe: Recipe, studies: StudySet) -> dict[str, str]:
-    """What a run rests on: the study set, and its graphs where they are partners."""
+    """What a run rests on: the study set, its graphs where they are partners, weights of files."""
     facts = {"hash": content_hash(studies)}
     if recipe.start:
         facts["start"] = load_folder(Path(recipe.start))[3]
-    if Path(recipe.text.weights).is_dir():
-        facts["text_weights"] = _folder_hash(Path(recipe.text.weights))
+    for tower, weights in (("text", recipe.text.weights), ("image", recipe.image.weights)):
+        if weights not in NO_FILES and Path(weights).exists():
+            facts[f"{tower}_weights"] = _weights_hash(Path(weights))
     if recipe.model.has_graph and studies.has_graphs:
         facts["graphs"] = studies.graphs_hash
     return facts
 
 
-def _folder_hash(folder: Path) -> str:
+def _weights_hash(place: Path) -> str:
+    """Of a file, or of the files of a folder."""
     digest = hashlib.sha256()
-    for path in sorted(path for path in folder.iterdir() if path.is_file()):
+    files = place.iterdir() if place.is_dir() else [place]
+    for path in sorted(path for path in files if path.is_file()):
         with path.open("rb") as stream:
             digest.update(path.name.encode() + hashlib.file_digest(stream, "sha256").digest())
     return digest.hexdigest()[:16]

@@ -1,0 +1,35 @@
+"""The folder of a run: what it rests on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from radpair.errors import RunError
+from radpair.pretraining.recipe import load_recipe
+from radpair.pretraining.run import asked_for, record, refuse_other
+from radpair.studyset import StudySet
+
+
+def test_defect_image_weights_changed_unnoticed(
+    disc_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The words that name no file name none either where a file is called so."""
+    monkeypatch.chdir(tmp_path)
+    studies, file = StudySet.open(disc_set), Path("resnet.safetensors")
+    for path in (file, Path("none"), Path("pretrained")):
+        path.write_bytes(b"weights")
+
+    def asked(weights: str) -> dict[str, object]:
+        recipe = load_recipe("convirt-small", [f"image.weights={weights}"])
+        return asked_for("convirt-small", recipe, studies)
+
+    record(tmp_path, asked(file.name))
+    refuse_other(tmp_path, asked(file.name))
+    words = {word: asked(word) for word in ("none", "pretrained")}
+    for path in (file, Path("none"), Path("pretrained")):
+        path.write_bytes(b"others")
+    with pytest.raises(RunError, match=r"another configuration \(data\.image_weights: "):
+        refuse_other(tmp_path, asked(file.name))
+    assert words == {word: asked(word) for word in words}
