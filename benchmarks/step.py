@@ -9,7 +9,9 @@ compared in evaluation mode before they are timed. Texts are sentences of synthe
 all cut or repeated to one length, then as they are. Films reach radpair as uint8 and are normalised
 within its step; open_clip gets floating-point images that are normalised already. AdamW is the
 fused kind on both sides, and once more open_clip's own choice. The sides take turns in one process;
-the ratio is open_clip's time over radpair's.
+the ratio is open_clip's time over radpair's. With ``--compile image`` (``text``) radpair's step
+with that tower compiled takes turns too, and its ratio is that of the plain step over it; the
+minutes of compiling are not counted.
 """
 
 from __future__ import annotations
@@ -25,14 +27,14 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from radpair.compat import mend_torchvision
-from radpair.models.pair import PairModel
+from radpair.models.pair import PairModel, TextTower
 from radpair.phantom.report import write
 from radpair.phantom.truth import exams
 from radpair.pretraining import load_recipe
@@ -50,6 +52,10 @@ MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 TOLERANCE = {"32-true": 1e-4, "bf16-mixed": 3e-2}
 AUTOCAST = {"32-true": "fp32", "bf16-mixed": "amp_bf16"}
 """open_clip's names of the precisions."""
+COMPILED: dict[str, Callable[[PairModel], nn.Module]] = {
+    "image": lambda model: model.image,
+    "text": lambda model: cast(TextTower, model.text).encoder.bert,
+}
 
 
 @dataclass(frozen=True)
@@ -65,6 +71,7 @@ class Asked:
     size: int
     layers: int
     width: int
+    compile: list[str]
 
 
 def main() -> None:
@@ -87,6 +94,7 @@ def parsed() -> Asked:
     parser.add_argument("--size", type=int, default=224, help="of the images, pixels")
     parser.add_argument("--layers", type=int, default=12, help="of the text tower")
     parser.add_argument("--width", type=int, default=768, help="of the text tower")
+    parser.add_argument("--compile", nargs="+", default=[], choices=COMPILED)
     return Asked(**vars(parser.parse_args()))
 
 
@@ -109,13 +117,19 @@ def compare(name: str, precision: str, asked: Asked) -> None:
     batch = drawn(reports, tokenizer, asked)
     recipe = paper_size(name, precision, asked)
     ours = our_trainer(recipe, tokenizer.get_vocab_size(), asked.device)
+    compiled = {
+        part: our_trainer(recipe, tokenizer.get_vocab_size(), asked.device)
+        for part in asked.compile
+    }
+    for part, trainer in compiled.items():
+        COMPILED[part](trainer.model).compile()
     print(f"{name}, {asked.layers} x {asked.width} text, batch {asked.batch}, {precision}:")
     for what, text in texts(batch):
         this = replace(batch, text=text)
         theirs = Theirs(ours.model, name, precision, asked.device, fused=True)
         theirs_plain = Theirs(ours.model, name, precision, asked.device, fused=False)
         same_values(ours, theirs, this, TOLERANCE[precision])
-        timed(f"  {what}", ours, theirs, theirs_plain, this, asked)
+        timed(f"  {what}", ours, compiled, theirs, theirs_plain, this, asked)
 
 
 def drawn(reports: list[str], tokenizer: Any, asked: Asked) -> PairBatch:
@@ -266,20 +280,28 @@ def same_values(ours: Trainer, theirs: Theirs, batch: PairBatch, tolerance: floa
 
 
 def timed(
-    what: str, ours: Trainer, theirs: Theirs, plain: Theirs, batch: PairBatch, asked: Asked
+    what: str,
+    ours: Trainer,
+    compiled: dict[str, Trainer],
+    theirs: Theirs,
+    plain: Theirs,
+    batch: PairBatch,
+    asked: Asked,
 ) -> None:
     assert batch.text is not None
     inputs = normalised(batch.pixels), batch.text.tokens
-    works = {
+    works: dict[str, Callable[[], object]] = {
         "radpair": partial(our_step, ours, batch),
         "open_clip": partial(theirs.step, *inputs),
         "open_clip, its own AdamW": partial(plain.step, *inputs),
     }
-    found = turns(works, asked.turns, asked.steps, asked.device)
-    mine = found["radpair"]
+    beside = {f"{part} compiled": partial(our_step, t, batch) for part, t in compiled.items()}
+    found = turns(works | beside, asked.turns, asked.steps, asked.device)
+    mine = found.pop("radpair")
     print(f"{what}: {mine.said}")
-    for name, other in list(found.items())[1:]:
-        print(f"    {name}: {other.said}; ratio {other.over(mine)}")
+    for name, other in found.items():
+        ratio = mine.over(other) if name in beside else other.over(mine)
+        print(f"    {name}: {other.said}; ratio {ratio}", flush=True)
 
 
 @dataclass(frozen=True)
