@@ -66,12 +66,11 @@ def test_tensorboard_shows_the_lines_of_the_run_also_when_it_was_broken_off(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(loop, "LOG_EVERY", 1)
     watched = "evaluators=[{name: retrieval, every: 1}]"
 
     def run(tensorboard: bool = True) -> None:
         pretrain(
-            "igc-small", disc_set, tmp_path, (*tiny, *OPTIONS, watched), "cpu",
+            "igc-small", disc_set, tmp_path, (*tiny, *OPTIONS, "training.log=1", watched), "cpu",
             tensorboard=tensorboard,
         )  # fmt: skip
 
@@ -95,7 +94,7 @@ def test_a_missing_tensorboard_is_one_sentence(
     assert not (tmp_path / "run").exists()
 
 
-def test_workers_and_checkpoints_may_change_on_the_way(
+def test_workers_checkpoints_and_the_log_may_change_on_the_way(
     disc_set: Path, tiny: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     options = (*tiny, "training.epochs=2")
@@ -105,9 +104,11 @@ def test_workers_and_checkpoints_may_change_on_the_way(
 
     whole = run(tmp_path / "whole")
     cut = tmp_path / "cut"
-    broken_off(monkeypatch, 3, lambda: run(cut, "training.checkpoint=2"))
+    broken_off(monkeypatch, 3, lambda: run(cut, "training.checkpoint=2", "training.log=1"))
     assert (cut / "checkpoints" / "step-00000002.pt").exists()
-    again = run(cut, "training.checkpoint=5", "training.workers=1")
+    again = run(cut, "training.checkpoint=5", "training.workers=1", "training.log=3")
+    lines = read_metrics(cut / "metrics.jsonl")
+    assert [line["step"] for line in lines if line["split"] == "train"] == [1, 2, 3, 6, 8]
     names = [folder / "model.safetensors" for folder in (whole, again)]
     assert names[0].read_bytes() == names[1].read_bytes()
     with pytest.raises(RunError, match=r"training\.seed: 0 there, 1 now"):

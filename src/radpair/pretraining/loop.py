@@ -48,8 +48,6 @@ from radpair.studyset.batch import to_device, with_pixels
 
 DEVICES = ("auto", "cpu", "cuda")
 STRATEGIES = ("ddp", "fsdp")
-LOG_EVERY = 10
-"""Steps between the lines of the metrics log."""
 
 
 def pretrain(
@@ -292,7 +290,7 @@ def _steps(
             run.ranks.first_does(partial(_stop_on_non_finite, run, trainer.step, done))
         trainer.step += 1
         speed = (trainer.step - first) * trainer.batch / (time.monotonic() - begun)
-        if beside.journal and (trainer.step % LOG_EVERY == 0 or trainer.step == total):
+        if beside.journal and (trainer.step % trainer.config.log == 0 or trainer.step == total):
             speeds = {"studies_per_s": round(speed, 1)}
             beside.journal.add(trainer.step, {"split": "train", **done.values, **speeds})
         ends_epoch = trainer.step % epoch == 0

@@ -29,6 +29,7 @@ _LEAST = {
     "average": 0,
     "epochs": 1,
     "checkpoint": 1,
+    "log": 1,
     "steps_per_epoch": 0,
     "learning_rate": 0,
     "weight_decay": 0,
@@ -86,6 +87,8 @@ class TrainingConfig:
     and on a CPU a C++ compiler. Nobody has measured yet where it pays."""
     checkpoint: int = 200
     """Steps between checkpoints; there is one at the end of each epoch too."""
+    log: int = 10
+    """Steps between the training lines of the metrics log; the last step has one too."""
     workers: int = 0
     """Processes that prepare batches beside the training process; 0 leaves it to a thread there."""
     seed: int = 0
