@@ -48,7 +48,7 @@ def test_a_table_becomes_radgraph_json(table: Path, tmp_path: Path, capsys) -> N
     main(columns(table, tmp_path / "graphs.json"))
     found = radgraph_json.read(tmp_path / "graphs.json")
     assert found == {name: extract(text) for name, text in TEXTS.items()}
-    assert (tmp_path / "graphs.without.csv").read_text() == "id,reason\nc,empty report\n"
+    assert (tmp_path / "graphs.without-entity.csv").read_text() == "id,reason\nc,empty report\n"
     printed = capsys.readouterr().out
     assert "3 graphs" in printed
     assert "without an entity: 1 report (empty report)" in printed

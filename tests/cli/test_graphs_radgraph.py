@@ -60,7 +60,7 @@ def test_findings_and_impression_go_in_and_reasons_come_out(
         "c": [],
         "d": ["no", "edema."],
     }
-    assert (tmp_path / "graphs.without.csv").read_text() == (
+    assert (tmp_path / "graphs.without-entity.csv").read_text() == (
         "id,reason\nb,ValueError: two lines\nc,empty report\n"
     )
     assert "indication in 1 report, 1 word" in capsys.readouterr().out

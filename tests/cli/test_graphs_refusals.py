@@ -107,20 +107,20 @@ def test_no_output_is_an_input(
 
 
 def test_the_table_that_goes_with_the_graphs_is_no_input_either(folder: Path, capsys) -> None:
-    table = Path("r.csv").rename("graphs.without.csv")
+    table = Path("r.csv").rename("graphs.without-entity.csv")
     before = table.read_bytes()
     message = refused(["graphs", str(table), "--out", "graphs.json", *ONE], capsys)
-    assert "graphs.without.csv" in message
+    assert "graphs.without-entity.csv" in message
     assert "choose another --out" in message
     assert table.read_bytes() == before
 
 
 def test_the_table_that_goes_with_the_labels_is_no_input_either(folder: Path, capsys) -> None:
-    table = Path("r.csv").rename("labels.without.csv")
+    table = Path("r.csv").rename("labels.without-label.csv")
     before = table.read_bytes()
     verb = ["labels", str(table), "--scheme", "nih14", "--out", "labels.csv", *ONE]
     message = refused(verb, capsys)
-    assert "labels.without.csv, which is written with labels.csv" in message
+    assert "labels.without-label.csv, which is written with labels.csv" in message
     assert table.read_bytes() == before
     assert not Path("labels.csv").exists()
 

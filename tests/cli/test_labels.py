@@ -103,3 +103,16 @@ def test_clinical_notes_name_the_columns_that_could_serve(
     main([*start, "--id-column", "path", "--text-column", "clinical_notes"])
     assert len(table(out)) == 384
     assert "92 reports (empty report)" in capsys.readouterr().out
+
+
+def test_defect_graphs_and_labels_of_one_name_listed_what_they_left_out_in_one_file(
+    tmp_path: Path,
+) -> None:
+    reports = tmp_path / "reports.csv"
+    reports.write_text("id,text\na,Edema.\nb,\nc,The lungs are hyperinflated.\n", encoding="utf-8")
+    main(["graphs", str(reports), "--out", str(tmp_path / "x.json"), *ONE])
+    main(["labels", str(reports), "--scheme", "nih14", "--out", str(tmp_path / "x.csv"), *ONE])
+    listed = {
+        path.name: [row["id"] for row in table(path)] for path in tmp_path.glob("x.without*.csv")
+    }
+    assert listed == {"x.without-entity.csv": ["b"], "x.without-label.csv": ["b", "c"]}

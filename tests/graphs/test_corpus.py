@@ -53,7 +53,7 @@ def test_the_file_holds_what_extract_gives_in_the_reports_order(tmp_path: Path) 
     assert result.totals.reports == 20
     assert result.totals.entities == sum(len(graph.entities) for graph in found.values())
     assert result.totals.relations == sum(len(graph.relations) for graph in found.values())
-    assert sorted(written(tmp_path)) == ["graphs.json", "graphs.without.csv"]
+    assert sorted(written(tmp_path)) == ["graphs.json", "graphs.without-entity.csv"]
 
 
 def test_every_report_without_an_entity_has_its_reason(tmp_path: Path) -> None:

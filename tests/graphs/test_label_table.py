@@ -61,14 +61,14 @@ def test_a_row_a_report_in_order_with_the_numbers_of_chexpert(tmp_path: Path) ->
     ]
     assert f"no label: 1 report ({NO_TERM})" in printed
     assert f"{out}: labels of 6 reports." in printed
-    assert str(tmp_path / "labels.without.csv") in printed
+    assert str(tmp_path / "labels.without-label.csv") in printed
 
 
 def test_reports_without_a_label_are_listed_with_their_reason(tmp_path: Path) -> None:
     out = tmp_path / "labels.csv"
     rows = list(label_reports(REPORTS, "nih14", Account()))
     summary = write_labels(out, "study", "nih14", rows)
-    assert summary.without == tmp_path / "labels.without.csv" == without_table(out)
+    assert summary.without == tmp_path / "labels.without-label.csv" == without_table(out, "label")
     listed = table(summary.without)
     assert [(row["id"], row["reason"]) for row in listed] == [
         ("c, d", "empty report"),
@@ -76,7 +76,10 @@ def test_reports_without_a_label_are_listed_with_their_reason(tmp_path: Path) ->
         ("f", NO_TERM),
         ("g", NO_FINDING),
     ]
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["labels.csv", "labels.without.csv"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "labels.csv",
+        "labels.without-label.csv",
+    ]
     summary = write_labels(out, "study", "nih14", rows[:2])
     assert summary.without.read_bytes() == b"id,reason\n"
     assert summary.without.name not in str(summary)

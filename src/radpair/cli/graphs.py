@@ -37,7 +37,7 @@ def graphs(
     """Turn reports into knowledge graphs: those of a study set, or of a table or folder.
 
     Killed at any moment, the same command continues. Reports without an entity are listed with
-    their reason: of a table in OUT.without.csv, of a study set in its graphs.json.
+    their reason: of a table in OUT.without-entity.csv, of a study set in its graphs.json.
 
     Args:
         data: A study set, which takes the graphs in; or reports: a table (CSV, TSV, JSON lines,

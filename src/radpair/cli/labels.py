@@ -24,7 +24,7 @@ def labels(
 ) -> None:
     """Write the findings that each report states: 1 present, 0 absent, -1 uncertain, blank.
 
-    Reports without a label are listed with their reason in OUT.without.csv.
+    Reports without a label are listed with their reason in OUT.without-label.csv.
 
     Args:
         data: A study set; a table of reports (CSV, TSV, JSONL, Parquet); a folder of .txt files or

@@ -99,10 +99,10 @@ def write_corpus(
 ) -> CorpusResult:
     """Writes the graphs of ``reports`` as RadGraph JSON, a report a line, in the reports' order.
 
-    Every report has its graph; those without an entity are also listed in ``OUT.without.csv`` (id,
-    reason). Killed at any moment and called again, it continues where it stopped; the bytes do not
-    depend on that, nor on the number of processes. ``say`` is told of a continuation or a fresh
-    start. Raises ``GraphError``, and ``SourceError`` from the reports.
+    Every report has its graph; those without an entity are also listed, with their reasons, in
+    ``OUT.without-entity.csv``. Killed at any moment and called again, it continues where it
+    stopped; the bytes do not depend on that, nor on the number of processes. ``say`` is told of a
+    continuation or a fresh start. Raises ``GraphError``, and ``SourceError`` from the reports.
     """
     if out.is_dir():
         raise GraphError(f"{out}: is a folder; name a file, such as {out / 'graphs.json'}")
@@ -128,7 +128,7 @@ def write_corpus(
 
 def beside(out: Path) -> tuple[Path, Path]:
     """What is written with ``out``: the reports without an entity, and what is done so far."""
-    return without_table(out), out.with_name(f".{out.name}.part")
+    return without_table(out, "entity"), out.with_name(f".{out.name}.part")
 
 
 @contextmanager

@@ -79,9 +79,9 @@ def csv_row(cells: Iterable[str]) -> bytes:
     return line.getvalue().encode("utf-8", "backslashreplace")
 
 
-def without_table(out: Path) -> Path:
-    """Where the reports stand that ``out`` says nothing of, with their reasons."""
-    return out.with_name(f"{out.name.removesuffix(out.suffix)}.without.csv")
+def without_table(out: Path, what: str) -> Path:
+    """Where the reports stand of which ``out`` has no ``what``, with their reasons."""
+    return out.with_name(f"{out.name.removesuffix(out.suffix)}.without-{what}.csv")
 
 
 def write_json(path: Path, value: object) -> None:

@@ -60,7 +60,7 @@ class LabelSummary:
     @property
     def without(self) -> Path:
         """The table (id, reason) of the reports that mention no finding."""
-        return without_table(self.out)
+        return without_table(self.out, "label")
 
     def add(self, row: LabelRow) -> None:
         """Counts one more report."""
@@ -141,9 +141,9 @@ def write_labels(
 ) -> LabelSummary:
     """Writes the table to ``out``, which is replaced as a whole once every row is there.
 
-    ``id_name`` heads the column of ids. Reports without a label are also listed in
-    ``OUT.without.csv`` (id, reason). Raises ``GraphError`` for an unknown scheme, for an id column
-    named as a finding, and where ``out`` can be no file or cannot be written.
+    ``id_name`` heads the column of ids. Reports without a label are also listed, with their
+    reasons, in ``OUT.without-label.csv``. Raises ``GraphError`` for an unknown scheme, for an id
+    column named as a finding, and where ``out`` can be no file or cannot be written.
     """
     names = finding_names(scheme)
     if id_name in names:

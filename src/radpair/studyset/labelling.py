@@ -68,7 +68,7 @@ def label(
     _check_origin(data, origin, is_set)
     target = _target(data, scheme, out, is_set)
     read_here = [] if isinstance(data, Place) else [data]
-    check_output(target, [".csv"], [*read_here, lexicon], [without_table(target)])
+    check_output(target, [".csv"], [*read_here, lexicon], [without_table(target, "label")])
     terms = load_lexicon(lexicon) if lexicon else None
     account = Account()
     if is_set:
