@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from comparison.chexpert_form import LABELS, Case
 from comparison.compare_case import Runs
 from radpair.cli import main
 from radpair.comparison.before import check_before
@@ -69,3 +70,55 @@ def test_defect_another_comparison_replaced_the_report(
     assert stopped.value.code == 2
     assert "holds another comparison (of the model 'random:igc-small')" in capsys.readouterr().err
     assert (compared / "results.json").read_bytes() == before
+
+
+def refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    with pytest.raises(SystemExit) as stopped:
+        main(words)
+    assert stopped.value.code == 2
+    return capsys.readouterr().err
+
+
+def test_defect_another_comparison_replaced_the_files_of_readers(
+    case: Case, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The same again, and with a model or more labels, is welcome; what would lose some is not."""
+    where = ("--out", str(case.folder / "out"))
+    few = case.arguments(*where)
+    few.remove(LABELS[0])
+    main(few)
+    main(case.arguments(*where))
+    cuts = [f"{label}=1" for label in LABELS]
+    both = case.with_model("--thresholds", *cuts, *where)
+    main(both)
+    main(both)
+    kept = {path.name: path.read_bytes() for path in (case.folder / "out").iterdir()}
+    others = {
+        "of the label 'Edema'": [word for word in both if word not in ("Edema", "Edema=1")],
+        f"of {case.folder / 'synthetic.csv'}": case.arguments(*where),
+        f"of {case.folder / 'anna.csv'}": [one for one in both if not one.endswith("anna.csv")],
+        "with other thresholds": ["Edema=2" if word == "Edema=1" else word for word in both],
+        "seed 0, not 1": [*both, "--seed", "1"],
+        "resamples 200, not 300": ["300" if word == "200" else word for word in both],
+    }
+    for words, other in others.items():
+        told = refused(other, capsys)
+        assert f"holds another comparison ({words})" in told
+        assert "choose another --out" in told
+    assert {path.name: path.read_bytes() for path in (case.folder / "out").iterdir()} == kept
+
+
+def test_readers_write_over_no_input_study_set_or_damaged_results(
+    case: Case, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reader = (case.folder / "ben.csv").rename(case.folder / "readers.csv")
+    before = reader.read_bytes()
+    words = case.arguments("--out", str(case.folder))
+    told = refused([word.replace("ben.csv", reader.name) for word in words], capsys)
+    assert f"{reader}: is what the command reads" in told
+    assert reader.read_bytes() == before
+    reader.rename(case.folder / "ben.csv")
+    (case.folder / "readers.json").write_text("[]")
+    assert "damaged" in refused(words, capsys)
+    (case.folder / "manifest.json").write_text("{}")
+    assert "is a study set" in refused(words, capsys)

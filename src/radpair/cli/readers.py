@@ -65,6 +65,7 @@ def readers(
         seed,
         patient_column,
     )
+    written = [] if out is None else write_results(found, out)
     print(screen(found))
-    if out is not None:
-        print("\n" + "\n".join(str(path) for path in write_results(found, out)))
+    if written:
+        print("\n" + "\n".join(map(str, written)))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from radpair import __version__
-from radpair.comparison.before import check_before
+from radpair.comparison.before import check_before, check_folder
 from radpair.comparison.compare_csv import table
 from radpair.comparison.compare_models import check_plan, compare_runs, name_sets
 from radpair.comparison.compare_page import render
@@ -47,7 +47,7 @@ def compare_to_files(
     adds to a finished one; one that would lose some is refused. ``without_images`` names sets
     whose films and reports stay off the page (``all``: every set's). Raises ``RadpairError``.
     """
-    _check_folder(out)
+    check_folder(out)
     hidden = _hidden(list(name_sets(data)), without_images)
     asked = prompts_with(prompts)
     listed = open_lists(*lists) if lists else []
@@ -105,12 +105,3 @@ def _hidden(known: Sequence[str], names: Sequence[str]) -> list[str]:
                 f"--no-images: no study set is called '{name}'{nearest(name, [*known, ALL])}"
             )
     return list(known) if ALL in names else list(names)
-
-
-def _check_folder(out: Path) -> None:
-    if out.exists() and not out.is_dir():
-        raise EvaluationError(f"{out}: is a file; name a folder with --out")
-    for name, kind in (("manifest.json", "a study set"), ("hashes.json", "a model folder")):
-        if (out / name).exists():
-            raise EvaluationError(f"{out}: is {kind}; name another folder with --out")
-    out.mkdir(parents=True, exist_ok=True)

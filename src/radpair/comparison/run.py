@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from radpair import __version__
+from radpair.comparison.before import check_folder, check_readers_before
 from radpair.comparison.reader_patients import patients_for
 from radpair.comparison.readers import Model, Panel, compare
 from radpair.comparison.readers_csv import table
@@ -31,7 +31,9 @@ from radpair.errors import EvaluationError
 from radpair.evaluation.operating import STANDARD, point_words, read_point
 from radpair.evaluation.statistics import Floats, given_labels
 from radpair.evaluation.thresholds import choose_thresholds
+from radpair.models.folder import write_atomically
 
+RESULTS = "readers.json"
 NO_THRESHOLDS = (
     "not given, because a threshold chosen on this truth would flatter the model; give "
     "--thresholds, or --validation-truth and --validation-predictions of other patients"
@@ -111,20 +113,25 @@ def _copies(truth: Path, readers: Sequence[Path], files: Mapping[str, str]) -> l
 
 
 def write_results(found: dict[str, Any], out: Path) -> list[Path]:
-    """Writes ``readers.json``, ``.csv``, ``.md`` and ``.html`` into the folder ``out``."""
-    if out.exists() and not out.is_dir():
-        raise EvaluationError(f"{out}: is a file; name a folder with --out")
-    out.mkdir(parents=True, exist_ok=True)
+    """Writes ``readers.json``, ``.csv``, ``.md`` and ``.html`` into the folder ``out``.
+
+    Raises ``EvaluationError`` where that would replace another comparison or a file it rests on.
+    """
+    check_folder(out)
     contents = {
-        "readers.json": json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False) + "\n",
+        RESULTS: json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False) + "\n",
         "readers.csv": table(found),
         "readers.md": markdown(found),
         "readers.html": render(found),
     }
+    for written in map(out.joinpath, contents):
+        if any(written.exists() and written.samefile(file) for file in found["files"]):
+            raise EvaluationError(
+                f"{written}: is what the command reads and would be replaced; choose another --out"
+            )
+    check_readers_before(out / RESULTS, found)
     for name, content in contents.items():
-        partial = out / f".{name}.{os.getpid()}.part"
-        partial.write_text(content, encoding="utf-8")
-        partial.replace(out / name)
+        write_atomically(out / name, content.encode())
     return [out / name for name in contents]
 
 
