@@ -5,12 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binned_statistic
-from sklearn.calibration import calibration_curve
 from sklearn.metrics import brier_score_loss
 
 from radpair.errors import EvaluationError
 from radpair.evaluation.bootstrap import resample
-from radpair.evaluation.calibration import brier, expected_calibration_error, reliability
+from radpair.evaluation.calibration import brier, expected_calibration_error
 
 
 def sample(seed: int, studies: int, prevalence: float = 0.3) -> tuple[np.ndarray, np.ndarray]:
@@ -77,22 +76,8 @@ def test_a_weight_is_a_repetition(bins) -> None:
 def test_the_bins_are_closed_below() -> None:
     """0.5 belongs to the upper of two bins, 1 to the last."""
     values, truth = np.array([0.49, 0.5, 1.0]), np.array([0.0, 0.0, 1.0])
-    mean, share, counts = reliability(values, truth, bins=2)
-    assert counts.tolist() == [1, 2]
-    assert mean.tolist() == pytest.approx([0.49, 0.75])
-    assert share.tolist() == pytest.approx([0, 0.5])
     error = expected_calibration_error(2)(values[:, None], truth[:, None])[0]
     assert error == pytest.approx((0.49 + 2 * 0.25) / 3)
-
-
-def test_reliability_equals_scikit_learn() -> None:
-    rng = np.random.default_rng(0)
-    values, truth = rng.random(300), (rng.random(300) < 0.4).astype(float)
-    share, mean = calibration_curve(truth, values, n_bins=10)
-    found = reliability(values, truth, 10)
-    np.testing.assert_allclose(found[0], mean)
-    np.testing.assert_allclose(found[1], share)
-    assert np.isnan(reliability(np.array([0.9]), np.array([1.0]), 10)[0][:9]).all()
 
 
 def test_one_class_is_enough_but_no_label_is_not() -> None:

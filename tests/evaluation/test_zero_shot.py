@@ -83,15 +83,6 @@ def test_the_score_is_the_difference_of_cosines() -> None:
             assert score_images(images, codes)[row, column] == pytest.approx(expected, abs=1e-6)
 
 
-def test_a_temperature_gives_the_softmax_of_both_sides() -> None:
-    images = cohort()[0]
-    codes = encode_prompts(Axes(), PROMPTS)
-    pair = np.exp(np.stack([images @ codes.present.T, images @ codes.absent.T]) / 0.1)
-    np.testing.assert_allclose(score_images(images, codes, 0.1), pair[0] / pair.sum(0), atol=1e-5)
-    with pytest.raises(EvaluationError, match="above 0"):
-        score_images(images, codes, 0.0)
-
-
 def test_an_ensemble_is_averaged_and_normalised() -> None:
     codes = encode_prompts(Axes(), PROMPTS)
     mean = Axes().encode_texts(PROMPTS["Edema"].present).mean(axis=0)

@@ -6,18 +6,15 @@ import hashlib
 import subprocess
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from PIL import Image
 
 from radpair.errors import ImageError
 from radpair.phantom.anatomy import anatomy
-from radpair.phantom.contact import caption, contact_sheet
 from radpair.phantom.frame import resized
 from radpair.phantom.render import render
 from radpair.phantom.truth import KINDS, Acquisition, Exam, Finding, exams
@@ -246,23 +243,3 @@ def test_any_exam_gives_a_film(seed: int, number: int, size: int) -> None:
         assert image.dtype == np.uint8
         assert image.std() > 20
         assert 30 < image.mean() < 225
-
-
-def test_contact_sheet_has_a_tile_for_each_exam(tmp_path: Path) -> None:
-    contact_sheet(PATIENTS[:5], tmp_path / "sheet.png", size=64, columns=3)
-    with Image.open(tmp_path / "sheet.png") as sheet:
-        assert sheet.width == 3 * 68
-        assert sheet.height % 2 == 0
-        corner = np.asarray(sheet)[2:66, 2:66]
-    np.testing.assert_array_equal(corner, render(PATIENTS[0], 0, 64))
-
-
-def test_contact_sheet_without_exams_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ImageError, match="at least one exam"):
-        contact_sheet([], tmp_path / "sheet.png")
-
-
-def test_caption_names_side_zone_size_and_detail() -> None:
-    exam = replace(PATIENTS[0], findings=(finding("nodule", 0.4, "left", "upper"),))
-    assert caption(exam) == "nodule L upper 18 mm 0.4"
-    assert caption(replace(exam, findings=())) == "no finding"

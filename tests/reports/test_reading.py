@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from radpair.reports import account, body, read, tokens
+from radpair.reports import body, read, tokens
 from radpair.reports.reading import WHY, Account, words
 from radpair.reports.sections import _NAMES
 from radpair.reports.tokens import clean
@@ -40,6 +40,13 @@ def test_a_reading_counts_the_words_of_every_other_section() -> None:
 )
 def test_a_report_without_text_has_a_reason(text: str, reason: str) -> None:
     assert read(text).reason == reason
+
+
+def account(texts: list[str]) -> Account:
+    total = Account()
+    for text in texts:
+        total.add(read(text))
+    return total
 
 
 def test_totals_over_reports_are_lines_and_json() -> None:

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from radpair.errors import SourceError
 from radpair.records import FileSource, Study, View
-from radpair.sources import Table, source_class
+from radpair.sources import Table
 
 SHARED = Path(__file__).parents[2] / ".." / "shared" / "data"
 Rows = Sequence[Mapping[str, Any]]
@@ -341,12 +341,6 @@ def test_pickle_leaves_the_rows_behind(tmp_path: Path) -> None:
     copy = pickle.loads(packed)  # noqa: S301
     assert copy.path_of(study, 0) == source.path_of(study, 0)
     assert list(copy.studies()) == list(source.studies())
-
-
-def test_sources_by_name() -> None:
-    assert source_class("table") is Table
-    with pytest.raises(SourceError, match="no source 'tabel'; did you mean 'table'"):
-        source_class("tabel")
 
 
 notes = st.text(st.characters(codec="utf-8", exclude_characters="\0\r"), max_size=12)

@@ -51,24 +51,6 @@ def expected_calibration_error(bins: int = BINS) -> Metric:
     return calibration_error
 
 
-def reliability(
-    probabilities: NDArray[Any], truth: NDArray[Any], bins: int = BINS
-) -> tuple[Floats, Floats, Floats]:
-    """One label's reliability diagram: mean probability, share of positives, studies ``[bins]``.
-
-    ``probabilities, truth [studies]``. NaN in the first two where a bin is empty.
-    """
-    _check_probabilities(probabilities)
-    given = ~np.isnan(truth)
-    scores, positive = probabilities[given].astype(np.float64), truth[given] == 1
-    table = np.stack([scores, positive, np.ones(len(scores))], axis=1)
-    sums = _bin_sums(scores, table, bins)
-    counts = sums[:, 2]
-    empty = np.where(counts > 0, 1.0, np.nan)
-    mean = sums[:, :2] / np.maximum(counts, 1)[:, None] * empty[:, None]
-    return mean[:, 0], mean[:, 1], counts
-
-
 def _brier(scores: Floats, positive: NDArray[np.bool_], weights: Floats) -> Floats:
     squared: Floats = (scores - positive) ** 2 @ weights
     return _mean(squared, weights)

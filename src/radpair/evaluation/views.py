@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from radpair.errors import EvaluationError, nearest
 from radpair.evaluation.policies import AGGREGATIONS, study_scores
 
-MEAN, MAX = AGGREGATIONS
+MEAN = AGGREGATIONS[0]
 
 
 class Views:

@@ -139,22 +139,14 @@ def _refuse_equal(name: str, kind: str, table: Codes, asked: Mapping[str, Any]) 
             )
 
 
-def score_images(
-    projections: Codes, codes: PromptCodes, temperature: float | None = None
-) -> NDArray[np.float64]:
+def score_images(projections: Codes, codes: PromptCodes) -> NDArray[np.float64]:
     """Scores ``[images, labels]`` of unit vectors ``projections [images, dim]``.
 
-    Cosine with present minus cosine with absent, in -2 to 2. With the temperature that the model
-    was trained at, the probability of present under a softmax over the two, in 0 to 1.
+    Cosine with present minus cosine with absent, in -2 to 2.
     """
     images = projections.astype(np.float64)
     contrast = (codes.present.astype(np.float64) - codes.absent.astype(np.float64)).T
-    gap = np.asarray(images @ contrast)
-    if temperature is None:
-        return gap
-    if temperature <= 0:
-        raise EvaluationError(f"a temperature must be above 0, not {temperature:g}")
-    return np.asarray(1 / (1 + np.exp(-gap / temperature)))
+    return np.asarray(images @ contrast)
 
 
 def score_studies(

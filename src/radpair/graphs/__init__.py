@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from radpair.graphs.drawing import svg
 from radpair.graphs.extract import extract, extract_many
-from radpair.graphs.labels import finding_labels, finding_names, schemes
+from radpair.graphs.labels import finding_labels, finding_names
 from radpair.graphs.terms import Lexicon, load_lexicon, shipped_lexicon
 
 __all__ = [
@@ -14,7 +14,6 @@ __all__ = [
     "finding_labels",
     "finding_names",
     "load_lexicon",
-    "schemes",
     "shipped_lexicon",
     "svg",
 ]

@@ -42,11 +42,6 @@ class Rule:
     """The only status in which the observation counts; empty for any."""
 
 
-def schemes() -> tuple[str, ...]:
-    """The names that ``finding_labels`` knows."""
-    return tuple(sorted(_data()[1]))
-
-
 def finding_names(scheme: str) -> tuple[str, ...]:
     """The findings of a scheme, in its published order. Raises ``GraphError``."""
     return tuple(_scheme(scheme))

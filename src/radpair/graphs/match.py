@@ -20,7 +20,6 @@ MEASURE = "measure"
 DISTANCE = "distance"
 _DIRECTIONS, _AWAY = frozenset({"above", "below"}), frozenset({"from", "proximal", "distal"})
 ENTITY_ROLES = OBSERVATION_ROLES | ANATOMY_ROLES | {MEASURE}
-OBSERVATIONS = OBSERVATION_ROLES | {MEASURE}
 
 RESOLVED = frozenset({"resolved", "cleared"})
 """Last words of triggers that are observations themselves."""

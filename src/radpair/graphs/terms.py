@@ -24,7 +24,6 @@ TRIGGER_ROLES = frozenset(
     | {"suggest_uncertain", "suggest_present", "versus", "unstated", "pseudo", "break"}
     | {"and", "or", "comma", "preposition", "with", "verb", "seen"}
 )
-ROLES = OBSERVATION_ROLES | ANATOMY_ROLES | TRIGGER_ROLES
 
 _FILES: Mapping[str, str] = {
     "findings": FINDING,
@@ -39,7 +38,7 @@ class Term(NamedTuple):
     """What a phrase is."""
 
     role: str
-    """One of ``ROLES``."""
+    """Of observations, of anatomy, or of triggers."""
     concept: str
     """The key it is listed under; for triggers the same as ``role``."""
 

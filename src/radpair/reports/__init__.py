@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from radpair.reports.reading import Account, Reading, account, read
+from radpair.reports.reading import Account, Reading, read
 from radpair.reports.sections import Sections, body, sections
 from radpair.reports.sentences import sentences
 from radpair.reports.tokens import is_empty, is_mark, tokens
@@ -11,7 +11,6 @@ __all__ = [
     "Account",
     "Reading",
     "Sections",
-    "account",
     "body",
     "is_empty",
     "is_mark",

@@ -14,7 +14,6 @@ from datetime import date
 from itertools import chain
 
 DAY_FIRST, MONTH_FIRST = "day", "month"
-FIRST_YEAR, LAST_YEAR = 1800, 2199
 PIVOT = 69
 """A year of two figures is of the 1900s from here on, as in POSIX."""
 _NAMES = (

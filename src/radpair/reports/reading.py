@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -116,14 +116,6 @@ class Account:
             },
             "without_text": dict(sorted(self.without.items())),
         }
-
-
-def account(texts: Iterable[str]) -> Account:
-    """The totals over the readings of ``texts``."""
-    total = Account()
-    for text in texts:
-        total.add(read(text))
-    return total
 
 
 def _count(number: int, noun: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from radpair.errors import SourceError, nearest
 from radpair.records import FileSource
 from radpair.sources.chexpert import CheXpert
 from radpair.sources.chexpert_plus import CheXpertPlus
@@ -37,11 +36,4 @@ SOURCES: dict[str, type[FileSource]] = {
 }
 """Every source of files, by the word that ``radpair ingest`` takes."""
 
-__all__ = ["SOURCES", "Table", "source_class"]
-
-
-def source_class(name: str) -> type[FileSource]:
-    """The source with this name. Raises ``SourceError`` with the nearest."""
-    if name not in SOURCES:
-        raise SourceError(f"there is no source '{name}'{nearest(name, SOURCES)}")
-    return SOURCES[name]
+__all__ = ["SOURCES", "Table"]

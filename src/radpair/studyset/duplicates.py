@@ -28,8 +28,6 @@ _SIDE, _LOW = 64, 16
 _NOTHING = 0.5
 """A frequency of less than this, of at most 64 * 255, is absent: its sign would be rounding."""
 
-Codes = NDArray[np.uint8]
-
 
 @dataclass(frozen=True, slots=True)
 class Known:
