@@ -5,18 +5,18 @@
 ConVIRT's settings, synthetic films of 320 pixels to 224, batches of 256 out of the data loader as
 ``pretrain`` has them, but without reports and towers. Prints, each in images a second: films copied
 and numbers drawn on one core; pictures made on the device of films that lie there; the whole way,
-from the files to pictures on the device; and beside it the same with OpenCV on the host. Without a
-CUDA device there is nothing to measure; ``--device cpu`` runs the same path on the processor.
+from the files to pictures on the device; and beside it the same with OpenCV on the host. ``--out
+FILE`` keeps every figure as it comes, and after ``--seconds`` none is begun. Without a CUDA device
+there is nothing to measure; ``--device cpu`` runs the same path on the processor.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import tempfile
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -24,6 +24,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from figures import Figures, gpu_options, most_memory, name_of, now
 from radpair.images import augment_batch
 from radpair.images.augment import AugmentationConfig
 from radpair.phantom import Phantom
@@ -36,6 +37,8 @@ class Asked:
     """What is measured, as the command line says."""
 
     device: torch.device
+    out: Path | None
+    seconds: float
     studies: int
     stored: int
     size: int
@@ -67,24 +70,39 @@ def main() -> None:
         print("no CUDA device here: nothing measured (--device cpu runs the same path)")
         return
     one_thread(0)
+    figures = Figures(asked.device, asked.out, asked.seconds)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "set"
         source = Phantom(studies=asked.studies, seed=0, size=asked.stored)
         write(source, path, asked.stored, processes=os.cpu_count() or 1)
-        name = torch.cuda.get_device_name() if asked.device.type == "cuda" else "the processor"
         print(
-            f"{name}; {asked.stored}-pixel films to {asked.size}, batches of {asked.batch}, "
-            f"{asked.workers} workers"
+            f"{name_of(asked.device)}; {asked.stored}-pixel films to {asked.size}, batches of "
+            f"{asked.batch}, {asked.workers} workers",
+            flush=True,
         )
-        packing(Batches(path, asked, "device"), asked)
-        rendering(Batches(path, asked, "device")[0], asked)
-        whole = {where: loading(path, asked, where) for where in ("device", "host")}
-        print(f"  ratio {whole['device'] / whole['host']:.2f}")
+        measure(figures, path, asked)
+
+
+def measure(figures: Figures, path: Path, asked: Asked) -> None:
+    settings = {key: getattr(asked, key) for key in ("stored", "size", "batch", "workers")}
+    data = Batches(path, asked, "device")
+    what = "films copied, numbers drawn, one core"
+    figures.take(what, settings, partial(packing, data, asked))
+    usual = augment_batch.AT_ONCE[asked.device.type]
+    for pixels in (usual // 4, usual, usual * 4):
+        what = f"pictures of films on the device, {pixels:,} pixels at once"
+        figures.take(what, settings, partial(rendering, data[0], pixels, asked))
+    rates = {}
+    for where in ("device", "host"):
+        what = f"files to pictures on the device, augmented on the {where}"
+        found = figures.take(what, settings, partial(loading, path, asked, where))
+        rates[where] = found.get("images_a_second", 0)
+    if all(rates.values()):
+        print(f"  ratio {rates['device'] / rates['host']:.2f}")
 
 
 def parsed() -> Asked:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
-    parser.add_argument("--device", default="cuda", type=torch.device)
+    parser = gpu_options(__doc__)
     parser.add_argument("--studies", type=int, default=4096)
     parser.add_argument("--stored", type=int, default=320, help="longer side on disk, pixels")
     parser.add_argument("--size", type=int, default=224)
@@ -94,52 +112,50 @@ def parsed() -> Asked:
     return Asked(**vars(parser.parse_args()))
 
 
-def packing(data: Batches, asked: Asked) -> None:
-    """Prints what one core copies and draws."""
+Found = tuple[str, dict[str, float]]
+
+
+def packing(data: Batches, asked: Asked) -> Found:
+    """What one core copies and draws."""
     data[0]
     count = max(1, min(20, asked.batches))
-    begun = time.perf_counter()
+    begun = now(asked.device)
     for number in range(count):
         data[number]
-    spent = time.perf_counter() - begun
-    print(f"films copied, numbers drawn, one core: {count * asked.batch / spent:,.0f} images/s")
+    return rated(count * asked.batch / (now(asked.device) - begun))
 
 
-def rendering(batch: PairBatch, asked: Asked) -> None:
-    """Prints how fast resident films become pictures, by how many pixels are worked on at once."""
+def rendering(batch: PairBatch, pixels: int, asked: Asked) -> Found:
+    """How fast resident films become pictures, ``pixels`` worked on at once."""
     there = to_device(batch, asked.device)
     usual = augment_batch.AT_ONCE[asked.device.type]
-    for pixels in (usual // 4, usual, usual * 4):
-        augment_batch.AT_ONCE[asked.device.type] = pixels
+    augment_batch.AT_ONCE[asked.device.type] = pixels
+    try:
         with_pixels(there)
-        finish(asked.device)
         count = max(1, min(50, asked.batches))
-        begun = time.perf_counter()
+        begun = now(asked.device)
         for _ in range(count):
             with_pixels(there)
-        finish(asked.device)
-        rate = count * asked.batch / (time.perf_counter() - begun)
-        print(f"pictures of films on the device, {pixels:,} pixels at once: {rate:,.0f} images/s")
-    augment_batch.AT_ONCE[asked.device.type] = usual
-    if asked.device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats()
-        with_pixels(there)
-        print(f"most memory on the device: {torch.cuda.max_memory_allocated() / 2**20:,.0f} MiB")
+        rate = count * asked.batch / (now(asked.device) - begun)
+    finally:
+        augment_batch.AT_ONCE[asked.device.type] = usual
+    return rated(rate, **most_memory(asked.device))
 
 
-def loading(path: Path, asked: Asked, augment_on: str) -> float:
-    """Images per second from files to pictures on the device, once the workers are running."""
+def loading(path: Path, asked: Asked, augment_on: str) -> Found:
+    """From files to pictures on the device, once the workers are running."""
     first = min(2 * asked.workers, asked.batches // 4)
-    begun, seen = time.perf_counter(), 0
+    begun, seen = now(asked.device), 0
     for number, batch in enumerate(loader(path, asked, augment_on), 1):
         seen += len(with_pixels(to_device(batch, asked.device)).pixels)
         if number == first:
-            finish(asked.device)
-            begun, seen = time.perf_counter(), 0
-    finish(asked.device)
-    rate = seen / (time.perf_counter() - begun)
-    print(f"files to pictures on the device, augmented on the {augment_on}: {rate:,.0f} images/s")
-    return rate
+            begun, seen = now(asked.device), 0
+    return rated(seen / (now(asked.device) - begun))
+
+
+def rated(rate: float, **more: float) -> Found:
+    told = "".join(f", at most {gib:.2f} GiB" for gib in more.values())
+    return f"{rate:,.0f} images/s{told}", {"images_a_second": rate, **more}
 
 
 def loader(path: Path, asked: Asked, augment_on: str) -> Iterator[PairBatch]:
@@ -159,11 +175,6 @@ def loader(path: Path, asked: Asked, augment_on: str) -> Iterator[PairBatch]:
 def one_thread(_: int) -> None:
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
-
-
-def finish(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
 
 
 if __name__ == "__main__":

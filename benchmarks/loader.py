@@ -21,7 +21,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
+from figures import now
 from radpair.phantom import Phantom
 from radpair.pretraining import load_recipe
 from radpair.pretraining.pairs import Part, training_batches
@@ -121,30 +123,54 @@ def compare(name: str, studies: StudySet, asked: Asked) -> None:
 def sized(name: str, workers: int, asked: Asked) -> Recipe:
     """The recipe with random weights and the towers that are measured."""
     bf16 = asked.device.type == "cuda" or torch.cpu._is_avx512_bf16_supported()
+    return random_weights(
+        name,
+        TOWERS[name],
+        f"image.size={asked.size}",
+        f"text.layers={asked.layers}",
+        f"training.batch={asked.batch}",
+        f"training.workers={workers}",
+        "training.shards=1",
+        "training.augment_on=host",
+        f"training.precision={'bf16-mixed' if bf16 else '32-true'}",
+    )
+
+
+def random_weights(name: str, tower: str, *more: str) -> Recipe:
+    """The recipe with this image tower, nothing pretrained, all trained at a constant rate."""
     return load_recipe(
         name,
         [
-            f"image.name={TOWERS[name]}", "image.weights=none", f"image.size={asked.size}", *PLAIN,
-            "text.weights=none", "text.frozen_layers=0", f"text.layers={asked.layers}",
-            f"training.batch={asked.batch}", f"training.workers={workers}", "training.shards=1",
-            "training.augment_on=host", "training.freeze_image=0",
-            f"training.precision={'bf16-mixed' if bf16 else '32-true'}",
-            "training.schedule=constant",
+            f"image.name={tower}", "image.weights=none", *PLAIN, "text.weights=none",
+            "text.frozen_layers=0", "training.schedule=constant", "training.freeze_image=0", *more,
         ],
     )  # fmt: skip
 
 
-def pairs(recipe: Recipe, studies: StudySet, tokenizer: object) -> PairData:
-    """All studies, augmented."""
+def pairs(recipe: Recipe, studies: StudySet, tokenizer: object, vectors: int = 0) -> PairData:
+    """All studies, augmented; with ``vectors`` graph nodes have random ones of that width."""
     texts = graphs = None
     if recipe.model.has_text:
         limits = recipe.text.max_tokens, recipe.text.sentences
         texts = SentenceStore(studies.reports, tokenizer, *limits)
     else:
         found = [graph or Graph("") for graph in studies.graphs()]
-        graphs = GraphStore(found, tokenizer, context=recipe.model.has_context, window=512)
-    settings = PairSettings(recipe.image.size, recipe.augmentation, 0)
+        context = recipe.model.has_context and not vectors
+        given = RandomVectors(sum(len(one.entities) for one in found), vectors) if vectors else None
+        graphs = GraphStore(found, tokenizer, context=context, window=512, vectors=given)
+    on = "device" if recipe.training.augment_on == "device" else "host"
+    settings = PairSettings(recipe.image.size, recipe.augmentation, 0, on)
     return PairData(studies, np.arange(len(studies)), settings, texts, graphs)
+
+
+class RandomVectors:
+    """Stands for the kept vectors of the entities."""
+
+    def __init__(self, entities: int, width: int) -> None:
+        self._table = np.random.default_rng(0).standard_normal((entities, width), np.float32)
+
+    def take(self, entities: NDArray[np.int64]) -> NDArray[np.float32]:
+        return self._table[entities]
 
 
 def prepared(data: PairData, batch: int) -> None:
@@ -154,12 +180,6 @@ def prepared(data: PairData, batch: int) -> None:
         data.batch(places, turn)
     wall, processor = time.perf_counter() - begun, time.process_time() - used
     print(f"  a batch is prepared in {wall / 5:.3f} s (processor {processor / 5:.3f} s)")
-
-
-def now(device: torch.device) -> float:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    return time.perf_counter()
 
 
 if __name__ == "__main__":

@@ -31,7 +31,6 @@ from torch.utils._python_dispatch import TorchDispatchMode
 import gpu
 from loader import study_set
 from radpair.models.pair import PairModel
-from radpair.reports.tokenizer import train_tokenizer
 from radpair.studyset.batch import PairBatch, with_pixels
 
 STUDIES, IMAGES = 227_835, 377_110
@@ -149,14 +148,10 @@ def said(a: Assumed) -> list[str]:
 
 def cost(name: str, studies: Any, tiny: bool) -> Cost:
     """Counts one pass of a small batch; a larger one takes as many kernels."""
-    asked = gpu.Asked(torch.device("cpu"), [], [], 1, 0, 1, 0, False, tiny)
-    recipe = gpu.sized(name, 16, 1, asked)
-    tokenizer = train_tokenizer(studies.reports, recipe.text.vocabulary)
-    torch.manual_seed(0)
-    model = gpu.frozen(PairModel(recipe.model, tokenizer.get_vocab_size()))
-    data = gpu.pairs(recipe, studies, tokenizer, model)
+    recipe = gpu.sized(name, 16, 1, tiny)
+    model, data = gpu.made(recipe, studies)
     batch = with_pixels(data.batch(np.arange(16), 0))
-    operations = gpu.operations(model, batch, asked.device)
+    operations = gpu.operations(model, batch, torch.device("cpu"))
     shared = [
         module for module in model.modules() if getattr(module, "running_mean", None) is not None
     ]

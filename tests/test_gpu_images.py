@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -25,11 +26,15 @@ def run(*options: str) -> str:
     return done.stdout
 
 
-def test_it_runs_on_the_processor() -> None:
-    printed = run("--device", "cpu", *SMALL, "--workers", "0")
+def test_it_runs_on_the_processor(tmp_path: Path) -> None:
+    out = tmp_path / "figures.jsonl"
+    printed = run("--device", "cpu", *SMALL, "--workers", "0", "--out", str(out))
     assert "64-pixel films to 32, batches of 4, 0 workers" in printed
     assert printed.count("images/s") == 6
     assert "ratio" in printed
+    kept = [json.loads(line) for line in out.read_text().splitlines()]
+    assert len(kept) == 6
+    assert all(line["images_a_second"] > 0 for line in kept)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="says so only where there is no CUDA device")
