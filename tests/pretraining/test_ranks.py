@@ -32,12 +32,10 @@ from radpair.pretraining.trainer import Trainer, build_trainer, start_processes
 from radpair.pretraining.validation import losses
 from radpair.studyset import StudySet
 from radpair.studyset.batch import PairBatch, with_pixels
+from runs import same_run
 
-NO_CACHE = Path("nowhere")
 """The models of these tests have no frozen language model behind their graphs."""
 SINGLE = "training.precision=32-true"
-ALIKE = {"rtol": 1e-4, "atol": 1e-5}
-"""Weights after twelve steps of AdamW at a rate of 1e-4, from sums in another order."""
 BY_ITSELF = ("image.name=test_vit", "text.dropout=0", "graph.dropout=0", "training.clip=0")
 """Neither dropout nor statistics of a batch: a study is encoded as if it were alone."""
 
@@ -76,7 +74,7 @@ def step_of(
     tokenizer = run_tokenizer(recipe, studies)
     torch.manual_seed(3)
     model = PairModel(recipe.model, tokenizer.get_vocab_size())
-    pairs = prepare_pairs(recipe, studies, tokenizer, model, NO_CACHE)
+    pairs = prepare_pairs(recipe, studies, tokenizer, model, disc_set.parent / "cache")
     layout = Layout(shards)
     ranks = start_processes(recipe, "cpu", 1, 1)
     trainer = build_trainer(recipe, ranks, layout, 16, model, 10)
@@ -128,7 +126,7 @@ def test_running_statistics_are_the_mean_over_shards(
     for part in Part(Layout(shards)).of(np.arange(16)):
         torch.manual_seed(3)
         fresh = PairModel(recipe.model, tokenizer.get_vocab_size()).train()
-        pairs = prepare_pairs(recipe, studies, tokenizer, fresh, NO_CACHE)
+        pairs = prepare_pairs(recipe, studies, tokenizer, fresh, disc_set.parent / "cache")
         fresh.image(pairs.train.batch(part, 0).pixels)
         for name, value in fresh.named_buffers():
             expected[name] = expected.get(name, 0) + value / shards
@@ -141,7 +139,7 @@ def test_running_statistics_are_the_mean_over_shards(
 
 OPTIONS = (
     "training.epochs=3", "training.shards=4", "training.average=0.9", "training.schedule=plateau",
-    "training.keep=best", "training.learning_rate=1e-4", "partner=both", SINGLE,
+    "training.keep=best", "training.learning_rate=1e-4", "training.log=1", "partner=both", SINGLE,
 )  # fmt: skip
 
 
@@ -166,22 +164,11 @@ def alone(disc_set: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return run
 
 
-def same_run(found: Path, expected: Path) -> None:
-    """Loss curve and weights are those of ``expected``."""
-    one, other = (read_metrics(run / "metrics.jsonl") for run in (expected, found))
-    assert [(line["step"], line["split"]) for line in one] == [
-        (line["step"], line["split"]) for line in other
-    ]
-    curves = [[line["loss"] for line in lines] for lines in (one, other)]
-    assert curves[1] == pytest.approx(curves[0], rel=1e-4)
-    before, after = (load_file(run / "model" / "model.safetensors") for run in (expected, found))
-    assert before.keys() == after.keys()
-    for key, value in before.items():
-        torch.testing.assert_close(after[key], value, **ALIKE)
-
-
-def test_two_processes_train_as_one(disc_set: Path, alone: Path, tmp_path: Path) -> None:
-    words = [*command(disc_set, tmp_path, (*TINY, *OPTIONS)), "--devices", "2"]
+@pytest.mark.parametrize("processes", [2, 4])
+def test_several_processes_train_as_one(
+    processes: int, disc_set: Path, alone: Path, tmp_path: Path
+) -> None:
+    words = [*command(disc_set, tmp_path, (*TINY, *OPTIONS)), "--devices", str(processes)]
     done = subprocess.run(words, env=QUIET, check=True, capture_output=True, text=True)
     assert done.stdout.split() == [str(tmp_path / "model")]
     assert "Traceback" not in done.stderr

@@ -1,0 +1,30 @@
+"""Whether two runs of pretraining are one and the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from radpair.pretraining.run import read_metrics
+
+LOSS = 3e-6
+"""Largest relative difference of a loss, from sums in another order in float32."""
+WEIGHT = 2e-5
+"""Largest difference of a weight after twelve steps of AdamW at a rate of at most 1e-4."""
+
+
+def same_run(found: Path, expected: Path) -> None:
+    """``found`` wrote the lines of ``expected``, with its losses, and ended with its weights."""
+    one, other = (read_metrics(run / "metrics.jsonl") for run in (expected, found))
+    assert [(line["step"], line["split"], {*line}) for line in one] == [
+        (line["step"], line["split"], {*line}) for line in other
+    ]
+    curves = [[line["loss"] for line in lines] for lines in (one, other)]
+    assert curves[1] == pytest.approx(curves[0], rel=LOSS)
+    before, after = (load_file(run / "model" / "model.safetensors") for run in (expected, found))
+    assert before.keys() == after.keys()
+    for key, value in before.items():
+        torch.testing.assert_close(after[key], value, rtol=LOSS, atol=WEIGHT)
