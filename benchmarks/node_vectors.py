@@ -48,7 +48,7 @@ def main() -> None:
             kept = node_vectors(model, tokenizer, graphs, "", Path(folder))
             filled = (time.process_time() - begun) / REPORTS
             half = node_vectors(model, tokenizer, graphs, "", Path(folder), dtype="float16")
-            size = kept.record["file"]["bytes"] / REPORTS
+            size = kept.arrays.record["file"]["bytes"] / REPORTS
             stores = [
                 GraphStore(graphs, tokenizer, context=True, window=model.window, vectors=given)
                 for given in (kept, half, None)

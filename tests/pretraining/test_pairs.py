@@ -1,19 +1,26 @@
-"""The order of batches, and who prepares them."""
+"""The order of batches, who prepares them, and what is kept of texts and graphs."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import load_file
 
+from discs import TINY
 from radpair.errors import StudySetError
 from radpair.images.augment import AugmentationConfig
-from radpair.pretraining.pairs import Part, training_batches
+from radpair.models.pair import PairModel
+from radpair.pretraining import loop, pairs, pretrain
+from radpair.pretraining.pairs import Part, prepare_pairs, run_tokenizer, training_batches
 from radpair.pretraining.ranks import Layout
 from radpair.pretraining.recipe import Recipe, load_recipe
-from radpair.studyset import StudySet
+from radpair.studyset import StudySet, batch, graph_store
 from radpair.studyset.batch import PairBatch, PairData, PairSettings
 
 
@@ -26,6 +33,100 @@ def data(disc_set: Path) -> PairData:
 
 def recipe() -> Recipe:
     return load_recipe("igc-small", ["training.batch=16", "training.workers=0"])
+
+
+BOTH = (*TINY, "partner=both", "graph.nodes=contextual", "training.epochs=1")
+
+
+def in_memory(
+    parent: Path, kind: str, identity: Mapping[str, Any], compute: Callable[[], Any]
+) -> Any:
+    """What ``kept_arrays`` gives, and nothing on disk."""
+    return compute()
+
+
+def again(*_: Any) -> Any:
+    raise AssertionError("made once more")
+
+
+def interrupted(*_: Any) -> Any:
+    raise KeyboardInterrupt
+
+
+def test_the_weights_are_those_of_a_run_that_keeps_nothing(
+    disc_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bit for bit; also where it was stopped, goes on, and has worker processes."""
+    with monkeypatch.context() as patch:
+        for module in (batch, graph_store, pairs):
+            patch.setattr(module, "kept_arrays", in_memory)
+        plain = pretrain("convirt-small", disc_set, tmp_path / "plain", BOTH, "cpu")
+    run = tmp_path / "kept"
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "take_step", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            pretrain("convirt-small", disc_set, run, BOTH, "cpu")
+    kinds = sorted(path.name.split("-")[0] for path in (run / "cache").iterdir())
+    assert kinds == ["graphs", "reports", "sentences", "tokenizer"]
+    with monkeypatch.context() as patch:
+        for module, name in (
+            (batch, "usable_sentences"),
+            (batch, "body"),
+            (pairs, "body"),
+            (StudySet, "graphs"),
+        ):
+            patch.setattr(module, name, again)
+        kept = pretrain("convirt-small", disc_set, run, (*BOTH, "training.workers=1"), "cpu")
+    assert not (run / "cache").exists()
+    expected, found = (load_file(folder / "model.safetensors") for folder in (plain, kept))
+    assert expected.keys() == found.keys()
+    assert all(expected[key].equal(found[key]) for key in expected)
+    assert (plain / "tokenizer.json").read_bytes() == (kept / "tokenizer.json").read_bytes()
+
+
+def test_an_altered_cache_stops_the_run_in_a_sentence(
+    disc_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "take_step", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            pretrain("convirt-small", disc_set, run, BOTH, "cpu")
+    (file,) = run.glob("cache/sentences-*/arrays.bin")
+    data = bytearray(file.read_bytes())
+    data[-8:] = bytes(8)
+    file.write_bytes(data)
+    with pytest.raises(StudySetError, match=r"was altered .*; remove .* and run the same"):
+        pretrain("convirt-small", disc_set, run, BOTH, "cpu")
+
+
+def test_a_kept_tokenizer_is_the_one_that_was_trained(disc_set: Path, tmp_path: Path) -> None:
+    studies, asked = StudySet.open(disc_set), load_recipe("convirt-small", TINY)
+    plain = run_tokenizer(asked, studies)
+    for _ in range(2):
+        kept = run_tokenizer(asked, studies, tmp_path)
+        assert kept.to_str() == plain.to_str()
+    other = load_recipe("convirt-small", [*TINY, "text.vocabulary=60"])
+    assert run_tokenizer(other, studies, tmp_path).get_vocab_size() < plain.get_vocab_size()
+
+
+def test_graphs_of_another_set_are_not_taken_for_these(
+    disc_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same table of graphs beside other studies, as after ingesting anew."""
+    asked = load_recipe("igc-small", TINY)
+    studies = StudySet.open(disc_set)
+    tokenizer = run_tokenizer(asked, studies)
+    torch.manual_seed(0)
+    model = PairModel(asked.model, tokenizer.get_vocab_size())
+    first = prepare_pairs(asked, studies, tokenizer, model, tmp_path)
+    monkeypatch.setattr(StudySet, "content_hash", "other")
+    graphs = studies.graphs()
+    monkeypatch.setattr(StudySet, "graphs", lambda _: graphs[::-1])
+    second = prepare_pairs(asked, StudySet.open(disc_set), tokenizer, model, tmp_path)
+    places = np.arange(6)
+    one, other = (found.train.batch(places, 0).graph_content for found in (first, second))
+    assert not one.equal(other)
 
 
 def test_a_batch_is_prepared_while_the_one_before_is_used(data: PairData) -> None:

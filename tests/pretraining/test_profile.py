@@ -41,7 +41,7 @@ def trainer_of(
     tokenizer = run_tokenizer(recipe, studies)
     torch.manual_seed(3)
     model = PairModel(recipe.model, tokenizer.get_vocab_size())
-    pairs = prepare_pairs(recipe, studies, tokenizer, model, Path("nowhere"))
+    pairs = prepare_pairs(recipe, studies, tokenizer, model, disc_set.parent / "cache")
     layout = Layout(shards)
     ranks = start_processes(recipe, "cpu", 1, 1)
     trainer = build_trainer(recipe, ranks, layout, 16, model, 10)

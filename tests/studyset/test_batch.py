@@ -1,6 +1,11 @@
 from __future__ import annotations
 
+import copy
+import pickle
+import tempfile
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,7 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from discs import report_of
+from radpair.errors import StudySetError
+from radpair.graphs import extract
 from radpair.images.augment import AugmentationConfig
+from radpair.phantom.report import write
+from radpair.phantom.truth import exams
 from radpair.records import Graph
 from radpair.reports.tokenizer import train_tokenizer
 from radpair.studyset import StudySet
@@ -18,9 +27,11 @@ from radpair.studyset.batch import (
     PairData,
     PairSettings,
     SentenceStore,
+    report_contents,
     text_batch,
     usable_sentences,
 )
+from radpair.studyset.kept import text_hash
 from radpair.studyset.tensors import SparseRows
 
 REPORTS = [report_of(("left", "right", "")[n % 3], n) for n in range(9)] + ["FINDINGS: Clear."]
@@ -141,3 +152,134 @@ def dense_form(rows: SparseRows) -> np.ndarray:
         for entry in range(start[row], start[row + 1]):
             out[row, rows.column[entry]] += rows.weight[entry]
     return out
+
+
+WORDS = st.sampled_from(["the", "Heart", "lungs", "are", "clear", "no", "12", "mm.", "ödem", "\n"])
+ANY_REPORTS = st.lists(
+    st.one_of(
+        st.sampled_from(["", *REPORTS]),
+        st.lists(WORDS, max_size=40).map(" ".join),
+        st.text(max_size=60),
+    ),
+    max_size=8,
+)
+
+
+def same(one: Any, other: Any) -> None:
+    """Two batches, whatever they are made of."""
+    assert type(one) is type(other)
+    if isinstance(one, torch.Tensor):
+        assert one.dtype == other.dtype
+        assert one.equal(other)
+    elif hasattr(one, "__dataclass_fields__"):
+        for field in fields(one):
+            same(getattr(one, field.name), getattr(other, field.name))
+    else:
+        assert one == other
+
+
+@settings(max_examples=40, deadline=None)
+@given(ANY_REPORTS, st.integers(8, 40), st.integers(1, 3), st.integers(0, 99))
+def test_kept_sentences_are_those_in_memory(
+    reports: list[str], max_tokens: int, together: int, seed: int
+) -> None:
+    """At the first start, at the next, and in another process."""
+    asked = (reports, WORDPIECE, max_tokens, together)
+    plain = SentenceStore(*asked)
+    usable = np.flatnonzero(plain.count())
+    with tempfile.TemporaryDirectory() as folder:
+        first, again = (SentenceStore(*asked, Path(folder)) for _ in range(2))
+        for kept in (first, again, copy.deepcopy(again)):
+            assert kept.count().tolist() == plain.count().tolist()
+            drawn = [
+                [store.pick(int(report), np.random.default_rng(seed)) for report in usable]
+                for store in (plain, kept)
+            ]
+            assert [group.tolist() for group in drawn[0]] == [group.tolist() for group in drawn[1]]
+            if len(usable):
+                same(kept.take(drawn[1]), plain.take(drawn[0]))
+            assert kept.contents(drawn[1]).tolist() == plain.contents(drawn[0]).tolist()
+        contents = [report_contents(reports, cache)["content"] for cache in (Path(folder), None)]
+        assert contents[0].tolist() == contents[1].tolist()
+
+
+GRAPHS = [*[extract(write(exam).text) for exam in exams(12, 5)], Graph(""), Graph("no words")]
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.lists(st.sampled_from(GRAPHS), min_size=1, max_size=8), st.booleans(), st.integers(10, 60)
+)
+def test_kept_graphs_are_those_in_memory(graphs: list[Graph], context: bool, window: int) -> None:
+    plain = GraphStore(graphs, WORDPIECE, context=context, window=window)
+    hashed = text_hash(map(repr, graphs))
+    with tempfile.TemporaryDirectory() as folder:
+        cache = (Path(folder), hashed)
+        first = GraphStore(graphs, WORDPIECE, context=context, window=window, cache=cache)
+        again = GraphStore([], WORDPIECE, context=context, window=window, cache=cache)
+        wanted = np.random.default_rng(window).permutation(len(graphs))
+        for kept in (first, again, copy.deepcopy(again)):
+            same(kept.take(wanted), plain.take(wanted))
+            assert kept.content.tolist() == plain.content.tolist()
+            assert kept.entities.tolist() == plain.entities.tolist()
+
+
+@pytest.mark.parametrize("change", ["reports", "tokenizer", "max_tokens", "order"])
+def test_other_texts_tokenizers_and_lengths_are_not_mixed_up(change: str, tmp_path: Path) -> None:
+    reports, wordpiece, longest = REPORTS, WORDPIECE, 40
+    SentenceStore(reports, wordpiece, longest, 1, tmp_path)
+    if change == "reports":
+        reports = [*REPORTS[:-1], "FINDINGS: The lungs are now clear."]
+    elif change == "order":
+        reports = REPORTS[::-1]
+    elif change == "tokenizer":
+        wordpiece = train_tokenizer(REPORTS, 60)
+    else:
+        longest = 9
+    kept = SentenceStore(reports, wordpiece, longest, 1, tmp_path)
+    plain = SentenceStore(reports, wordpiece, longest)
+    every = [np.array([number]) for number in range(int(plain.start[-1]))]
+    same(kept.take(every), plain.take(every))
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.mark.parametrize("kind", ["sentences", "graphs", "reports"])
+def test_altered_texts_are_refused(kind: str, tmp_path: Path) -> None:
+    def made() -> None:
+        SentenceStore(REPORTS, WORDPIECE, 40, 1, tmp_path)
+        GraphStore(GRAPHS, WORDPIECE, context=True, cache=(tmp_path, "a"))
+        report_contents(REPORTS, tmp_path)
+
+    made()
+    (file,) = tmp_path.glob(f"{kind}-*/arrays.bin")
+    data = bytearray(file.read_bytes())
+    data[-1] ^= 1
+    file.write_bytes(data)
+    with pytest.raises(StudySetError, match=r"arrays\.bin: was altered"):
+        made()
+
+
+def test_a_worker_is_sent_little(disc_set: Path, tmp_path: Path) -> None:
+    studies = StudySet.open(disc_set)
+    found = [g or Graph("") for g in studies.graphs()]
+    chosen = PairSettings(32, AugmentationConfig(), 0)
+    members = studies.split("train")
+    kept = PairData(
+        studies,
+        members,
+        chosen,
+        SentenceStore(studies.reports, WORDPIECE, 40, 1, tmp_path),
+        GraphStore(found, WORDPIECE, context=True, cache=(tmp_path, "a")),
+        report_contents(studies.reports, tmp_path),
+    )
+    assert len(pickle.dumps(kept)) < 2500 + 8 * len(members)
+    plain = PairData(
+        studies,
+        members,
+        chosen,
+        SentenceStore(studies.reports, WORDPIECE, 40),
+        GraphStore(found, WORDPIECE, context=True),
+    )
+    expected = plain.batch(np.arange(9), 2)
+    for data in (kept, copy.deepcopy(kept), copy.deepcopy(plain)):
+        same(data.batch(np.arange(9), 2), expected)

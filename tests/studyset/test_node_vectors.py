@@ -9,13 +9,18 @@ import numpy as np
 import pytest
 
 from radpair.errors import StudySetError
-from radpair.studyset import node_vectors
-from radpair.studyset.node_vectors import NodeVectors, VectorTable, kept_vectors
+from radpair.studyset import kept as kept_module
+from radpair.studyset.kept import KeptArrays, folder_of
+from radpair.studyset.node_vectors import KIND, VectorTable, kept_vectors
 
 ENTITIES = np.random.default_rng(0).integers(0, 5, 700)
 ROWS = np.random.default_rng(1).normal(size=(int(ENTITIES.sum()), 6)).astype(np.float32)
 START = np.concatenate([[0], np.cumsum(ENTITIES)])
-TABLE = VectorTable({"language": "a"}, ENTITIES, 6)
+TABLE = VectorTable({"language": "a"}, len(ENTITIES), 6)
+
+
+def folder(parent: Path) -> Path:
+    return folder_of(parent, KIND, TABLE.described())
 
 
 def compute(first: int, last: int) -> np.ndarray:
@@ -40,13 +45,14 @@ def test_vectors_are_kept_and_found_again(tmp_path: Path) -> None:
     wanted = np.array([5, 0, 300, 5])
     assert np.array_equal(kept.take(wanted), ROWS[wanted])
     assert len(kept) == len(ROWS)
-    kept.verify()
+    kept.arrays.verify()
     again = kept_vectors(tmp_path, TABLE, never)
     assert np.array_equal(again.take(np.arange(len(ROWS))), ROWS)
-    assert sorted(path.name for path in kept.path.iterdir()) == [
+    assert sorted(path.name for path in kept.arrays.path.iterdir()) == [
+        "arrays.bin",
+        "done.json",
         "lock",
-        "vectors.bin",
-        "vectors.json",
+        "record.json",
     ]
 
 
@@ -59,10 +65,10 @@ def test_a_reader_travels_to_other_processes_by_path(tmp_path: Path) -> None:
 def test_what_was_done_before_a_kill_is_kept(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         kept_vectors(tmp_path, TABLE, killed_at(512))
-    path = TABLE.folder(tmp_path)
+    path = folder(tmp_path)
     with pytest.raises(StudySetError, match="not finished"):
-        NodeVectors(path)
-    with (path / "vectors.part").open("ab") as file:
+        KeptArrays(path)
+    with (path / "arrays.part").open("ab") as file:
         file.write(b"half a row")
     begun: list[int] = []
 
@@ -82,24 +88,24 @@ def test_a_kill_before_the_record_loses_nothing(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(node_vectors, "measure", dies)
+        patch.setattr(kept_module, "measure", dies)
         with pytest.raises(KeyboardInterrupt):
             kept_vectors(tmp_path, TABLE, compute)
     kept = kept_vectors(tmp_path, TABLE, never)
-    kept.verify()
+    kept.arrays.verify()
     assert np.array_equal(kept.take(np.arange(len(ROWS))), ROWS)
 
 
 def test_a_lost_part_is_computed_anew(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         kept_vectors(tmp_path, TABLE, killed_at(256))
-    (TABLE.folder(tmp_path) / "vectors.part").unlink()
+    (folder(tmp_path) / "arrays.part").unlink()
     kept = kept_vectors(tmp_path, TABLE, compute)
     assert np.array_equal(kept.take(np.arange(len(ROWS))), ROWS)
 
 
 def test_another_language_model_has_a_folder_of_its_own(tmp_path: Path) -> None:
-    other = VectorTable({"language": "b"}, ENTITIES, 6)
+    other = VectorTable({"language": "b"}, len(ENTITIES), 6)
     kept_vectors(tmp_path, TABLE, compute)
     changed = kept_vectors(tmp_path, other, lambda first, last: -compute(first, last))
     assert np.array_equal(changed.take(np.array([3])), -ROWS[[3]])
@@ -107,28 +113,28 @@ def test_another_language_model_has_a_folder_of_its_own(tmp_path: Path) -> None:
 
 
 def test_half_the_bits_err_by_a_part_in_two_thousand(tmp_path: Path) -> None:
-    half = VectorTable({"language": "a"}, ENTITIES, 6, "float16")
+    half = VectorTable({"language": "a"}, len(ENTITIES), 6, "float16")
     found = kept_vectors(tmp_path, half, compute).take(np.arange(len(ROWS)))
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, ROWS, rtol=2**-11, atol=2**-24)
     assert not np.array_equal(found, ROWS)
     with pytest.raises(StudySetError, match=r"did you mean 'float16'"):
-        VectorTable({}, ENTITIES, 6, "float61")
+        VectorTable({}, 700, 6, "float61")
 
 
 def test_damage_is_named(tmp_path: Path) -> None:
-    path = kept_vectors(tmp_path, TABLE, compute).path
-    data = bytearray((path / "vectors.bin").read_bytes())
+    path = kept_vectors(tmp_path, TABLE, compute).arrays.path
+    data = bytearray((path / "arrays.bin").read_bytes())
     data[9] ^= 1
-    (path / "vectors.bin").write_bytes(data)
-    with pytest.raises(StudySetError, match=r"vectors\.bin: was altered"):
-        NodeVectors(path).verify()
-    (path / "vectors.bin").write_bytes(data[:-1])
-    with pytest.raises(StudySetError, match=r"vectors\.bin: is not what"):
-        NodeVectors(path)
+    (path / "arrays.bin").write_bytes(data)
+    with pytest.raises(StudySetError, match=r"arrays\.bin: was altered"):
+        kept_vectors(tmp_path, TABLE, never)
+    (path / "arrays.bin").write_bytes(data[:-1])
+    with pytest.raises(StudySetError, match=r"arrays\.bin: is not what"):
+        kept_vectors(tmp_path, TABLE, never)
 
 
 def test_graphs_without_entities_have_no_vectors(tmp_path: Path) -> None:
-    table = VectorTable({}, np.zeros(3, np.int64), 6)
+    table = VectorTable({}, 3, 6)
     kept = kept_vectors(tmp_path, table, lambda first, last: np.zeros((0, 6), np.float32))
     assert kept.take(np.zeros(0, np.int64)).shape == (0, 6)

@@ -67,8 +67,7 @@ def node_vectors(
         "language": language_hash(nodes, tokenizer),
         "window": tower.window,
     }
-    entities = np.array([len(graph.entities) for graph in graphs], np.int64)
-    return kept_vectors(parent, VectorTable(identity, entities, nodes.dim, dtype), compute)
+    return kept_vectors(parent, VectorTable(identity, len(graphs), nodes.dim, dtype), compute)
 
 
 def language_hash(nodes: ContextNodes, tokenizer: Tokenizer) -> str:

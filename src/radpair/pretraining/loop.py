@@ -144,11 +144,10 @@ def _refuse_profile(out: Path, *, asked: bool) -> None:
 
 def _train(run: Run) -> None:
     recipe, studies, out = run.recipe, run.studies, run.out
-    tokenizer = run_tokenizer(recipe, studies)
+    cache = out / runs.CACHE
+    tokenizer = run_tokenizer(recipe, studies, cache)
     model = _model(recipe, tokenizer.get_vocab_size())
-    pairs = prepare_pairs(
-        recipe, studies, tokenizer, model, out / runs.CACHE, run.ranks.fabric.device
-    )
+    pairs = prepare_pairs(recipe, studies, tokenizer, model, cache, run.ranks.fabric.device)
     watched = watch(recipe, studies, tokenizer, len(pairs.validate))
     order = batch_order(pairs.train, recipe)
     layout = Layout(recipe.training.shards, run.ranks.world)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,7 +27,15 @@ from radpair.records import Graph
 from radpair.reports import body
 from radpair.reports.tokenizer import train_tokenizer
 from radpair.studyset import StudySet
-from radpair.studyset.batch import GraphStore, PairBatch, PairData, PairSettings, SentenceStore
+from radpair.studyset.batch import (
+    GraphStore,
+    PairBatch,
+    PairData,
+    PairSettings,
+    SentenceStore,
+    report_contents,
+)
+from radpair.studyset.kept import Arrays, kept_arrays, text_hash
 
 Ints = NDArray[np.int64]
 
@@ -48,19 +58,21 @@ def prepare_pairs(
 ) -> Pairs:
     """Tokenises the set's reports and graphs for ``recipe``.
 
-    What a frozen language model of ``model`` says of the graphs' nodes is computed on ``device``
-    and kept in ``cache``. Raises ``RunError`` where the set has nothing to pair images with.
+    What is made of them is kept in ``cache``, so that only the first process of the first start
+    has to make it; so is what a frozen language model of ``model`` says of the graphs' nodes,
+    computed on ``device``. Raises ``RunError`` where the set has nothing to pair images with, and
+    ``StudySetError`` where what is kept was altered.
     """
     if recipe.model.has_graph and not studies.has_graphs:
         raise RunError(
             f"{studies.path}: the study set has no graphs, and this recipe pairs images with "
             f"them; run: radpair graphs {studies.path}"
         )
+    limits = recipe.text.max_tokens, recipe.text.sentences
     texts = (
-        SentenceStore(studies.reports, tokenizer, recipe.text.max_tokens, recipe.text.sentences)
-        if recipe.model.has_text
-        else None
+        SentenceStore(studies.reports, tokenizer, *limits, cache) if recipe.model.has_text else None
     )
+    reports = report_contents(studies.reports, cache)
     graphs = _graph_store(recipe, studies, tokenizer, model, cache, device)
 
     def pairs(split: str, augmentation: AugmentationConfig | None) -> PairData:
@@ -70,7 +82,7 @@ def prepare_pairs(
             recipe.training.seed,
             augment_on="device" if recipe.training.augment_on == "device" else "host",
         )
-        return PairData(studies, studies.split(split), settings, texts, graphs)
+        return PairData(studies, studies.split(split), settings, texts, graphs, reports)
 
     train = pairs("train", recipe.augmentation)
     if len(train) < 2:
@@ -92,12 +104,13 @@ def _graph_store(
 ) -> GraphStore | None:
     if model.graph is None:
         return None
-    graphs = [graph or Graph("") for graph in studies.graphs()]
+    graphs = _Graphs(studies)
+    content = f"{studies.content_hash}-{studies.graphs_hash}"
     vectors = None
     if model.graph.has_constant_nodes and recipe.training.node_cache != "none":
         dtype = recipe.training.node_cache
         vectors = node_vectors(
-            model.graph, tokenizer, graphs, studies.graphs_hash, cache, dtype=dtype, device=device
+            model.graph, tokenizer, graphs, content, cache, dtype=dtype, device=device
         )
     return GraphStore(
         graphs,
@@ -105,11 +118,32 @@ def _graph_store(
         context=recipe.model.has_context,
         window=model.window,
         vectors=vectors,
+        cache=(cache, content),
     )
 
 
-def run_tokenizer(recipe: Recipe, studies: StudySet) -> Tokenizer:
-    """The tokenizer of the start model, or of the text weights, or one trained on the reports."""
+class _Graphs(Sequence[Graph]):
+    """The graphs of a set, read when one is asked for."""
+
+    def __init__(self, studies: StudySet) -> None:
+        self._studies = studies
+
+    def __len__(self) -> int:
+        return len(self._studies)
+
+    def __getitem__(self, wanted: Any) -> Any:
+        return self._read[wanted]
+
+    @cached_property
+    def _read(self) -> list[Graph]:
+        return [graph or Graph("") for graph in self._studies.graphs()]
+
+
+def run_tokenizer(recipe: Recipe, studies: StudySet, cache: Path | None = None) -> Tokenizer:
+    """The tokenizer of the start model, or of the text weights, or one trained on the reports.
+
+    One that is trained is kept in ``cache``, where that is given.
+    """
     if recipe.start:
         tokenizer = load_folder(Path(recipe.start))[1]
         if tokenizer is None:
@@ -120,8 +154,19 @@ def run_tokenizer(recipe: Recipe, studies: StudySet) -> Tokenizer:
         found.no_padding()
         found.no_truncation()
         return found
-    corpus = (body(studies.reports[study]) for study in studies.split("train"))
-    return train_tokenizer(corpus, recipe.text.vocabulary)
+    reports = [studies.reports[study] for study in studies.split("train")]
+    compute = partial(_trained_json, reports, recipe.text.vocabulary)
+    if cache is None:
+        trained: Arrays = compute()
+    else:
+        identity = {"reports": text_hash(reports), "vocabulary": recipe.text.vocabulary}
+        trained = kept_arrays(cache, "tokenizer", identity, compute)
+    return Tokenizer.from_buffer(trained["json"].tobytes())
+
+
+def _trained_json(reports: Sequence[str], vocabulary: int) -> Arrays:
+    json = train_tokenizer(map(body, reports), vocabulary).to_str()
+    return {"json": np.frombuffer(json.encode(), np.uint8)}
 
 
 @dataclass(frozen=True)

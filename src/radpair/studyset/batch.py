@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -22,6 +24,7 @@ from radpair.images.augment import AugmentationConfig, Variation, draw, fit, var
 from radpair.images.augment_batch import FilmBatch, pack_films, render
 from radpair.reports import body, sentences
 from radpair.studyset.graph_store import GraphStore as GraphStore
+from radpair.studyset.kept import Arrays, kept_arrays, text_hash, tokenizer_hash
 from radpair.studyset.read import StudySet
 from radpair.studyset.tensors import GraphBatch as GraphBatch
 from radpair.studyset.tensors import TensorGroup
@@ -29,6 +32,7 @@ from radpair.studyset.tensors import TextBatch as TextBatch
 from radpair.studyset.tensors import to_device as to_device
 
 Ints = NDArray[np.int64]
+Pieces = NDArray[np.int32]
 SHORTEST_SENTENCE = 4
 """Words; shorter sentences are dropped (ConVIRT, section 4.1)."""
 
@@ -65,21 +69,45 @@ def with_pixels(batch: PairBatch) -> PairBatch:
 
 
 class SentenceStore:
-    """Every usable sentence of every report, tokenised once."""
+    """Every usable sentence of every report, tokenised once.
+
+    Can be pickled; arrays that are kept in a folder are then opened again by path.
+    """
 
     def __init__(
-        self, reports: Sequence[str], tokenizer: Tokenizer, max_tokens: int, together: int = 1
+        self,
+        reports: Sequence[str],
+        tokenizer: Tokenizer,
+        max_tokens: int,
+        together: int = 1,
+        cache: Path | None = None,
     ) -> None:
         """Tokenises ``reports``; a text is ``together`` sentences of one report, ConVIRT's is 1.
 
-        A report without a usable sentence has no text.
+        A report without a usable sentence has no text. With ``cache`` the arrays are kept below
+        that folder (``studyset.kept``), and taken from there where they were computed before.
+        Raises ``StudySetError`` where they were altered or the disk fails.
         """
-        found = [usable_sentences(report) for report in reports]
-        self.start = np.concatenate([[0], np.cumsum([len(texts) for texts in found])]).astype(int)
-        flat = [text for texts in found for text in texts]
-        self.content = np.array([arrays.hash_text(text.lower()) for text in flat], np.int64)
-        self._tokens, self._token_start = _flat_tokens(flat, tokenizer, max_tokens)
-        self._max_tokens, self._together = max_tokens, together
+        compute = partial(_sentence_arrays, reports, tokenizer, max_tokens)
+        if cache is None:
+            found: Arrays = compute()
+        else:
+            identity = {
+                "reports": text_hash(reports),
+                "tokenizer": tokenizer_hash(tokenizer),
+                "max_tokens": max_tokens,
+                "shortest_sentence": SHORTEST_SENTENCE,
+            }
+            found = kept_arrays(cache, "sentences", identity, compute)
+        self.__setstate__((found, max_tokens, together))
+
+    def __getstate__(self) -> tuple[Arrays, int, int]:
+        return self._arrays, self._max_tokens, self._together
+
+    def __setstate__(self, state: tuple[Arrays, int, int]) -> None:
+        self._arrays, self._max_tokens, self._together = found, _, _ = state
+        self.start, self.content = found["start"], found["content"]
+        self._tokens, self._token_start = found["tokens"], found["token_start"]
 
     def count(self) -> Ints:
         """``[reports]``: how many sentences each has."""
@@ -110,6 +138,36 @@ class SentenceStore:
         return np.array([hash(tuple(self.content[group].tolist())) for group in texts], np.int64)
 
 
+def _sentence_arrays(
+    reports: Sequence[str], tokenizer: Tokenizer, max_tokens: int
+) -> dict[str, NDArray[Any]]:
+    found = [usable_sentences(report) for report in reports]
+    flat = [text for texts in found for text in texts]
+    tokens, token_start = _flat_tokens(flat, tokenizer, max_tokens)
+    return {
+        "start": np.cumsum([0, *(len(texts) for texts in found)]),
+        "content": np.array([arrays.hash_text(text.lower()) for text in flat], np.int64),
+        "tokens": tokens,
+        "token_start": token_start,
+    }
+
+
+def report_contents(reports: Sequence[str], cache: Path | None = None) -> Arrays:
+    """``content [reports]``: equal where findings and impression are identical.
+
+    With ``cache`` kept and found again as sentences are. Raises ``StudySetError``.
+    """
+    compute = partial(_report_arrays, reports)
+    if cache is None:
+        return compute()
+    return kept_arrays(cache, "reports", {"reports": text_hash(reports)}, compute)
+
+
+def _report_arrays(reports: Sequence[str]) -> dict[str, NDArray[Any]]:
+    contents = [arrays.hash_text(body(report).lower()) for report in reports]
+    return {"content": np.array(contents, np.int64)}
+
+
 def usable_sentences(report: str) -> list[str]:
     """Sentences of findings and impression with more than three words."""
     found = sentences(body(report))
@@ -122,14 +180,16 @@ def text_batch(texts: Sequence[str], tokenizer: Tokenizer, max_tokens: int) -> T
     return _padded(tokens, np.diff(start), max_tokens)
 
 
-def _flat_tokens(texts: Sequence[str], tokenizer: Tokenizer, max_tokens: int) -> tuple[Ints, Ints]:
+def _flat_tokens(
+    texts: Sequence[str], tokenizer: Tokenizer, max_tokens: int
+) -> tuple[Pieces, Ints]:
     encoded = [item.ids for item in tokenizer.encode_batch(list(texts))]
     cut = [ids if len(ids) <= max_tokens else [*ids[: max_tokens - 1], ids[-1]] for ids in encoded]
     start = np.concatenate([[0], np.cumsum([len(ids) for ids in cut])]).astype(np.int64)
-    return np.array([piece for ids in cut for piece in ids], np.int64), start
+    return np.array([piece for ids in cut for piece in ids], np.int32), start
 
 
-def _padded(flat: Ints, counts: Ints, max_tokens: int) -> TextBatch:
+def _padded(flat: Pieces, counts: Ints, max_tokens: int) -> TextBatch:
     """A text longer than ``max_tokens`` is cut and keeps its last token."""
     longest = int(counts.max()) if len(counts) else 0
     mask = np.arange(longest) < counts[:, None]
@@ -170,13 +230,15 @@ class PairData:
         settings: PairSettings,
         texts: SentenceStore | None,
         graphs: GraphStore | None,
+        reports: Arrays | None = None,
     ) -> None:
-        """``members`` are numbers of studies; the stores cover the whole set, in its order."""
+        """``members`` are numbers of studies; the stores cover the whole set, in its order.
+
+        ``reports`` are the set's ``report_contents``, where they are known already.
+        """
         self._set = studies
         self._texts, self._graphs = texts, graphs
-        self._reports = np.array(
-            [arrays.hash_text(body(report).lower()) for report in studies.reports], np.int64
-        )
+        self._reports = reports or report_contents(studies.reports)
         self.settings = settings
         usable = studies.image_count[members] > 0
         if texts is not None:
@@ -200,7 +262,7 @@ class PairData:
         batch = PairBatch(
             pixels=pixels,
             study=torch.from_numpy(chosen),
-            report=torch.from_numpy(self._reports[chosen]),
+            report=torch.from_numpy(self._reports["content"][chosen]),
             films=films,
         )
         if self._texts is not None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -12,7 +14,8 @@ from tokenizers import Tokenizer
 
 from radpair.graphs import arrays
 from radpair.records import Graph
-from radpair.studyset.relations import Relations, mean_over
+from radpair.studyset.kept import Arrays, flat, grouped, kept_arrays, tokenizer_hash
+from radpair.studyset.relations import Matrix, Relations, mean_over
 from radpair.studyset.tensors import GraphBatch, TextBatch
 
 Ints = NDArray[np.int64]
@@ -27,7 +30,10 @@ class Vectors(Protocol):
 
 
 class GraphStore:
-    """Every graph as flat arrays, super-nodes and roots included."""
+    """Every graph as flat arrays, super-nodes and roots included.
+
+    Can be pickled; arrays that are kept in a folder are then opened again by path.
+    """
 
     def __init__(
         self,
@@ -37,21 +43,42 @@ class GraphStore:
         context: bool,
         window: int = 512,
         vectors: Vectors | None = None,
+        cache: tuple[Path, str] | None = None,
     ) -> None:
         """With ``context``, whole reports are tokenised too, in windows of ``window`` tokens.
 
-        With ``vectors``, a batch carries them in place of the reports.
+        With ``vectors``, a batch carries them in place of the reports. ``cache`` is a folder and
+        a hash that stands for ``graphs``: the arrays are kept below it (``studyset.kept``), and
+        where they are there already the graphs are not looked at. Raises ``StudySetError`` where
+        they were altered or the disk fails.
         """
-        self.structure = arrays.build_structure(graphs)
-        self.pieces, self.piece_start = arrays.entity_pieces(graphs, self.structure, tokenizer)
-        read = context and vectors is None
-        self.windows = arrays.report_windows(graphs, tokenizer, window) if read else None
-        self.content = np.array([arrays.content_hash(graph) for graph in graphs], np.int64)
-        self.entities = np.array([len(graph.entities) for graph in graphs], np.int64)
+        length = window if context and vectors is None else None
+        compute = partial(_graph_arrays, graphs, tokenizer, length)
+        if cache is None:
+            found: Arrays = compute()
+        else:
+            parent, content = cache
+            identity = {"graphs": content, "tokenizer": tokenizer_hash(tokenizer), "window": length}
+            found = kept_arrays(parent, "graphs", identity, compute)
+        self.__setstate__((found, vectors))
+
+    def __getstate__(self) -> tuple[Arrays, Vectors | None]:
+        return self._arrays, self._vectors
+
+    def __setstate__(self, state: tuple[Arrays, Vectors | None]) -> None:
+        self._arrays, self._vectors = found, _ = state
+        self.structure = grouped(arrays.Structure, "structure", found)
+        self.pieces, self.piece_start = found["pieces"], found["piece_start"]
+        has_windows = any(name.startswith("windows.") for name in found)
+        self.windows = grouped(arrays.Windows, "windows", found) if has_windows else None
+        self.content, self.entities = found["content"], found["entities"]
         self._first_entity = np.cumsum(self.entities) - self.entities
-        self._relations = Relations(self.structure)
+        self._relations = Relations(
+            found["row_start"],
+            grouped(Matrix, "gather", found),
+            grouped(Matrix, "scatter", found),
+        )
         self._sizes = np.diff(self.structure.node_start)
-        self._vectors = vectors
 
     def take(self, wanted: Ints) -> GraphBatch:
         """The graphs with these numbers, assembled without a loop."""
@@ -106,3 +133,25 @@ class GraphStore:
             "places": torch.from_numpy(row * longest + w.offset[places]),
             "owner": torch.from_numpy(w.node[places] + np.repeat(first_node, place_counts)),
         }
+
+
+def _graph_arrays(
+    graphs: Sequence[Graph], tokenizer: Tokenizer, window: int | None
+) -> dict[str, NDArray[Any]]:
+    structure = arrays.build_structure(graphs)
+    pieces, piece_start = arrays.entity_pieces(graphs, structure, tokenizer)
+    relations = Relations.of(structure)
+    read = (
+        {} if window is None else flat("windows", arrays.report_windows(graphs, tokenizer, window))
+    )
+    return {
+        **flat("structure", structure),
+        "pieces": pieces,
+        "piece_start": piece_start,
+        **read,
+        "content": np.array([arrays.content_hash(graph) for graph in graphs], np.int64),
+        "entities": np.array([len(graph.entities) for graph in graphs], np.int64),
+        "row_start": relations.row_start,
+        **flat("gather", relations.gather),
+        **flat("scatter", relations.scatter),
+    }

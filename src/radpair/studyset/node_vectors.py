@@ -1,19 +1,15 @@
 """Contextual vectors of all entities of a set's graphs, computed once and read by memory map.
 
-They are constants where the language model behind them is frozen. A folder holds them for one set
-of graphs and one language model: ``vectors.bin``, row after row, and ``vectors.json``, which comes
-last and says what they are of. What a killed process has done is kept.
+They are constants where the language model behind them is frozen. A folder of ``studyset.kept``
+holds them for one set of graphs and one language model. What a killed process has done is kept.
 """
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
-import json
 import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,18 +18,13 @@ from numpy.typing import NDArray
 
 from radpair.errors import StudySetError, nearest
 from radpair.progress import track
-from radpair.studyset.files import measure, remove_drafts, write_json, writing_to
+from radpair.studyset.files import write_json
+from radpair.studyset.kept import ARRAYS, KeptArrays, Table, kept
 from radpair.studyset.manifest import read_json
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float32]
-VECTORS, RECORD, PART, DONE, LOCK = (
-    "vectors.bin",
-    "vectors.json",
-    "vectors.part",
-    "done.json",
-    "lock",
-)
+KIND, VECTORS, PART, DONE = "nodes", "vectors", "arrays.part", "done.json"
 TYPES = ("float32", "float16")
 """float16 halves the file and rounds each number to within 1 part in 2,048."""
 TOGETHER = 256
@@ -42,12 +33,11 @@ TOGETHER = 256
 
 @dataclass(frozen=True)
 class VectorTable:
-    """What is to be kept: how many rows each graph has, how wide, in which type."""
+    """What is to be kept: of how many graphs, how wide, in which type."""
 
     identity: Mapping[str, Any]
     """JSON values: what must be equal for two computations to give the same vectors."""
-    entities: Ints
-    """``[graphs]``: the rows of each."""
+    graphs: int
     width: int
     dtype: str = "float32"
 
@@ -59,48 +49,22 @@ class VectorTable:
 
     def described(self) -> dict[str, Any]:
         """JSON values that are equal where the same table is meant."""
-        size = {"rows": int(self.entities.sum()), "width": self.width, "dtype": self.dtype}
-        return {**self.identity, **size}
-
-    def folder(self, parent: Path) -> Path:
-        """The folder of this table within ``parent``."""
-        text = json.dumps(self.described(), sort_keys=True)
-        return parent / f"nodes-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+        size = {"graphs": self.graphs, "width": self.width, "dtype": self.dtype}
+        return {"of": dict(self.identity), **size}
 
 
 class NodeVectors:
     """Finished vectors; can be pickled (opened again by path) and used after a fork."""
 
-    def __init__(self, path: Path) -> None:
-        """Opens the folder at ``path``. Raises ``StudySetError`` where it is not whole."""
-        self.path = path
-        if not (path / RECORD).is_file():
-            raise StudySetError(f"{path}: the node vectors were not finished; run the same again")
-        self.record = read_json(path / RECORD)
-        rows, self.width = self.record["rows"], self.record["width"]
-        kind = np.dtype(self.record["dtype"])
-        file = path / VECTORS
-        if not file.is_file() or file.stat().st_size != rows * self.width * kind.itemsize:
-            raise StudySetError(f"{file}: is not what {RECORD} recorded; remove {path}")
-        shape = (rows, self.width)
-        self._rows = np.memmap(file, kind, "r", shape=shape) if rows else np.zeros(shape, kind)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return NodeVectors, (self.path,)
+    def __init__(self, arrays: KeptArrays) -> None:
+        self.arrays = arrays
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self.arrays[VECTORS])
 
     def take(self, entities: Ints) -> Floats:
         """``[entities, width]``: the vectors of the entities with these numbers."""
-        return np.asarray(self._rows.take(entities, axis=0), np.float32)
-
-    def verify(self) -> None:
-        """Reads all and compares the hash. Raises ``StudySetError`` where it differs."""
-        if measure(self.path / VECTORS).as_json() != self.record["file"]:
-            raise StudySetError(
-                f"{self.path / VECTORS}: was altered since it was written; remove {self.path}"
-            )
+        return np.asarray(self.arrays[VECTORS].take(entities, axis=0), np.float32)
 
 
 def kept_vectors(
@@ -110,47 +74,39 @@ def kept_vectors(
 
     ``compute(first, last)`` gives those of the graphs in that range, ``[entities, width]``. Only
     one process computes at a time, and another waits for it; a killed one continues. Raises
-    ``StudySetError`` where the disk fails.
+    ``StudySetError`` where the disk fails or the vectors were altered.
     """
-    path = table.folder(parent)
-    with writing_to(parent):
-        path.mkdir(parents=True, exist_ok=True)
-        with _alone(path):
-            if not (path / RECORD).is_file():
-                _fill(path, table, compute)
-    return NodeVectors(path)
+    fill = partial(_fill, table=table, compute=compute)
+    return NodeVectors(kept(parent, KIND, table.described(), fill))
 
 
-def _fill(path: Path, table: VectorTable, compute: Callable[[int, int], Floats]) -> None:
-    remove_drafts(path)
-    if (path / VECTORS).is_file():  # stopped before its record was written
-        (path / VECTORS).replace(path / PART)
+def _fill(path: Path, table: VectorTable, compute: Callable[[int, int], Floats]) -> Table:
+    if (path / ARRAYS).is_file():  # stopped before its record was written
+        (path / ARRAYS).replace(path / PART)
     row_bytes = table.width * np.dtype(table.dtype).itemsize
-    start = np.concatenate([[0], np.cumsum(table.entities)])
-    done = read_json(path / DONE)["graphs"] if (path / DONE).is_file() else 0
-    graphs = len(table.entities)
-    with (path / PART).open("ab") as file, track("node vectors", graphs) as show:
-        if file.tell() < start[done] * row_bytes:
-            done = 0
-        file.truncate(int(start[done]) * row_bytes)
-        while done < graphs:
-            last = min(done + TOGETHER, graphs)
+    done, rows = _done_before(path)
+    with (path / PART).open("ab") as file, track("node vectors", table.graphs) as show:
+        if file.tell() < rows * row_bytes:
+            done, rows = 0, 0
+        file.truncate(rows * row_bytes)
+        while done < table.graphs:
+            last = min(done + TOGETHER, table.graphs)
             found = compute(done, last).astype(table.dtype)
-            assert found.shape == (start[last] - start[done], table.width)
+            assert found.shape == (len(found), table.width)
             file.write(np.ascontiguousarray(found).data)
             file.flush()
             os.fsync(file.fileno())
-            done = last
-            write_json(path / DONE, {"graphs": done})
+            done, rows = last, rows + len(found)
+            write_json(path / DONE, {"graphs": done, "rows": rows})
             show(done)
-    (path / PART).replace(path / VECTORS)
-    record = {**table.described(), "file": measure(path / VECTORS).as_json()}
-    write_json(path / RECORD, record)
-    (path / DONE).unlink(missing_ok=True)
+    (path / PART).replace(path / ARRAYS)
+    dtype = np.dtype(table.dtype).str
+    return {VECTORS: {"dtype": dtype, "shape": [rows, table.width], "offset": 0}}
 
 
-@contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    with (path / LOCK).open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+def _done_before(path: Path) -> tuple[int, int]:
+    """Graphs, and the rows of them, that a stopped process has finished."""
+    if not (path / DONE).is_file():
+        return 0, 0
+    done = read_json(path / DONE)
+    return done["graphs"], done["rows"]

@@ -25,7 +25,7 @@ MULTIPLY_FIRST = np.isin(np.arange(EDGE_TYPES), [*range(_COUNT, 2 * _COUNT), HAS
 
 
 @dataclass(frozen=True, slots=True)
-class _Matrix:
+class Matrix:
     """One of the two matrices of all graphs, its entries in both orders.
 
     A block is one relation of one graph: number ``graph * EDGE_TYPES + relation``.
@@ -48,10 +48,18 @@ class _Matrix:
     """``[nodes]``: how many entries each has."""
 
 
+@dataclass(frozen=True, slots=True)
 class Relations:
     """The relations of all graphs of a set."""
 
-    def __init__(self, structure: Structure) -> None:
+    row_start: Ints
+    """``[blocks + 1]``."""
+    gather: Matrix
+    scatter: Matrix
+
+    @classmethod
+    def of(cls, structure: Structure) -> Relations:
+        """Those of graphs with this structure."""
         s = structure
         graph = np.repeat(np.arange(len(s.node_start) - 1), np.diff(s.edge_start))
         source, target = s.source + s.node_start[graph], s.target + s.node_start[graph]
@@ -61,23 +69,24 @@ class Relations:
         nodes, blocks = len(s.kind), (len(s.node_start) - 1) * EDGE_TYPES
         keys, row = np.unique(block * max(nodes, 1) + head, return_inverse=True)
         row_block, row_head = np.divmod(keys, max(nodes, 1))
-        self._row_start = _starts(row_block, blocks)
+        row_start = _starts(row_block, blocks)
 
         weight = _one_over_count(block * max(nodes, 1) + target)
         own = np.arange(len(keys))
         own_first = MULTIPLY_FIRST[row_block % EDGE_TYPES]
         one = np.ones(len(keys))
-        layout = _Layout(s.node_start, row_block, self._row_start)
-        self._gather = layout.matrix(
+        layout = _Layout(s.node_start, row_block, row_start)
+        gather = layout.matrix(
             np.concatenate([row[~first], own[own_first]]),
             np.concatenate([tail[~first], row_head[own_first]]),
             np.concatenate([weight[~first], one[own_first]]),
         )
-        self._scatter = layout.matrix(
+        scatter = layout.matrix(
             np.concatenate([row[first], own[~own_first]]),
             np.concatenate([tail[first], row_head[~own_first]]),
             np.concatenate([weight[first], one[~own_first]]),
         )
+        return cls(row_start, gather, scatter)
 
     def take(self, wanted: Ints, first_node: Ints, nodes: Ints) -> RelationTensors:
         """Those of the graphs with these numbers.
@@ -86,13 +95,13 @@ class Relations:
         the numbers of the batch's nodes in the set.
         """
         blocks = (wanted * EDGE_TYPES + np.arange(EDGE_TYPES)[:, None]).ravel()
-        rows, counts = ranges(self._row_start, blocks)
+        rows, counts = ranges(self.row_start, blocks)
         ends = np.cumsum(counts)
         first_row = (ends - counts).reshape(EDGE_TYPES, len(wanted))
         cut = _Cut(wanted, first_node, nodes, blocks, rows, first_row)
         bounds = ends.reshape(EDGE_TYPES, -1)[:, -1] if len(wanted) else ends
-        gather_rows, gather_nodes = cut.of(self._gather)
-        scatter_rows, scatter_nodes = cut.of(self._scatter)
+        gather_rows, gather_nodes = cut.of(self.gather)
+        scatter_rows, scatter_nodes = cut.of(self.scatter)
         return RelationTensors(
             gather=Sparse(gather_rows, gather_nodes),
             scatter=Sparse(scatter_nodes, scatter_rows),
@@ -106,14 +115,14 @@ class _Layout:
     row_block: Ints
     row_start: Ints
 
-    def matrix(self, row: Ints, node: Ints, weight: NDArray[np.float64]) -> _Matrix:
+    def matrix(self, row: Ints, node: Ints, weight: NDArray[np.float64]) -> Matrix:
         """Entries ``(row, node)`` of the whole set, laid out both ways."""
         graphs, nodes = len(self.node_start) - 1, int(self.node_start[-1])
         by_row, by_node = np.lexsort((node, row)), np.lexsort((row, node))
         block = self.row_block[row]
         graph = block // EDGE_TYPES
         local = node - self.node_start[graph]
-        return _Matrix(
+        return Matrix(
             block_start=_starts(block[by_row], graphs * EDGE_TYPES),
             node=local[by_row].astype(np.int32),
             weight=weight[by_row].astype(np.float32),
@@ -137,7 +146,7 @@ class _Cut:
     rows: Ints
     first_row: Ints
 
-    def of(self, matrix: _Matrix) -> tuple[SparseRows, SparseRows]:
+    def of(self, matrix: Matrix) -> tuple[SparseRows, SparseRows]:
         """By rows, with nodes as columns; and by nodes, with rows as columns."""
         entries, counts = ranges(matrix.block_start, self.blocks)
         shift = np.repeat(np.tile(self.first_node, EDGE_TYPES), counts)
