@@ -14,11 +14,13 @@ import math
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.distributed.tensor import DTensor
+from torch.optim.swa_utils import AveragedModel
 
 from radpair.objectives import share
 from radpair.pretraining.normalisation import RunningStatistics
@@ -250,7 +252,26 @@ def _move(trainer: Trainer) -> None:
     if config.schedule != "plateau":
         trainer.scheduler.step()
     if trainer.averaged is not None:
-        trainer.averaged.update_parameters(trainer.model)
+        _move_mean(trainer, trainer.averaged)
+
+
+@torch.no_grad()
+def _move_mean(trainer: Trainer, averaged: AveragedModel) -> None:
+    """``update_parameters`` of ``averaged``, which asks the device how many it has had: one a
+    step, so the first is that of step 0."""
+    move: Any = averaged.multi_avg_fn
+    members = [[*one.parameters(), *one.buffers()] for one in (averaged.module, trainer.model)]
+    kinds: dict[torch.dtype, tuple[list[Tensor], list[Tensor]]] = {}
+    for mean, now in zip(*members, strict=True):
+        group = kinds.setdefault(mean.dtype, ([], []))
+        for place, tensor in zip(group, (mean, now), strict=True):
+            place.append(tensor.detach())
+    for means, values in kinds.values():
+        if trainer.step == 0:
+            torch._foreach_copy_(means, values)
+        else:
+            move(means, values, averaged.n_averaged)
+    averaged.n_averaged += 1
 
 
 def _freeze_image(trainer: Trainer, *, frozen: bool) -> None:

@@ -1,0 +1,198 @@
+"""Steps, validation, codes, fine-tuning and whole runs on a pretended GPU, held to the processor's.
+
+``test_pretended_gpu.py`` starts these tests in a process that can pretend.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from discs import TINY
+from pretended_gpu import MixedError, Pretended, There, pretended_gpu
+from radpair.images.augment import AugmentationConfig, draw
+from radpair.images.augment_batch import pack_films, render
+from radpair.models.pair import PairModel
+from radpair.pretraining import load_recipe
+from radpair.pretraining.pairs import Pairs, Part, prepare_pairs, run_tokenizer
+from radpair.pretraining.ranks import Layout
+from radpair.pretraining.step import take_step
+from radpair.pretraining.trainer import Trainer, build_trainer, start_processes
+from radpair.pretraining.validation import validate
+from radpair.studyset import StudySet
+from radpair.studyset.batch import to_device, with_pixels
+
+FACTS = ("src/radpair/pretraining/step.py:take_step", "a tensor is copied to the host")
+"""Where a step waits for its loss and for the norm of its gradient."""
+PLAIN = (*TINY, "training.augment_on=device", "text.dropout=0", "graph.dropout=0")
+BOTH = ("convirt-small", "partner=both", "objective.kind=sigmoid", "objective.image_weight=0.5")
+CASES = {
+    "texts": ("convirt-small",),
+    "texts, learned temperature, running mean": (
+        "convirt-small", "objective.learn_temperature=true", "training.average=0.9",
+    ),
+    "graphs of words": ("igc-small",),
+    "graphs of words, in chunks": ("igc-small", "objective.chunk=5"),
+    "both, by sigmoid": BOTH,
+    "both, in chunks, ViT": (*BOTH, "objective.chunk=5", "image.name=test_vit"),
+    "both, in two shards": (*BOTH, "training.shards=2"),
+    "graphs in context": ("igc-small", "graph.nodes=contextual", "text.layers=4"),
+    "pictures from the host": ("convirt-small", "training.augment_on=host"),
+}  # fmt: skip
+
+
+@pytest.fixture
+def gpu() -> Iterator[Pretended]:
+    with pretended_gpu() as found:
+        yield found
+
+
+def built(disc_set: Path, device: str, folder: Path, options: tuple[str, ...]) -> Any:
+    recipe = load_recipe(options[0], [*PLAIN, "training.precision=32-true", *options[1:]])
+    studies = StudySet.open(disc_set)
+    tokenizer = run_tokenizer(recipe, studies)
+    torch.manual_seed(3)
+    model = PairModel(recipe.model, tokenizer.get_vocab_size())
+    ranks = start_processes(recipe, device, 1, 1)
+    there = ranks.fabric.device
+    pairs = prepare_pairs(recipe, studies, tokenizer, model, folder / "kept", there)
+    layout = Layout(recipe.training.shards or 1)
+    return build_trainer(recipe, ranks, layout, 16, model, 10), pairs
+
+
+def steps(trainer: Trainer, pairs: Pairs, gpu: Pretended | None, count: int = 3) -> list[Any]:
+    """The values of some steps, and what each waited for."""
+    found = []
+    assert trainer.towers is not None  # made when first asked for, which waits
+    parts = Part(trainer.layout).of(np.arange(16))
+    for turn in range(count):
+        batch = [pairs.train.batch(part, turn) for part in parts]
+        before = 0
+        if gpu is not None:
+            batch = [shard.pin_memory() for shard in batch]
+            before = len(gpu.waits)
+        shards = [with_pixels(to_device(shard, trainer.fabric.device)) for shard in batch]
+        done = take_step(trainer, shards)
+        trainer.step += 1
+        found.append((done.values, gpu.waits[before:] if gpu else []))
+    return found
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_step_is_that_of_the_processor_and_waits_once(
+    name: str, disc_set: Path, tmp_path: Path
+) -> None:
+    alone = built(disc_set, "cpu", tmp_path, CASES[name])
+    expected = [values for values, _ in steps(*alone, None)]
+    validated = validate(*alone)
+    with pretended_gpu() as gpu:
+        trainer, pairs = built(disc_set, "cuda", tmp_path, CASES[name])
+        for (values, waits), wanted in zip(steps(trainer, pairs, gpu), expected, strict=True):
+            assert values == pytest.approx(wanted, rel=2e-4, abs=1e-5)
+            assert waits == [FACTS]
+        assert validate(trainer, pairs) == pytest.approx(validated, rel=1e-3, abs=1e-4)
+        assert all(isinstance(one, There) for one in trainer.model.state_dict().values())
+
+
+ASKED: dict[str, Callable[[There], Any]] = {
+    "a value": lambda one: one[0].item(),
+    "whether": lambda one: bool((one > 0).any()),
+    "all values": lambda one: one.tolist(),
+    "the host's copy": lambda one: one.cpu(),
+    "a mask": lambda one: one[one > 0],
+    "a mask that is written to": lambda one: one.masked_scatter(one > 0, one[one > 0]),
+    "places": lambda one: one.nonzero(),
+    "repeated": lambda one: torch.repeat_interleave(one, one.long()),
+    "kinds": lambda one: one.unique(),
+    "from the host": lambda one: one + torch.ones(3).to(one.device),
+    "new from the host": lambda one: one + torch.tensor([1.0, 2.0, 3.0], device="cuda"),
+    "until all is done": lambda one: torch.cuda.synchronize(),
+}
+
+
+@pytest.mark.parametrize("what", ASKED)
+def test_what_makes_the_host_wait_is_noted(what: str, gpu: Pretended) -> None:
+    one = torch.ones(3, device="cuda")
+    ASKED[what](one)
+    assert {place for place, _ in gpu.waits} == {"tests/on_pretended_gpu.py:<lambda>"}
+    assert len(gpu.waits) == 1
+
+
+def test_what_does_not_is_not(gpu: Pretended) -> None:
+    one, pinned = torch.ones(3, device="cuda"), torch.arange(3.0).pin_memory()
+    one[1:] += one[:2] * torch.ones(())
+    torch.repeat_interleave(one, torch.ones(3, dtype=torch.long, device="cuda"), output_size=3)
+    one.index_select(0, pinned.to("cuda", non_blocking=True).long())
+    assert (gpu.waits, gpu.pageable) == ([], [])
+    torch.ones(3).to("cuda", non_blocking=True)
+    assert len(gpu.pageable) == 1
+
+
+@pytest.mark.parametrize(
+    "mixed",
+    [
+        lambda one: one + torch.ones(3),
+        lambda one: one[torch.tensor([0, 1])],
+        lambda one: one.index_select(0, torch.tensor([0, 1])),
+        lambda one: torch.cat([one, torch.ones(())[None]]),
+        lambda one: torch.nn.functional.linear(one, torch.ones(2, 3)),
+        lambda one: torch.ones(3).mul_(one),
+    ],
+)
+def test_tensors_of_both_sides_are_refused(mixed: Callable[[Any], Any], gpu: Pretended) -> None:
+    with pytest.raises(MixedError):
+        mixed(torch.ones(3, device="cuda"))
+
+
+@pytest.mark.parametrize("augmented", [True, False])
+def test_pictures_are_those_of_the_processor(augmented: bool, gpu: Pretended) -> None:
+    """Films so fine that they are averaged first, and others that are not; without a wait."""
+    rng = np.random.default_rng(0)
+    films = [rng.integers(0, 256, (side, side + 9)).astype(np.uint8) for side in (30, 150, 400)]
+    flat, shapes = np.concatenate([one.ravel() for one in films]), [one.shape for one in films]
+    drawn = [draw(AugmentationConfig(), rng) for _ in films] if augmented else None
+    batch = pack_films(flat, np.array(shapes), 32, drawn)
+    assert (batch.work[:, 1] > 0).any()
+    there = render(to_device(batch.pin_memory(), torch.device("cuda", 0)))
+    assert (gpu.waits, gpu.pageable) == ([], [])
+    torch.testing.assert_close(there.cpu().int(), render(batch).int(), atol=1, rtol=0)
+
+
+def test_gradients_are_those_of_the_processor(gpu: Pretended) -> None:
+    """The backward pass of a GPU runs in a thread of its own, which pretends too."""
+    here = torch.nn.Linear(3, 2)
+    there = torch.nn.Linear(3, 2).to("cuda")
+    there.load_state_dict(here.state_dict())
+    rows = torch.randn(4, 3)
+    here(rows).square().sum().backward()
+    there(rows.to("cuda")).square().sum().backward()
+    torch.testing.assert_close(there.weight.grad.cpu(), here.weight.grad)
+
+
+@pytest.mark.parametrize("field", ["place", "start", "kind", "pieces", "piece_offsets"])
+def test_a_tensor_left_behind_is_found(
+    field: str, disc_set: Path, tmp_path: Path, gpu: Pretended
+) -> None:
+    trainer, pairs = built(disc_set, "cuda", tmp_path, ("igc-small",))
+    batch = pairs.train.batch(np.arange(16), 0)
+    moved = with_pixels(to_device(batch, trainer.fabric.device))
+    left = dataclasses.replace(moved.graph, **{field: getattr(batch.graph, field)})
+    with pytest.raises((MixedError, AssertionError), match=r"host beside|same device"):
+        take_step(trainer, [dataclasses.replace(moved, graph=left)])
+
+
+@pytest.mark.parametrize("name", ["igc-small", "convirt-small"])
+def test_a_step_in_bf16(name: str, disc_set: Path, tmp_path: Path, gpu: Pretended) -> None:
+    """Flash attention, which takes no other type, and what autocast makes of the rest."""
+    options = (name, "training.precision=bf16-mixed", "graph.dropout=0.1", "training.clip=1")
+    trainer, pairs = built(disc_set, "cuda", tmp_path, options)
+    for values, waits in steps(trainer, pairs, gpu):
+        assert np.isfinite(list(values.values())).all()
+        assert waits == [FACTS]
+    assert np.isfinite(list(validate(trainer, pairs).values())).all()
