@@ -117,6 +117,11 @@ class Ranks:
             )
 
 
+FABRIC_RUN = ("cli_used", "accelerator", "strategy", "devices", "num_nodes", "precision")
+"""What ``fabric run`` leaves in variables that begin with LT_."""
+SAME_TO_FABRIC = {"gpu": "cuda", "32": "32-true", "16": "16-mixed", "bf16": "bf16-mixed"}
+
+
 class ToldError(RunError):
     """What the first process says already."""
 
@@ -130,9 +135,7 @@ def processes_here(devices: int) -> int:
 
 def machines(nodes: int) -> int:
     """The machines of the run: as torchrun says, else ``nodes``."""
-    if {"WORLD_SIZE", "LOCAL_WORLD_SIZE"} <= os.environ.keys():
-        return int(os.environ["WORLD_SIZE"]) // int(os.environ["LOCAL_WORLD_SIZE"])
-    return nodes
+    return int(os.environ.get("GROUP_WORLD_SIZE", nodes))
 
 
 def world_size(devices: int, nodes: int) -> int:
@@ -145,6 +148,8 @@ def check_processes(devices: int, nodes: int) -> None:
     for name, value in (("--devices", devices), ("--nodes", nodes)):
         if value < 1:
             raise RunError(f"{name} is {value}; it must be at least 1")
+    if "LOCAL_WORLD_SIZE" in os.environ:
+        _check_torchrun(devices, nodes)
     if nodes > 1 and not {"WORLD_SIZE", "SLURM_PROCID", "NODE_RANK"} & os.environ.keys():
         raise RunError(
             f"--nodes {nodes}: no launcher started the processes of the other machines; start this "
@@ -155,6 +160,46 @@ def check_processes(devices: int, nodes: int) -> None:
         raise RunError(
             f"SLURM started {tasks} processes, and --devices {devices} --nodes {nodes} speak of "
             f"{devices * nodes}; give the tasks of a node as --devices and the nodes as --nodes"
+        )
+
+
+def _check_torchrun(devices: int, nodes: int) -> None:
+    here, across, world = processes_here(devices), machines(nodes), world_size(devices, nodes)
+    if here * across != world:
+        raise RunError(
+            f"the launcher started {here} of {world} processes on this machine; start equally many "
+            "on each"
+        )
+    for option, given, started in (("--devices", devices, here), ("--nodes", nodes, across)):
+        if given not in (1, started):
+            raise RunError(
+                f"{option} {given} beside a launcher that started {started}; leave {option} out, "
+                "the launcher decides"
+            )
+
+
+def leave_fabric_run(device: str, strategy: str, precision: str) -> None:
+    """Forgets what ``fabric run`` set beside torchrun's variables, which say all that is needed.
+
+    Raises ``RunError`` where it was told otherwise than radpair, of which Fabric would understand
+    but a part.
+    """
+    told = {name: os.environ.pop(f"LT_{name.upper()}", "") for name in FABRIC_RUN}
+    own = {
+        "accelerator": ("--device", device),
+        "strategy": ("--strategy", strategy),
+        "precision": ("training.precision", precision),
+    }
+    for name, (option, value) in own.items():
+        if SAME_TO_FABRIC.get(told[name], told[name]) not in ("", "auto", value):
+            raise RunError(
+                f"fabric run has --{name} {told[name]}, and radpair's {option} is {value}; make "
+                "them agree, with fabric run's options before -- and radpair's after it"
+            )
+    if "," in told["devices"]:
+        raise RunError(
+            f"fabric run --devices {told['devices']} names devices; give their number, and which "
+            "they are in the variable CUDA_VISIBLE_DEVICES"
         )
 
 

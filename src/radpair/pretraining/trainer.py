@@ -18,7 +18,13 @@ from torch.optim.swa_utils import AveragedModel
 from radpair.compat import mend_torchvision
 from radpair.models.pair import PairModel
 from radpair.pretraining import sharded
-from radpair.pretraining.ranks import Layout, Ranks, machines, processes_here
+from radpair.pretraining.ranks import (
+    Layout,
+    Ranks,
+    leave_fabric_run,
+    machines,
+    processes_here,
+)
 from radpair.pretraining.recipe import Recipe, TrainingConfig
 from radpair.pretraining.schedule import scheduler
 from radpair.processes import end_when_orphaned
@@ -55,8 +61,8 @@ class Trainer:
     layout: Layout
     batch: int
     """Studies a step, over all processes."""
-    towers: Any
-    """``Towers``, wrapped by Fabric."""
+    model: PairModel
+    """The model that the steps change."""
     optimiser: torch.optim.Optimizer
     scheduler: Any
     config: TrainingConfig
@@ -64,6 +70,27 @@ class Trainer:
     step: int = 0
     best: float = math.inf
     best_weights: dict[str, Tensor] = field(default_factory=dict)
+    wrapped: Any = None
+    """``towers`` of the last step."""
+    wrapped_frozen: bool = False
+    """Whether the image tower did not learn in it."""
+
+    @property
+    def towers(self) -> Any:
+        """``Towers`` as Fabric wraps them for the next step.
+
+        DDP sums the gradients of what learns when it is made, and would have to search for those
+        that do not come; it is made anew, by all processes, once the image tower learns.
+        """
+        frozen = self.step < self.config.freeze_image
+        if self.wrapped is None or (frozen is not self.wrapped_frozen and not self.ranks.sharded):
+            self.wrapped = None  # one at a time
+            self.model.image.requires_grad_(not frozen)
+            _finish(self.fabric.device)  # it is made on another stream, which sends the weights
+            self.wrapped = self.fabric.setup_module(Towers(self.model))
+            _finish(self.fabric.device)
+            self.wrapped_frozen = frozen
+        return self.wrapped
 
     @property
     def fabric(self) -> Any:
@@ -86,12 +113,6 @@ class Trainer:
         """What every process has of its own studies, in the order of the batch."""
         bounds = [self.layout.rows_of(rank, self.batch) for rank in range(self.ranks.world)]
         return self.ranks.gather(rows, [last - first for first, last in bounds])
-
-    @property
-    def model(self) -> PairModel:
-        """The model that the steps change."""
-        model: PairModel = self.towers.module.model
-        return model
 
     @property
     def kept(self) -> PairModel:
@@ -150,6 +171,11 @@ class Trainer:
             self.averaged.load_state_dict(state["averaged"])
 
 
+def _finish(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
 def start_processes(
     recipe: Recipe, device: str, devices: int, nodes: int, strategy: str = "ddp"
 ) -> Ranks:
@@ -159,12 +185,13 @@ def start_processes(
 
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
+    leave_fabric_run(_kind(device), strategy, recipe.training.precision)
     devices, nodes = processes_here(devices), machines(nodes)
     fabric = Fabric(
         accelerator=device,
         devices=devices,
         num_nodes=nodes,
-        strategy=_strategy(recipe, strategy, devices * nodes),
+        strategy=_strategy(strategy, devices * nodes),
         precision=recipe.training.precision,
     )
     fabric.launch()
@@ -173,14 +200,19 @@ def start_processes(
     return Ranks(fabric, sharded=strategy == "fsdp")
 
 
-def _strategy(recipe: Recipe, name: str, world: int) -> Any:
+def _kind(device: str) -> str:
+    found = "cuda" if torch.cuda.is_available() else "cpu"
+    return found if device == "auto" else device
+
+
+def _strategy(name: str, world: int) -> Any:
     from lightning.fabric.strategies import DDPStrategy
 
     if name == "fsdp":
         return sharded.sharding(world)
     if world == 1:
         return "auto"
-    return DDPStrategy(find_unused_parameters=recipe.training.freeze_image > 0, **_own_buffers())
+    return DDPStrategy(**_own_buffers())
 
 
 def _own_buffers() -> dict[str, bool]:
@@ -211,7 +243,8 @@ def build_trainer(
     if config.average:
         moved = partial(_move_average, config.average)
         averaged = AveragedModel(model, device, multi_avg_fn=moved, use_buffers=True)
-    towers = ranks.fabric.setup_module(Towers(model))
+    wrapped = ranks.fabric.setup_module(Towers(model)) if ranks.sharded else None
+    ranks.fabric.to_device(model)
     trained = [p for p in model.parameters() if p.requires_grad]
     kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[config.optimiser]
     optimiser = kind(
@@ -224,9 +257,10 @@ def build_trainer(
         ranks,
         layout,
         batch,
-        towers,
+        model,
         ranks.fabric.setup_optimizers(optimiser),
         scheduler(config, optimiser, total),
         config,
         averaged,
+        wrapped=wrapped,
     )
