@@ -37,9 +37,10 @@ def node_vectors(
     """The vectors of every entity of ``graphs``, from below ``parent`` or computed and kept there.
 
     ``graphs`` are those that ``graphs_hash`` stands for, in the order in which a ``GraphStore`` is
-    given them together with what is returned. Computed on ``device``, by default where the tower
-    is, in float32 also under autocast. Raises ``ModelError`` where the language model is trained
-    along, ``StudySetError`` where the disk fails.
+    given them together with what is returned; of graphs whose vectors are kept only the number is
+    asked for. Computed on ``device``, by default where the tower is, in float32 also under
+    autocast. Raises ``ModelError`` where the language model is trained along, ``StudySetError``
+    where the disk fails or the vectors were altered.
     """
     nodes = tower.nodes
     if not isinstance(nodes, ContextNodes) or not nodes.frozen:
