@@ -1,3 +1,5 @@
+"""``python -m radpair``."""
+
 from radpair.cli import main
 
 main()

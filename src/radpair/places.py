@@ -60,17 +60,21 @@ class Place(PurePosixPath):
 
     @property
     def protocol(self) -> str:
+        """``s3``, ``memory`` and the like."""
         return str(self).partition("://")[0]
 
     def absolute(self) -> Place:
+        """Itself: a URL is relative to nothing."""
         return self
 
     resolve = absolute
 
     def is_file(self) -> bool:
+        """Whether a file stands there."""
         return self._kind() == "file"
 
     def is_dir(self) -> bool:
+        """Whether it is a folder."""
         return self._kind() == "directory"
 
     def _kind(self) -> str:
@@ -82,6 +86,7 @@ class Place(PurePosixPath):
             return ""
 
     def exists(self) -> bool:
+        """Whether a file or a folder stands there."""
         return bool(self._kind())
 
     def size(self) -> int:
@@ -96,6 +101,7 @@ class Place(PurePosixPath):
             return content
 
     def read_text(self, encoding: str = "utf-8") -> str:
+        """A whole file as text. Raises ``FileNotFoundError``."""
         return self.read_bytes().decode(encoding)
 
     def open(self, mode: str = "r", **how: Any) -> IO[Any]:

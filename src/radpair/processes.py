@@ -5,6 +5,8 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections import deque
@@ -22,6 +24,9 @@ Result = TypeVar("Result")
 
 MOST = 1024
 """Processes; more are a slip of the hand, and would take the machine's memory."""
+
+SAID = (2, 130)
+"""Exit codes of a process that has said why: a user's mistake, an interrupt."""
 
 
 def check_count(option: str, given: int | None) -> None:
@@ -71,9 +76,42 @@ def end_when_orphaned() -> None:
     parent = os.getppid()
 
     def watch() -> None:
+        """Looks every second."""
         while os.getppid() == parent:
             time.sleep(1)
         os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def end_with_child(started: list[subprocess.Popen[bytes]], count: int) -> None:
+    """Ends this process and its others once one of ``count`` that it starts has failed.
+
+    They come to be in ``started`` and are taken out of it: whoever started them may have an eye on
+    that list too, and know no way but to kill this process without a word.
+    """
+    children: list[subprocess.Popen[bytes]] = []
+
+    def watch() -> None:
+        while len(children) < count:
+            children.extend(started)
+            started.clear()
+            time.sleep(0.1)
+        while not (failed := [child for child in children if child.poll()]):
+            time.sleep(0.1)
+        time.sleep(1)  # this process may have the better word
+        code = failed[0].returncode
+        if code not in SAID:
+            how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
+            print(
+                f"radpair: process {1 + children.index(failed[0])} of the run {how}; mend that "
+                "(after signal 9: more memory) and give the same command again, it continues",
+                file=sys.stderr,
+                flush=True,
+            )
+        for child in children:
+            child.kill()
+        os._exit(code if code in SAID else 1)
 
     threading.Thread(target=watch, daemon=True).start()
 
@@ -143,12 +181,14 @@ class _Worker:
             theirs.close()
 
     def give(self, job: Any) -> None:
+        """Hands a job over. Raises ``WorkerError`` where the process is lost."""
         try:
             self._pipe.send(job)
         except OSError as problem:
             raise self._lost() from problem
 
     def take(self) -> Any:
+        """Waits for a job's result. Raises what the job raised, or ``WorkerError``."""
         try:
             done, result = self._pipe.recv()
         except (EOFError, OSError) as problem:
@@ -158,6 +198,7 @@ class _Worker:
         return result
 
     def end(self) -> None:
+        """Ends the process, whatever it is doing."""
         self._pipe.close()
         if self._process.pid is not None:
             self._process.terminate()

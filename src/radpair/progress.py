@@ -46,6 +46,7 @@ def counting(title: str) -> Iterator[Callable[[int, int | None], None]]:
         shown: list[Track] = []
 
         def update(done: int, total: int | None) -> None:
+            """Opens the bar with the first number."""
             if not shown:
                 shown.append(stack.enter_context(track(title, total or 0)))
             shown[0](done)
@@ -86,6 +87,7 @@ def _bar(title: str, total: int) -> Iterator[Track]:
         task = progress.add_task(title, total=total, note="")
 
         def update(done: int, note: str = "") -> None:
+            """Moves the bar."""
             fields: dict[str, Any] = {"note": note} if note else {}
             progress.update(task, completed=done, **fields)
 
@@ -98,6 +100,7 @@ def _lines(title: str, total: int) -> Track:
     since: tuple[int, float] | None = None
 
     def update(done: int, note: str = "") -> None:
+        """Prints a line, when one is due."""
         nonlocal shown, since
         now = time.monotonic()
         finished = total and done >= total

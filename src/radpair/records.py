@@ -115,7 +115,9 @@ class FileSource(Protocol):
     """A dataset of image files: it knows where they lie, and leaves decoding to the reader."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """As in ``Source``."""
+        ...
 
     def options(self) -> dict[str, Any]:
         """As in ``Source``."""

@@ -215,12 +215,15 @@ class _Measured:
         )
 
     def metrics(self, metrics: Mapping[str, Metric], scores: Floats) -> dict[str, Resampled]:
+        """Every metric of the same scores, as ``metric``."""
         return {name: self.metric(metric, scores) for name, metric in metrics.items()}
 
     def shown(self, found: Mapping[str, Resampled]) -> dict[str, Any]:
+        """JSON values of resampled metrics, with intervals."""
         return {name: self.result(interval(sample, LEVEL)) for name, sample in found.items()}
 
     def result(self, estimate: Estimate) -> dict[str, Any]:
+        """JSON values of one estimate, its labels named."""
         return asdict(metric_result(estimate, self.panel.labels))
 
 

@@ -38,10 +38,12 @@ class Table:
 
     @property
     def dtype(self) -> np.dtype[Any]:
+        """The type that passes over the table are done in."""
         return self.matrix.dtype if self.centre is None else np.dtype(np.float32)
 
     @property
     def rank(self) -> int:
+        """How many axes there are."""
         return len(self.spread)
 
     def logits(self, weights: Floats) -> NDArray[Any]:
@@ -61,6 +63,7 @@ class Table:
         slopes, lift = self._on_columns(weights)
 
         def part(rows: slice) -> tuple[Floats, NDArray[Any], Floats]:
+            """Of a block of studies: losses, and their derivatives by slopes and lift."""
             sign, studies = signs[:, rows][group], self._part(rows)
             margin = (slopes @ studies.T + lift) * sign
             odds = np.exp(-np.abs(margin))
@@ -111,6 +114,7 @@ class Axes:
 
     @property
     def large(self) -> bool:
+        """Whether the table is too large to be kept rotated."""
         return self.table.turn is not None
 
     def score(self, features: NDArray[Any], weights: Floats) -> Floats:
@@ -118,6 +122,7 @@ class Axes:
         slopes = (self.directions @ weights[:, :-1].T) / self.scale[:, None]
 
         def part(rows: slice) -> Floats:
+            """Of a block of studies."""
             return _centred(features[rows], self.mean) @ slopes + weights[:, -1]
 
         parts = list(over_blocks(part, len(features)))
@@ -164,6 +169,7 @@ def _large(features: NDArray[Any]) -> Axes:
     centre = drawn.mean(axis=0, dtype=np.float64).astype(kind)
 
     def part(rows: slice) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Sums over a block, and sums of squares."""
         centred = _centred(features[rows], centre)
         ones = np.ones(len(centred), dtype=kind)
         return ones @ centred, ones @ np.square(centred)

@@ -114,6 +114,7 @@ def resample(
         raise EvaluationError(f"{len(truth)} studies but {len(patients)} patient ids were given")
 
     def measured(weights: Floats | None) -> Floats:
+        """``[runs, labels]``, or with ``weights`` ``[runs, draws, labels]``."""
         return np.stack([metric(run, truth, weights) for run in stacked])
 
     values = measured(None)

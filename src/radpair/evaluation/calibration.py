@@ -40,9 +40,11 @@ def expected_calibration_error(bins: int = BINS) -> Metric:
     def calibration_error(
         probabilities: NDArray[Any], truth: NDArray[Any], weights: Floats | None = None
     ) -> Floats:
+        """A metric as ``radpair.evaluation.statistics`` has them."""
         _check_probabilities(probabilities)
 
         def one(scores: Floats, positive: NDArray[np.bool_], counts: Floats) -> Floats:
+            """Of one label, under each column of ``counts``."""
             gaps = _bin_sums(scores, (scores - positive)[:, None] * counts, bins)
             return _mean(np.abs(gaps).sum(axis=0), counts)
 

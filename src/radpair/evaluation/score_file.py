@@ -55,6 +55,7 @@ class ScoreFile:
         """A receiver of a probe's scores."""
 
         def take(model: str, level: Level, scores: Floats) -> None:
+            """Names the budget behind the protocol."""
             budget = level.fraction if level.shots is None else level.shots
             self.add(model, f"{protocol} {budget:g}", labels, scores)
 

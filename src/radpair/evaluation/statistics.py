@@ -75,6 +75,7 @@ def top_k_accuracy(k: int = 1) -> Metric:
     def accuracy(
         scores: NDArray[Any], truth: NDArray[Any], weights: Floats | None = None
     ) -> Floats:
+        """``[1]``, or with ``weights`` ``[draws, 1]``."""
         check_scores(scores, truth)
         given = _one_class_each(truth)
         if not 1 <= k <= truth.shape[1]:

@@ -243,6 +243,7 @@ class _Tally:
         self.spans = self.strict = Score()
 
     def add(self, report_id: str, reference: Graph, found: Graph) -> None:
+        """Counts one report that both sources have."""
         sides = (_Side(reference), _Side(found))
         one, other = sides
         self.spans += _score(one.spans, other.spans)
@@ -265,6 +266,7 @@ class _Tally:
         only_found: tuple[str, ...],
         other_text: tuple[str, ...],
     ) -> Agreement:
+        """What was counted, disagreements in order of how often they occur."""
         return Agreement(
             reports=reports,
             entities=sum(self.labels.values(), Score()),

@@ -167,6 +167,7 @@ class _Fingerprint:
         self.digest = hashlib.sha256()
 
     def through(self, reports: Iterable[ReportText]) -> Iterator[ReportText]:
+        """The same reports, hashed as they are taken."""
         for report in reports:
             for text in (report.id, report.text):
                 data = text.encode("utf-8", "surrogatepass")

@@ -60,6 +60,7 @@ class Item:
 
     @property
     def is_anatomy(self) -> bool:
+        """Whether it names a place of the body."""
         return self.role in ANATOMY_ROLES
 
 

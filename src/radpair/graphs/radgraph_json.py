@@ -213,6 +213,7 @@ class _Reader:
         self.place = place
 
     def graph(self, report: Any) -> Graph:
+        """The graph of one JSON value. Raises ``GraphError``."""
         if not isinstance(report, dict):
             raise GraphError(f"{self.place}: must be an object with 'text' and 'entities'.")
         once(report, f"{self.place},", " field")

@@ -93,6 +93,7 @@ class _Clause:
         """Listed anatomy that still lacks a part (``cardiac and mediastinal contours``)."""
 
     def read(self, items: list[Item]) -> None:
+        """Takes the items of a clause, in their order."""
         run: list[Item] = []
         for item in items:
             if item.role in ENTITY_ROLES:

@@ -128,6 +128,7 @@ class _Clause:
         self.lists = _or_lists(items)
 
     def assign(self) -> None:
+        """Gives every entity the status that the words before and behind it decide."""
         for index, item in enumerate(self.items):
             if item.role in ENTITY_ROLES:
                 self._enter(index, item)

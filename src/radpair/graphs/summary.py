@@ -111,6 +111,7 @@ def membership(graph: Graph) -> list[int]:
     parent = list(range(len(graph.entities)))
 
     def root(node: int) -> int:
+        """The entity that stands for the part that ``node`` is in."""
         while parent[node] != node:
             parent[node] = parent[parent[node]]
             node = parent[node]

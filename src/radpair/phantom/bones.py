@@ -88,6 +88,7 @@ def _shoulder(layer: Layer, build: Anatomy, sign: int) -> None:
     joint = reach + 26 + 0.4 * build.fat
 
     def at(out: float, down: float) -> tuple[float, float]:
+        """The point ``out`` from the midline and ``down`` below the lungs' tops, mm."""
         return sign * out, top + down
 
     blade = spline(

@@ -127,6 +127,7 @@ def _pneumothorax(
     top = build.apex + 1.25 * wide
 
     def border(y: Floats | Points) -> Floats:
+        """x of the collapsed lung's edge at heights ``y``, mm."""
         down = np.clip((y - build.apex) / (build.dome[sign] - build.apex), 0, 1.1)
         at = build.lateral(y - 1.25 * wide * (1 - 0.8 * down))
         edge: Floats = at - wide * (1.0 - (0.85 - 0.35 * amount) * down)

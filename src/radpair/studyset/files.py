@@ -57,6 +57,7 @@ class _Target(io.RawIOBase):
         return len(view)
 
     def sync(self) -> None:
+        """Waits until what was written is on the disk."""
         os.fsync(self._descriptor)
 
     def close(self) -> None:
@@ -65,6 +66,7 @@ class _Target(io.RawIOBase):
         super().close()
 
     def record(self) -> FileRecord:
+        """Size and hash of what was written."""
         return FileRecord(self.count, self._digest.hexdigest())
 
 
@@ -76,6 +78,7 @@ class Draft:
         self.record = FileRecord(0, "")
 
     def write(self, data: Any) -> int:
+        """Writes bytes, or what has a buffer of them; gives their number."""
         return self.file.write(data)
 
 

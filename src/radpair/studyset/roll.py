@@ -38,6 +38,7 @@ def versions_of(client: Client, workers: Collection[str], seconds: float) -> dic
         return SILENT if isinstance(found, OSError) else found
 
     async def ask_all() -> list[object]:
+        """The answers of all, in their order."""
         return await asyncio.gather(*map(ask, workers))
 
     return dict(zip(workers, client.sync(ask_all), strict=True))

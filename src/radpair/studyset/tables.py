@@ -153,6 +153,7 @@ class _Survey:
             self.has_reports |= bool(study["report"])
 
     def counts(self) -> dict[str, Any]:
+        """The counts that the manifest keeps."""
         return {
             "studies": sum(self._splits.values()),
             "images": self.images,

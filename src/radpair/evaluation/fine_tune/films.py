@@ -76,10 +76,12 @@ def training_batches(
     """
 
     def draw(place: tuple[int, int]) -> Pixels:
+        """One image, as it is seen in one pass."""
         turn, item = place
         return _augmented(films, items[item], size, augmentation, seed, turn)
 
     def take(pool: ThreadPoolExecutor, places: list[tuple[int, int]]) -> list[Future[Pixels]]:
+        """Has the images of a batch drawn."""
         return [pool.submit(draw, place) for place in places]
 
     groups = _places(len(items), min(batch, len(items)), seed)

@@ -124,6 +124,7 @@ def _trained(model: Model, order: Order, on_step: OnStep) -> tuple[Learned, Clas
         classifier = fresh_classifier(model, order)
 
         def told(done: int, total: int, note: str, number: int = number) -> None:
+            """Counts on from one trial to the next."""
             on_step(number * total + done, total * len(trials), note)
 
         seed = run_seed(order.seed, order.draw)
