@@ -85,7 +85,7 @@ def pretrain(
     recipe = _settled(recipe, device, world_size(devices, nodes), out)
     ranks = start_processes(recipe, device, devices, nodes, strategy)
     asked = runs.asked_for(recipe_name, recipe, studies)
-    with ExitStack() as stack:
+    with ranks.together(), ExitStack() as stack:
         ranks.first_does(lambda: _claim(stack, out, asked))
         if _is_finished(out / runs.MODEL):
             _refuse_profile(out, asked=profile)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -107,6 +109,21 @@ class Ranks:
         if problem:
             raise problem
 
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Raises ``RunError`` where another process ended while this one waited for it."""
+        try:
+            yield
+        except RuntimeError as problem:
+            lost = isinstance(problem, torch.distributed.DistError) or "gloo" in str(problem)
+            if self.world == 1 or not lost:
+                raise
+            time.sleep(PATIENCE)
+            raise RunError(
+                "another process of the run has ended before its work was done; mend what it "
+                "says, and give the same command again, it continues"
+            ) from problem
+
     def agree(self, value: int, what: str) -> None:
         """Raises ``RunError`` where this process has another ``value`` than the first."""
         first = self.fabric.broadcast(value) if self.world > 1 else value
@@ -117,6 +134,8 @@ class Ranks:
             )
 
 
+PATIENCE = 5
+"""Seconds in which a launcher sees that a process has ended, and ends the others with it."""
 FABRIC_RUN = ("cli_used", "accelerator", "strategy", "devices", "num_nodes", "precision")
 """What ``fabric run`` leaves in variables that begin with LT_."""
 SAME_TO_FABRIC = {"gpu": "cuda", "32": "32-true", "16": "16-mixed", "bf16": "bf16-mixed"}

@@ -27,7 +27,7 @@ from radpair.pretraining.ranks import (
 )
 from radpair.pretraining.recipe import Recipe, TrainingConfig
 from radpair.pretraining.schedule import scheduler
-from radpair.processes import end_when_orphaned
+from radpair.processes import end_when_orphaned, end_with_child
 from radpair.studyset.batch import PairBatch
 
 
@@ -194,6 +194,9 @@ def start_processes(
         strategy=_strategy(strategy, devices * nodes),
         precision=recipe.training.precision,
     )
+    launcher = fabric.strategy.launcher
+    if launcher is not None and not launcher.cluster_environment.creates_processes_externally:
+        end_with_child(launcher.procs, devices - 1)
     fabric.launch()
     if fabric.local_rank and "LOCAL_WORLD_SIZE" not in os.environ:
         end_when_orphaned()
