@@ -263,7 +263,7 @@ def test_every_format_is_trimmed_before_it_is_reduced(tmp_path: Path, name: str)
     inner[400:500, 500:600] = 255  # deep files are stretched to the full range
     path = tmp_path / name
     SAVE[name](path, framed(inner, (100, 140, 200, 40)))
-    whole = decode(path, trim=True)
+    whole = decode_film(path)[0]
     near = 8 if name == "a.jpg" else 0  # what JPEG makes of an edge reaches as far
     assert abs(whole.shape[0] - 900) <= near
     assert abs(whole.shape[1] - 1200) <= near
@@ -289,7 +289,7 @@ def test_a_jpeg_is_trimmed_at_every_size(tmp_path: Path, size: int) -> None:
 
 def test_what_leaves_no_frame_is_decoded_as_before(tmp_path: Path) -> None:
     save_jpeg(tmp_path / "a.jpg", film(300, 400))
-    assert np.array_equal(decode(tmp_path / "a.jpg"), decode(tmp_path / "a.jpg", trim=True))
+    assert np.array_equal(decode(tmp_path / "a.jpg"), decode_film(tmp_path / "a.jpg")[0])
     small = decode(tmp_path / "a.jpg", 100)
     assert small.shape == (100, 133)
-    assert np.array_equal(small, decode(tmp_path / "a.jpg", 100, trim=True))
+    assert np.array_equal(small, decode_film(tmp_path / "a.jpg", 100)[0])

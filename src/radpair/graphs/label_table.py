@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from radpair.errors import GraphError
+from radpair.graphs.corpus import chunks
 from radpair.graphs.extract import extract
 from radpair.graphs.files import csv_row, whole, without_table
 from radpair.graphs.labels import finding_labels, finding_names
@@ -29,7 +30,6 @@ NO_FINDING = "no finding of the scheme"
 _WRITTEN = {PRESENT: "1", ABSENT: "0", UNCERTAIN: "-1"}
 _STATUS = {"1": "present", "0": "absent", "-1": "uncertain", "": "not mentioned"}
 _SECTIONS = frozenset({"findings", "impression", "section_findings", "section_impression"})
-_CHUNK, _CHUNK_CHARACTERS = 128, 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +99,11 @@ def label_reports(
     scheme and ``WorkerError`` where a process is lost.
     """
     finding_names(scheme)
-    chunks = _chunks(reports)
     done: Iterator[tuple[list[LabelRow], Account]]
     if processes <= 1:
-        done = (_label_chunk(chunk, scheme, lexicon) for chunk in chunks)
+        done = (_label_chunk(chunk, scheme, lexicon) for chunk in chunks(reports))
     else:
-        done = in_order(_label_in_worker, chunks, processes, _start, (scheme, lexicon))
+        done = in_order(_label_in_worker, chunks(reports), processes, _start, (scheme, lexicon))
     for rows, left_out in done:
         account.merge(left_out)
         yield from rows
@@ -162,19 +161,6 @@ def write_labels(
             if progress is not None:
                 progress(summary.reports)
     return summary
-
-
-def _chunks(reports: Iterable[ReportText]) -> Iterator[list[ReportText]]:
-    chunk: list[ReportText] = []
-    size = 0
-    for report in reports:
-        chunk.append(report)
-        size += len(report.text)
-        if len(chunk) >= _CHUNK or size >= _CHUNK_CHARACTERS:
-            yield chunk
-            chunk, size = [], 0
-    if chunk:
-        yield chunk
 
 
 def _label_chunk(

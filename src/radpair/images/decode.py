@@ -10,7 +10,6 @@ import math
 import stat
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,13 +18,14 @@ from radpair.formats import is_bare, is_marked
 from radpair.images.borders import MOST
 from radpair.images.borders import trim as trim_frame
 from radpair.images.limits import MAX_BYTES, check_picture, unreadable
+from radpair.images.raster import read_raster, shrink
 
 HEAD = 256
 """Bytes that tell the format."""
 
 
 def decode(
-    path: Path | str, size: int | None = None, frame: int | None = None, trim: bool = False
+    path: Path | str, size: int | None = None, frame: int | None = None
 ) -> NDArray[np.uint8]:
     """The grey picture in a file: uint8 ``[height, width]``, 0 black (air) to 255 white (dense).
 
@@ -33,7 +33,6 @@ def decode(
     kept; a smaller image keeps its own size. A large JPEG is reduced while it is decoded; a
     film then differs by less than 1 grey level, on average over its pixels. The format is told by
     content, not by extension. ``frame``, from 1, is the one to take of a DICOM file with several.
-    With ``trim`` the frame around a film is cut before that (``radpair.images.borders``).
 
     8-bit pictures keep their values. 16-bit, 32-bit and float pictures are stretched so that
     their darkest pixel is 0 and their brightest 255. Colour becomes ITU-R 601 luma; transparent
@@ -44,8 +43,6 @@ def decode(
     than 8 bits or in DICOM) or 30,000 pixels a side (refused from the header), or of a single
     grey level.
     """
-    if trim:
-        return decode_film(path, size, frame)[0]
     pixels = _whole(Path(path), size, frame)
     return pixels if size is None else shrink(pixels, size)
 
@@ -55,8 +52,9 @@ def decode_film(
 ) -> tuple[NDArray[np.uint8], float]:
     """The picture of ``decode`` without its frame, and the share of its area that was cut.
 
-    A picture without a frame is the same as without ``trim``. Of a JPEG that was reduced while it
-    was decoded, a film in a frame is read once more, so large that its part is ``size`` or more.
+    The frame around a film (``radpair.images.borders``) is cut before the film is reduced. Of a
+    JPEG that was reduced while it was decoded, a film in a frame is read once more, so large that
+    its part is ``size`` or more.
     """
     path = Path(path)
     whole = _whole(path, size, frame)
@@ -86,24 +84,7 @@ def _read(path: Path, head: bytes, size: int | None, frame: int | None) -> NDArr
         from radpair.images.dicom import read_dicom
 
         return read_dicom(path, frame)
-    from radpair.images.raster import read_raster
-
     return read_raster(path, head, size)
-
-
-def shrink(
-    pixels: NDArray[np.uint8], size: int, full: tuple[int, int] | None = None
-) -> NDArray[np.uint8]:
-    """Reduces ``[height, width]`` so that the shorter side has ``size`` pixels; never enlarges.
-
-    ``full`` is the height and width that a decoder reduced before, which the result follows.
-    """
-    height, width = full or pixels.shape
-    shorter = min(height, width)
-    if shorter <= size:
-        return pixels
-    target = (round(width * size / shorter), round(height * size / shorter))
-    return np.asarray(cv2.resize(pixels, target, interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 
 def _head(path: Path) -> bytes:

@@ -12,7 +12,6 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from radpair.errors import ImageError
 from radpair.formats import raster_kind
-from radpair.images.decode import shrink
 from radpair.images.limits import (
     MAX_COLOUR,
     MAX_PIXELS,
@@ -179,3 +178,18 @@ def _is_white_zero(image: Image.Image) -> bool:
     """A 16-bit TIFF stored with white as 0, which Pillow does not turn over as it does 8 bits."""
     tags = getattr(image, "tag_v2", {})
     return image.mode in DEEP_MODES and tags.get(TIFF_PHOTOMETRIC) == 0
+
+
+def shrink(
+    pixels: NDArray[np.uint8], size: int, full: tuple[int, int] | None = None
+) -> NDArray[np.uint8]:
+    """Reduces ``[height, width]`` so that the shorter side has ``size`` pixels; never enlarges.
+
+    ``full`` is the height and width that a decoder reduced before, which the result follows.
+    """
+    height, width = full or pixels.shape
+    shorter = min(height, width)
+    if shorter <= size:
+        return pixels
+    target = (round(width * size / shorter), round(height * size / shorter))
+    return np.asarray(cv2.resize(pixels, target, interpolation=cv2.INTER_AREA), dtype=np.uint8)

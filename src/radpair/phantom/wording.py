@@ -36,8 +36,8 @@ def _one(text: str, low: float = 0.0, high: float = 1.01, zone: str = "") -> Phr
     return Phrase(text, "1", False, low, high, zone)
 
 
-def _two(text: str, low: float = 0.0, high: float = 1.01, zone: str = "") -> Phrase:
-    return Phrase(text, "2", True, low, high, zone)
+def _two(text: str, low: float = 0.0) -> Phrase:
+    return Phrase(text, "2", True, low)
 
 
 def _any(text: str, low: float = 0.0, high: float = 1.01) -> Phrase:

@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 
 from radpair.errors import ImageError, PlaceError, StudySetError
 from radpair.images.borders import trim
-from radpair.images.decode import decode, decode_film, shrink
+from radpair.images.decode import decode, decode_film
 from radpair.images.limits import MAX_BYTES, check_picture
+from radpair.images.raster import shrink
 from radpair.places import ForbiddenError, fetched
 from radpair.records import FileSource, Source, Study, View
 from radpair.reports import is_empty
