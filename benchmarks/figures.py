@@ -31,6 +31,8 @@ class Figures:
         """From now on there are ``seconds``; those of ``out`` are kept."""
         self.device, self._out = device, out
         self._end = time.monotonic() + seconds
+        if device.type == "cuda":
+            torch.cuda.init()
 
     def take(
         self, what: str, asked: Mapping[str, Any], work: Callable[[], tuple[str, dict[str, Any]]]
@@ -69,10 +71,3 @@ def most_memory(device: torch.device) -> dict[str, float]:
     if device.type != "cuda":
         return {}
     return {"gib": torch.cuda.max_memory_allocated(device) / GIB}
-
-
-def now(device: torch.device) -> float:
-    """Seconds, once all work given to the device is done."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    return time.perf_counter()

@@ -25,7 +25,7 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from figures import Figures, gpu_options, most_memory, now
+from figures import Figures, gpu_options, most_memory
 from loader import pairs, random_weights, study_set
 from radpair.models.pair import PairModel
 from radpair.pretraining.arithmetic import matrix_peak
@@ -38,6 +38,7 @@ from radpair.reports.tokenizer import train_tokenizer
 from radpair.studyset import StudySet
 from radpair.studyset.batch import PairBatch, PairData, to_device, with_pixels
 from step import machine, our_step
+from turns import now
 
 TOWERS = {"igc": "vit_base_patch32_224", "convirt": "resnet50"}
 SMALL = ("image.size=32", "text.layers=2", "text.width=64", "text.heads=2", "graph.width=32")

@@ -24,12 +24,13 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from figures import Figures, gpu_options, most_memory, name_of, now
+from figures import Figures, gpu_options, most_memory, name_of
 from radpair.images import augment_batch
 from radpair.images.augment import AugmentationConfig
 from radpair.phantom import Phantom
 from radpair.studyset import StudySet, write
 from radpair.studyset.batch import PairBatch, PairData, PairSettings, to_device, with_pixels
+from turns import now
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from figures import now
 from radpair.phantom import Phantom
 from radpair.pretraining import load_recipe
 from radpair.pretraining.pairs import Part, training_batches
@@ -34,6 +33,7 @@ from radpair.reports.tokenizer import train_tokenizer
 from radpair.studyset import StudySet, write, write_graphs
 from radpair.studyset.batch import GraphStore, PairData, PairSettings, SentenceStore
 from step import machine, our_step, our_trainer
+from turns import now
 
 TOWERS = {"convirt": "resnet50", "igc": "vit_base_patch32_224"}
 STORED, UNCOUNTED, FAR = 320, 2, 10**6

@@ -20,13 +20,11 @@ import argparse
 import math
 import os
 import tempfile
-import time
 from collections.abc import Callable
 from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from statistics import median
 from typing import Any, cast
 
 import numpy as np
@@ -45,6 +43,7 @@ from radpair.pretraining.trainer import Trainer, build_trainer, start_processes
 from radpair.pretraining.validation import losses
 from radpair.reports.tokenizer import train_tokenizer
 from radpair.studyset.batch import PairBatch, SentenceStore, TextBatch, to_device, with_pixels
+from turns import turns
 
 TOWERS = {"resnet50": "avg", "vit_base_patch32_224": "token"}
 """timm's names, and how open_clip is told to pool."""
@@ -283,7 +282,7 @@ def with_compiled(what: str, part: str, ours: Trainer, batch: PairBatch, asked: 
         with torch.compiler.set_stance("force_eager"):
             return our_step(ours, batch)
 
-    works: dict[str, Callable[[], object]] = {
+    works = {
         "radpair": plain,
         f"{part} compiled": partial(our_step, ours, batch),
     }
@@ -300,7 +299,7 @@ def with_theirs(what: str, name: str, ours: Trainer, batch: PairBatch, asked: As
     same_values(ours, theirs, batch, TOLERANCE[precision])
     assert batch.text is not None
     inputs = normalised(batch.pixels), batch.text.tokens
-    works: dict[str, Callable[[], object]] = {
+    works = {
         "radpair": partial(our_step, ours, batch),
         "open_clip": partial(theirs.step, *inputs),
         "open_clip, its own AdamW": partial(plain.step, *inputs),
@@ -310,41 +309,6 @@ def with_theirs(what: str, name: str, ours: Trainer, batch: PairBatch, asked: As
     print(f"{what}: {mine.said}")
     for side, other in found.items():
         print(f"    {side}: {other.said}; ratio {other.over(mine)}", flush=True)
-
-
-@dataclass(frozen=True)
-class Times:
-    """Seconds of each turn."""
-
-    wall: list[float]
-    processor: list[float]
-
-    @property
-    def said(self) -> str:
-        return f"{median(self.wall):.3f} s (processor {median(self.processor):.3f} s)"
-
-    def over(self, other: Times) -> str:
-        """Ratios of the medians, of wall time and of processor time."""
-        wall = median(self.wall) / median(other.wall)
-        return f"{wall:.3f} (processor {median(self.processor) / median(other.processor):.3f})"
-
-
-def turns(
-    works: dict[str, Callable[[], object]], count: int, steps: int, device: torch.device
-) -> dict[str, Times]:
-    """Times of each work, the works taking turns; the first turn is not counted."""
-    found = {name: Times([], []) for name in works}
-    for turn in range(count + 1):
-        for name, work in works.items():
-            wall, used = time.perf_counter(), time.process_time()
-            for _ in range(steps):
-                work()
-            if device.type == "cuda":
-                torch.cuda.synchronize(device)
-            if turn:
-                found[name].wall.append((time.perf_counter() - wall) / steps)
-                found[name].processor.append((time.process_time() - used) / steps)
-    return found
 
 
 if __name__ == "__main__":
