@@ -84,7 +84,8 @@ class TrainingConfig:
     where it is a GPU. Alike in distribution, not in every pixel's last digit."""
     compile: bool = False
     """Compile the image tower for this machine (``torch.compile``), which takes minutes at first
-    and on a CPU a C++ compiler. Nobody has measured yet where it pays."""
+    and on a CPU a C++ compiler. There it does not pay: steps of ResNet-50 and ViT-B/32 were as fast
+    without (docs/performance.md). Nobody has measured it on a GPU yet."""
     checkpoint: int = 200
     """Steps between checkpoints; there is one at the end of each epoch too."""
     log: int = 10
