@@ -50,17 +50,14 @@ from radpair.comparison.needed import told
 from radpair.comparison.p_values import p_text
 from radpair.comparison.pictures import Answer, Map, Query, maps, queries
 from radpair.evaluation.report.charts import efficiency_chart
+from radpair.evaluation.report.document import document, section
 from radpair.evaluation.report.marks import NONE, legend, number, percent
-from radpair.evaluation.report.tables import facts_table, interval
-
-_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+from radpair.evaluation.report.tables import facts_table, interval, plain_table
 
 
 def render(compared: Compared, found: Found, without_images: Sequence[str] = ()) -> str:
     """The whole page as text; the sets named in ``without_images`` show no film and no report."""
-    room = files("radpair.comparison")
-    style = files("radpair.evaluation.report").joinpath("style.css").read_text(encoding="utf-8")
-    style += room.joinpath("compare.css").read_text(encoding="utf-8")
+    style = files("radpair.comparison").joinpath("compare.css").read_text(encoding="utf-8")
     colours = shades([model["name"] for model in found["models"]])
     parts = [_head(found), _table(found, colours)]
     for bench, one in zip(compared.benches, found["sets"], strict=True):
@@ -68,13 +65,7 @@ def render(compared: Compared, found: Found, without_images: Sequence[str] = ())
     if found["lists"]:
         parts.append(_lists(found))
     parts.append(_provenance(found))
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
-        f"<title>{TITLE}</title><style>{style}</style></head><body><main>"
-        f"{''.join(parts)}</main></body></html>\n"
-    )
+    return document(TITLE, "".join(parts), style)
 
 
 def _head(found: Found) -> str:
@@ -132,7 +123,7 @@ def _table(found: Found, colours: Mapping[str, str]) -> str:
         else ""
     )
     words = METRIC.format(level=100 * found["settings"]["level"])
-    return _section(
+    return section(
         "Every protocol",
         f"<p>{escape(words)} The highest of each line is marked, whether or not it is clear.</p>"
         f'<div class="scroll"><table class="all"><thead><tr><th scope="col">protocol</th>{heads}'
@@ -230,7 +221,7 @@ def _by_run(found: Found, name: str) -> str:
     words = f"{BY_RUN} {run_names(found)}"
     return (
         '<details class="quiet" open><summary>Run by run</summary>'
-        f'<p class="note">{escape(words)}</p>{_plain(table)}</details>'
+        f'<p class="note">{escape(words)}</p>{plain_table(table)}</details>'
     )
 
 
@@ -241,30 +232,16 @@ def _decisions(found: Found, name: str) -> str:
     notes = "".join(f"<li>{escape(line)}</li>" for line in without_threshold(found, name))
     return (
         '<details class="quiet"><summary>Sensitivity and specificity at the operating point'
-        f'</summary><p class="note">{escape(WORDS)}</p>{_plain(table)}<ul>{notes}</ul></details>'
+        f'</summary><p class="note">{escape(WORDS)}</p>{plain_table(table)}<ul>{notes}</ul>'
+        "</details>"
     )
 
 
 def _lists(found: Found) -> str:
     """ConVIRT's lists: precisions of every model, and the differences."""
-    content = f"<p>{escape(chance_line(found['lists']))}</p>{_plain(lists_table(found))}"
+    content = f"<p>{escape(chance_line(found['lists']))}</p>{plain_table(lists_table(found))}"
     gaps = lists_differences(found)
-    return _section(LISTS, content + (_plain(gaps) if len(gaps) > 1 else ""))
-
-
-def _plain(table: Sequence[Sequence[str]]) -> str:
-    """A head and its rows, the first cell of each being its name."""
-    heads = "".join(f'<th scope="col">{escape(title)}</th>' for title in table[0])
-    body = "".join(
-        f'<tr><th scope="row">{escape(row[0])}</th>'
-        + "".join(f"<td>{escape(text)}</td>" for text in row[1:])
-        + "</tr>"
-        for row in table[1:]
-    )
-    return (
-        f'<div class="scroll"><table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>'
-        "</div>"
-    )
+    return section(LISTS, content + (plain_table(gaps) if len(gaps) > 1 else ""))
 
 
 def _short(gap: Mapping[str, Any]) -> str:
@@ -465,7 +442,7 @@ def _provenance(found: Found) -> str:
         "settings": {key: value for key, value in settings.items() if value is not None},
         "radpair": found["radpair"],
     }
-    return _section("What it rests on", facts_table(facts))
+    return section("What it rests on", facts_table(facts))
 
 
 def _anchor(name: str) -> str:
@@ -474,7 +451,3 @@ def _anchor(name: str) -> str:
 
 def _part(title: str, content: str) -> str:
     return f'<div class="part"><h3>{escape(title)}</h3>{content}</div>'
-
-
-def _section(title: str, content: str) -> str:
-    return f"<section><h2>{escape(title)}</h2>{content}</section>"

@@ -14,12 +14,11 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from radpair.comparison.bench import Bench, Seen
 from radpair.comparison.measured import Scored
 from radpair.comparison.runs import Runner
-from radpair.evaluation.budgets import Indices, few_shot, label_budget
+from radpair.evaluation.budgets import Indices, few_shot, label_budget, too_few
 from radpair.evaluation.fine_tune.parts import divide
 from radpair.evaluation.fine_tune.runs import Order, learn
 from radpair.evaluation.fine_tune.settings import FineTuneConfig
@@ -91,13 +90,16 @@ def _linear(plan: Plan, fraction: float) -> Protocol:
     setting = {"fraction": fraction, "draws": draws, "penalties": list(PENALTIES)}
 
     def score(seen: Seen) -> Scored:
+        """A regression for each draw of patients."""
         bench = seen.bench
         people = bench.patients[bench.train].tolist()
         budgets = [
             bench.train[label_budget(people, fraction, plan.seed, draw)] for draw in range(draws)
         ]
         truths = [bench.truth[rows] for rows in budgets]
-        return _probed(seen, plan, bench.labels, budgets, truths, _regression(plan.seed))
+        return _probed(
+            seen, plan, bench.labels, budgets, truths, partial(fit_probe, seed=plan.seed)
+        )
 
     title = f"linear probe, {percent(fraction)} of labels"
     return Protocol("linear", title, setting, _needs_labels, score)
@@ -107,12 +109,14 @@ def _few_shot(plan: Plan, shots: int) -> Protocol:
     setting = {"shots": shots, "draws": plan.draws, "penalties": list(PENALTIES)}
 
     def why_not(runner: Runner, bench: Bench) -> str | None:
+        """As ``_needs_labels``, or for want of patients."""
         reason = _needs_labels(runner, bench)
         if reason is None and not _with_patients(bench, shots):
             return f"no label has {2 * shots} training patients, {shots} with and {shots} without"
         return reason
 
     def score(seen: Seen) -> Scored:
+        """A regression for each draw, of the labels with patients enough."""
         bench = seen.bench
         names = _with_patients(bench, shots)
         truth = bench.truth[bench.train][:, bench.columns(names)]
@@ -123,13 +127,14 @@ def _few_shot(plan: Plan, shots: int) -> Protocol:
             rows = np.flatnonzero(~np.isnan(kept).all(axis=1))
             budgets.append(bench.train[rows])
             truths.append(kept[rows])
-        return _probed(seen, plan, names, budgets, truths, _regression(plan.seed))
+        return _probed(seen, plan, names, budgets, truths, partial(fit_probe, seed=plan.seed))
 
     return Protocol("few-shot", f"few-shot, {shots} a class", setting, why_not, score)
 
 
 def _nearest(plan: Plan) -> Protocol:
     def score(seen: Seen) -> Scored:
+        """The votes of all training studies."""
         bench = seen.bench
         budget = ([bench.train], [bench.truth[bench.train]])
         return _probed(seen, plan, bench.labels, *budget, fit_neighbours)
@@ -142,6 +147,7 @@ def _fine_tuned(plan: Plan, config: FineTuneConfig, fraction: float) -> Protocol
     setting = {"fraction": fraction, "draws": plan.draws, "training": plain(config)}
 
     def score(seen: Seen) -> Scored:
+        """An encoder trained for each draw, or read from the cache."""
         bench, people = seen.bench, seen.bench.patients
         runs = []
         for draw in range(plan.draws):
@@ -179,6 +185,7 @@ def _step(seen: Seen, draw: int, step: int, total: int, note: str) -> None:
 
 def _zero_shot(plan: Plan, kind: str) -> Protocol:
     def score(seen: Seen) -> Scored:
+        """Images against prompts; thresholds from validation, where there is any."""
         bench, encoded = seen.bench, seen.encoded
         names = prompted(bench, kind)
         asked = {name: bench.prompts[name] for name in names}
@@ -254,21 +261,8 @@ def _needs_labels(runner: Runner, bench: Bench) -> str | None:
 def _with_patients(bench: Bench, shots: int) -> tuple[str, ...]:
     """The labels with that many training patients of either class, whoever is drawn first."""
     people = bench.patients[bench.train]
-    found = []
-    for place, name in enumerate(bench.labels):
-        column = bench.truth[bench.train, place]
-        positive, negative = (set(people[column == value]) for value in (1, 0))
-        spent = min(shots, len(negative & positive))
-        if len(positive) >= shots and len(negative) - spent >= shots:
-            found.append(name)
-    return tuple(found)
-
-
-def _regression(seed: int) -> Fit:
-    def fit(features: NDArray[Any], truth: Floats, people: Sequence[str]) -> Fitted:
-        return fit_probe(features, truth, people, seed=seed)
-
-    return fit
+    columns = zip(bench.labels, bench.truth[bench.train].T, strict=True)
+    return tuple(name for name, column in columns if not too_few(column, people, shots))
 
 
 def _probed(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from html import escape
-from importlib.resources import files
 from typing import Any
 
 from radpair.comparison.readers import LEVEL, MEAN
@@ -21,10 +20,10 @@ from radpair.comparison.readers_text import (
     with_count,
 )
 from radpair.comparison.roc_chart import key, roc_chart, shades
+from radpair.evaluation.report.document import document, section
 from radpair.evaluation.report.marks import NONE, signed
 from radpair.evaluation.report.tables import facts_table, interval
 
-_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 _STYLE = """
 main { max-width: 1040px; }
 .planes { display: grid; grid-template-columns: repeat(auto-fill, minmax(280px, 1fr));
@@ -43,23 +42,19 @@ _TITLES = {"f1": "F1", "mcc": "MCC", "auroc": "AUROC"}
 
 def render(found: Found) -> str:
     """The whole page as text, from the values of ``radpair.comparison.run.compare_readers``."""
-    style = files("radpair.evaluation.report").joinpath("style.css").read_text(encoding="utf-8")
     title = f"{found['model']['name']} beside readers" if found["model"] else "Readers"
     sections = [
         _planes(found),
         *(_metric_section(found, key) for key in ("f1", "mcc")),
         _points(found),
         _operating(found),
-        _section("What the figures rest on", _basis(found)),
+        section("What the figures rest on", _basis(found)),
     ]
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
-        f"<title>{escape(title)}</title><style>{style}{_STYLE}</style></head><body><main>"
+    head = (
         f'<header><h1>{escape(title)}</h1><p class="lead">{escape(headline(found))}</p>'
-        f"{_warnings(found)}{_missing(found)}</header>{''.join(sections)}</main></body></html>\n"
+        f"{_warnings(found)}{_missing(found)}</header>"
     )
+    return document(title, head + "".join(sections), _STYLE)
 
 
 def _warnings(found: Found) -> str:
@@ -86,7 +81,7 @@ def _planes(found: Found) -> str:
         told += " A point below the curve could be bettered by the model at some threshold."
     charts = "".join(f"<div>{roc_chart(found, label, colours)}</div>" for label in found["labels"])
     planes = f'<div class="planes">{charts}</div>'
-    return _section("ROC plane", f"<p>{escape(told)}</p>{key(found, colours)}{planes}")
+    return section("ROC plane", f"<p>{escape(told)}</p>{key(found, colours)}{planes}")
 
 
 def _metric_section(found: Found, name: str) -> str:
@@ -108,7 +103,7 @@ def _metric_section(found: Found, name: str) -> str:
             ],
         )
         content += _table(heads, body)
-    return _section(_TITLES[name], content)
+    return section(_TITLES[name], content)
 
 
 def _points(found: Found) -> str:
@@ -124,6 +119,7 @@ def _points(found: Found) -> str:
     auroc = found["model"]["metrics"]["auroc"]
 
     def cells(label: str) -> list[str]:
+        """A row: the AUROC, then the gap to every reader."""
         return [interval(part_of(auroc, label))] + [
             _gap(part_of(one["sensitivity_gap"], label), _where(one, label))
             for one in found["points"]
@@ -131,7 +127,7 @@ def _points(found: Found) -> str:
 
     heads = [f"AUROC of {model}", *(one["reader"] for one in found["points"])]
     table = _table(heads, _rows(found, cells))
-    return _section("Readers' points and the model's curve", f"<p>{escape(told)}</p>{table}")
+    return section("Readers' points and the model's curve", f"<p>{escape(told)}</p>{table}")
 
 
 def _where(point: Mapping[str, Any], label: str) -> str:
@@ -143,6 +139,7 @@ def _operating(found: Found) -> str:
     makers = [(who, m) for who, m in decision_makers(found) if "tpr" in m and who != MEAN]
 
     def cells(label: str) -> list[str]:
+        """A row: both rates of everyone who decides."""
         return [
             "<br>".join(
                 f"{rate.upper()} {interval(part_of(metrics[rate], label))}" for rate in _RATES
@@ -155,7 +152,7 @@ def _operating(found: Found) -> str:
         "without it (what specificity leaves)."
     )
     table = _table([who for who, _ in makers], _rows(found, cells))
-    return _section("Operating points", f"<p>{escape(told)}</p>{table}")
+    return section("Operating points", f"<p>{escape(told)}</p>{table}")
 
 
 def _basis(found: Found) -> str:
@@ -212,7 +209,3 @@ def _table(heads: Sequence[str], body: str) -> str:
         '<div class="scroll"><table class="padded"><thead><tr><th scope="col">label</th>'
         f"{top}</tr></thead><tbody>{body}</tbody></table></div>"
     )
-
-
-def _section(title: str, content: str) -> str:
-    return f"<section><h2>{escape(title)}</h2>{content}</section>"

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
 from html import escape
-from importlib.resources import files
 from pathlib import Path
 
 from radpair.description.charts import histogram, label_chart, share_chart
 from radpair.description.facts import NOT_KNOWN, SHOWN, Facts, given
 from radpair.description.text import balance, empty_splits, handling, label_cell
 from radpair.errors import StudySetError
+from radpair.evaluation.report.document import document, section
 from radpair.evaluation.report.marks import COLOURS, legend
-from radpair.evaluation.report.tables import facts_table
+from radpair.evaluation.report.tables import facts_table, plain_table
 from radpair.graphs.tables import counted
+from radpair.models.folder import write_atomically
 from radpair.records import SPLITS
 
-_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 _STYLE = """
 h3 { margin: 26px 0 8px; }
 .numbers td, .numbers thead th + th { text-align: right; white-space: nowrap; }
@@ -35,28 +33,16 @@ def write_page(facts: Facts, out: Path) -> None:
         raise StudySetError(f"{out}: is a folder; give a file such as {out / 'page.html'}")
     if out.suffix.lower() not in (".html", ".htm"):
         raise StudySetError(f"{out}: the page is HTML; give a file that ends in .html")
-    partial = out.with_name(f"{out.name}.{os.getpid()}.part")
-    try:
-        partial.write_text(render(facts), encoding="utf-8")
-        partial.replace(out)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_atomically(out, render(facts).encode())
 
 
 def render(facts: Facts) -> str:
     """The whole page as text, from the values of ``radpair.description.describe``."""
-    style = files("radpair.evaluation.report").joinpath("style.css").read_text(encoding="utf-8")
     title = f"Study set {Path(facts['name']).name}"
     body = _splits(facts) + _people(facts) + _reports(facts) + _labels(facts)
     body += _left_out(facts) + _near(facts) + _handling(facts) + _provenance(facts)
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
-        f"<title>{escape(title)}</title><style>{style}{_STYLE}</style></head><body><main>"
-        f'<header><h1>{escape(title)}</h1><p class="lead">{escape(_lead(facts))}</p></header>'
-        f"{body}</main></body></html>\n"
-    )
+    head = f'<header><h1>{escape(title)}</h1><p class="lead">{escape(_lead(facts))}</p></header>'
+    return document(title, head + body, _STYLE)
 
 
 def _lead(facts: Facts) -> str:
@@ -74,10 +60,10 @@ def _colours(facts: Facts) -> dict[str, str]:
 
 
 def _splits(facts: Facts) -> str:
-    return _section(
+    return section(
         "Splits beside each other",
         "<p>In brackets the middle half of the studies.</p>"
-        + _table(balance(facts))
+        + plain_table(balance(facts), "numbers")
         + "".join(f'<p class="warn">{escape(line)}</p>' for line in empty_splits(facts)),
     )
 
@@ -90,25 +76,25 @@ def _people(facts: Facts) -> str:
     if facts["ages"]["bins"]:
         charts += f"<h3>Age, {facts['ages']['given']:,} studies</h3>"
         charts += histogram("years", facts["ages"], shades)
-    return _section("Views and people", legend(shades) + charts)
+    return section("Views and people", legend(shades) + charts)
 
 
 def _reports(facts: Facts) -> str:
     words = facts["words"]
     if not words["bins"]:
-        return _section("Reports", "<p>The set has no reports.</p>")
+        return section("Reports", "<p>The set has no reports.</p>")
     shades = _colours(facts)
     told = f"<p>{words['given']:,} studies have a report. Its length:</p>"
-    return _section("Reports", told + legend(shades) + histogram("words", words, shades))
+    return section("Reports", told + legend(shades) + histogram("words", words, shades))
 
 
 def _labels(facts: Facts) -> str:
     labels, splits = facts["labels"], list(facts["splits"])
     if not labels:
-        return _section("Labels", "<p>The set has no labels.</p>")
+        return section("Labels", "<p>The set has no labels.</p>")
     shown = [label for label in labels if given(label, splits)]
     if not shown:
-        return _section("Labels", "<p>No study says anything of its labels.</p>")
+        return section("Labels", "<p>No study says anything of its labels.</p>")
     shades = _colours(facts)
     rows = [["label", *splits, "uncertain", "not given"]]
     for label in shown:
@@ -123,13 +109,15 @@ def _labels(facts: Facts) -> str:
         "<p>Present among the studies that say present or absent; in the table with their "
         "number.</p>"
     )
-    return _section("Labels", told + legend(shades) + label_chart(shown, shades) + _table(rows))
+    return section(
+        "Labels", told + legend(shades) + label_chart(shown, shades) + plain_table(rows, "numbers")
+    )
 
 
 def _left_out(facts: Facts) -> str:
     found, counts = facts["quarantine"], facts["counts"]
     if not found:
-        return _section("Quarantine", "<p>Nothing was left out.</p>")
+        return section("Quarantine", "<p>Nothing was left out.</p>")
     rows = [["reason", "of", "entries"]]
     rows += [[row["reason"], row["kind"], f"{row['count']:,}"] for row in found]
     told = (
@@ -138,13 +126,13 @@ def _left_out(facts: Facts) -> str:
         f"{counts['studies_left_out']:,}. "
         "quarantine.parquet in the set names each."
     )
-    return _section("Quarantine", f"<p>{told}</p>" + _table(rows))
+    return section("Quarantine", f"<p>{told}</p>" + plain_table(rows, "numbers"))
 
 
 def _near(facts: Facts) -> str:
     title, near = "Near duplicates across splits", facts["near"]
     if not near["count"]:
-        return _section(title, "<p>No image is like one of an earlier split.</p>")
+        return section(title, "<p>No image is like one of an earlier split.</p>")
     pairs = ", ".join(f"{name} {count:,}" for name, count in near["pairs"].items())
     rows = [["image", "is like", "differing bits of 256"]]
     for row in near["rows"]:
@@ -156,13 +144,13 @@ def _near(facts: Facts) -> str:
         f"({escape(pairs)}): what is measured on them may have been learnt by heart."
         f"{rest}</p>"
     )
-    return _section(title, told + _table(rows, "pairs"))
+    return section(title, told + plain_table(rows, "pairs"))
 
 
 def _handling(facts: Facts) -> str:
     lines = handling(facts)
     told = "".join(f"<p>{escape(line)}</p>" for line in lines)
-    return _section("Films as they were read", told) if lines else ""
+    return section("Films as they were read", told) if lines else ""
 
 
 def _provenance(facts: Facts) -> str:
@@ -175,22 +163,4 @@ def _provenance(facts: Facts) -> str:
         "pixels": f"{facts['counts']['pixel_bytes'] / 1e6:,.1f} MB",
         "radpair": facts["radpair"],
     }
-    return _section("Provenance", facts_table(rows))
-
-
-def _section(title: str, content: str) -> str:
-    return f"<section><h2>{escape(title)}</h2>{content}</section>"
-
-
-def _table(rows: Sequence[Sequence[str]], kind: str = "numbers") -> str:
-    head = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in rows[0])
-    body = "".join(
-        f'<tr><th scope="row">{escape(row[0])}</th>'
-        + "".join(f"<td>{escape(cell)}</td>" for cell in row[1:])
-        + "</tr>"
-        for row in rows[1:]
-    )
-    return (
-        f'<div class="scroll"><table class="{kind}"><thead><tr>{head}</tr></thead>'
-        f"<tbody>{body}</tbody></table></div>"
-    )
+    return section("Provenance", facts_table(rows))

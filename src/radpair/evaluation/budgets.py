@@ -31,6 +31,18 @@ def label_budget(patients: Sequence[str], fraction: float, seed: int = 0, draw: 
     return np.sort(_by_patient(patients, seed, draw)[:size])
 
 
+def too_few(truth: NDArray[Any], patients: NDArray[Any], shots: int) -> str:
+    """Whether a label has ``shots`` patients of either class, whoever is drawn first.
+
+    ``truth, patients [studies]``. In words how many there are where that is too few, else empty.
+    """
+    positive, negative = (set(patients[truth == value].tolist()) for value in (1, 0))
+    spent = min(shots, len(positive & negative))
+    if len(positive) >= shots and len(negative) - spent >= shots:
+        return ""
+    return f"{len(positive):,} training patients with it and {len(negative):,} without"
+
+
 def few_shot(
     labels: NDArray[Any],
     patients: Sequence[str],

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from radpair.errors import EvaluationError
-from radpair.evaluation.budgets import few_shot
+from radpair.evaluation.budgets import few_shot, too_few
 from radpair.evaluation.operating import STANDARD
 from radpair.evaluation.probe import PENALTIES, fit_probe
 from radpair.evaluation.protocol import (
@@ -66,16 +67,14 @@ def few_shot_probe(
             "few-shot evaluation needs at least one encoder, K and draw, and K of 1"
         )
     task = make_task(labels, patients, splits, label_names, evaluated, uncertain)
-
-    def fit(features: NDArray[Any], truth: Floats, people: Sequence[str]) -> Any:
-        return fit_probe(features, truth, people, penalties, folds, seed)
-
+    fit = partial(fit_probe, penalties=penalties, folds=folds, seed=seed)
     asked = sorted(set(shots))
     parts = [possible(task, count) for count in asked]
     rows: list[Row] = []
     for count, (part, left_out) in zip(asked, parts, strict=True):
 
         def told(done: int, total: int, before: int = len(rows)) -> None:
+            """Counts on from one number of shots to the next."""
             if on_probe is not None:
                 on_probe(before + done, total * len(asked))
 
@@ -108,6 +107,7 @@ def _whole(on_scores: OnScores, task: Task, part: Task) -> OnScores:
     places = [task.names.index(name) for name in part.names]
 
     def take(model: str, level: Level, scores: Floats) -> None:
+        """Fills in the labels that the part has not."""
         every = np.full((*scores.shape[:2], len(task.names)), np.nan)
         every[:, :, places] = scores
         on_scores(model, level, every)
@@ -119,15 +119,8 @@ def possible(task: Task, shots: int) -> tuple[Task, dict[str, str]]:
     """The task with the labels that have ``shots`` training patients of either class, and why not
     for each other label. Raises ``EvaluationError`` where no label is left."""
     people = task.patients[task.train]
-    left_out = {}
-    for place, name in enumerate(task.names):
-        column = task.truth[task.train, place]
-        positive, negative = (set(people[column == value].tolist()) for value in (1, 0))
-        spent = min(shots, len(positive & negative))
-        if len(positive) < shots or len(negative) - spent < shots:
-            left_out[name] = (
-                f"{len(positive):,} training patients with it and {len(negative):,} without"
-            )
+    columns = zip(task.names, task.truth[task.train].T, strict=True)
+    left_out = {name: why for name, column in columns if (why := too_few(column, people, shots))}
     names = [name for name in task.names if name not in left_out]
     if not names:
         most = "; ".join(f"{name}: {reason}" for name, reason in left_out.items())

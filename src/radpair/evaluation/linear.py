@@ -7,6 +7,7 @@ with 1, 10 and 100 % of the training labels.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,6 @@ from radpair.evaluation.protocol import (
     views_of,
 )
 from radpair.evaluation.results import Results
-from radpair.evaluation.statistics import Floats
 
 SCHEMA = "radpair.linear/1"
 
@@ -60,10 +60,7 @@ def linear_probe(
     Raises ``EvaluationError`` for an empty split, a patient on both sides, features that do not fit
     the studies, and unknown label values.
     """
-
-    def fit(features: NDArray[Any], truth: Floats, people: Sequence[str]) -> Any:
-        return fit_probe(features, truth, people, penalties, folds, seed)
-
+    fit = partial(fit_probe, penalties=penalties, folds=folds, seed=seed)
     swept = {"penalties": list(penalties), "folds": folds}
     given = (features_by_name, labels, patients, splits, label_names, fractions, draws, seed)
     return fraction_probe(SCHEMA, fit, swept, *given, **asked)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -150,10 +151,7 @@ def knn_probe(
     **asked: Any,
 ) -> Results:
     """As ``linear_probe``, on the same draws, with nearest neighbours in place of a regression."""
-
-    def fit(features: NDArray[Any], truth: Floats, people: Sequence[str]) -> Any:
-        return fit_neighbours(features, truth, people, neighbours)
-
+    fit = partial(fit_neighbours, neighbours=neighbours)
     swept = {"neighbours": list(neighbours), "temperature": TEMPERATURE}
     given = (features_by_name, labels, patients, splits, label_names, fractions, draws, seed)
     return fraction_probe(SCHEMA, fit, swept, *given, **asked)
@@ -168,14 +166,13 @@ def knn_auroc(
     *,
     evaluated: str = "validate",
     neighbours: int = 20,
-    uncertain: str = "ignore",
 ) -> dict[str, float]:
     """AUROC a label, and their mean as ``mean``, with a fixed k and no intervals.
 
     Meant for a schedule during pretraining: ``features [studies, dim]`` of the training split vote
     on the split ``evaluated``, which should be validation. NaN where a label lacks a class.
     """
-    task = make_task(labels, patients, splits, label_names, evaluated, uncertain)
+    task = make_task(labels, patients, splits, label_names, evaluated, "ignore")
     check_training(features, task.truth)
     codes, found = unit_length(features), {}
     for label, name in enumerate(task.names):

@@ -2,13 +2,13 @@
 
 An interval over patients takes the draws of labels as given. Where labels were drawn several times
 the spread between the draws is a second, independent source of error; ``total`` counts both. For a
-difference, ``radpair.evaluation.differences`` does so with its ``runs``. ``metric_over_draws`` and
-``difference_over_draws`` are what the results of every probe and of fine-tuning hold.
+difference, ``radpair.evaluation.differences`` does so with its ``runs``. ``figures_over_draws`` are
+what the results of every probe and of fine-tuning hold.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -16,7 +16,7 @@ from scipy.stats import t as student
 
 from radpair.evaluation.bootstrap import Interval, Resampled, interval, mean_over_labels
 from radpair.evaluation.differences import difference, runs_of
-from radpair.evaluation.metrics import BOUNDS
+from radpair.evaluation.metrics import BOUNDS, columns_of
 from radpair.evaluation.paired import holm
 from radpair.evaluation.results import MetricResult, Total, metric_result
 from radpair.evaluation.statistics import Floats
@@ -48,9 +48,25 @@ def total(
     return Interval(patients.value, *ends, None, patients.undefined, patients.note)
 
 
-def metric_over_draws(
-    metric: str, names: Sequence[str], sample: Resampled, level: float = 0.95
-) -> MetricResult:
+def figures_over_draws(
+    labels: Sequence[str],
+    sampled: Mapping[str, Resampled],
+    reference: Mapping[str, Resampled],
+    level: float,
+) -> tuple[dict[str, MetricResult], dict[str, MetricResult]]:
+    """Every metric of a model, by its name, and the differences to those of ``reference``."""
+    columns = {name: columns_of(labels, len(one.value)) for name, one in sampled.items()}
+    metrics = {
+        name: _metric(name, columns[name], sample, level) for name, sample in sampled.items()
+    }
+    differences = {
+        name: _difference(columns[name], sampled[name], base, level)
+        for name, base in reference.items()
+    }
+    return metrics, differences
+
+
+def _metric(metric: str, names: Sequence[str], sample: Resampled, level: float) -> MetricResult:
     """A metric over patients, its spread over draws of labels, and both together."""
     each = sample.run_values if len(sample.run_values) else sample.value[None]
     macros = mean_over_labels(each)
@@ -69,8 +85,8 @@ def metric_over_draws(
     return replace(found, spread=spread(macros), total=whole)
 
 
-def difference_over_draws(
-    names: Sequence[str], ours: Resampled, theirs: Resampled, level: float = 0.95
+def _difference(
+    names: Sequence[str], ours: Resampled, theirs: Resampled, level: float
 ) -> MetricResult:
     """The same for a difference of two models, which learned from the same draws.
 

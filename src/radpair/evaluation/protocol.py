@@ -20,14 +20,14 @@ from radpair.errors import EvaluationError
 from radpair.evaluation.bootstrap import Resampled, resample
 from radpair.evaluation.budgets import Indices, assert_disjoint, why_no_folds
 from radpair.evaluation.features import refuse_constant
-from radpair.evaluation.metrics import CALIBRATED, DECIDED, RANKED, accuracies, columns_of
+from radpair.evaluation.metrics import CALIBRATED, DECIDED, RANKED, accuracies
 from radpair.evaluation.operating import (
     STANDARD,
     read_point,
     resample_decided,
     undecided,
 )
-from radpair.evaluation.over_draws import difference_over_draws, metric_over_draws
+from radpair.evaluation.over_draws import figures_over_draws
 from radpair.evaluation.results import Row
 from radpair.evaluation.statistics import Floats, Metric, given_labels
 from radpair.evaluation.thresholds import choose_thresholds, decide
@@ -79,7 +79,9 @@ class Task:
 
     def counts(self) -> dict[str, Any]:
         """Studies, patients and positives on either side."""
-        return {"train": _counts(self, self.train), self.evaluated: _counts(self, self.test)}
+        sides = {"train": self.train, self.evaluated: self.test}
+        given = (self.names, self.truth, self.patients)
+        return {side: counts(*given, rows) for side, rows in sides.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,15 +313,7 @@ def _row(
     reference: dict[str, Resampled],
     level: float,
 ) -> Row:
-    columns = {name: columns_of(task.names, len(one.value)) for name, one in sampled.items()}
-    metrics = {
-        name: metric_over_draws(name, columns[name], sample, level)
-        for name, sample in sampled.items()
-    }
-    differences = {
-        name: difference_over_draws(columns[name], sampled[name], base, level)
-        for name, base in reference.items()
-    }
+    metrics, differences = figures_over_draws(task.names, sampled, reference, level)
     chosen = {
         name: [float(probe.chosen[index]) for probe in fitted.probes]
         for index, name in enumerate(task.names)
@@ -347,10 +341,13 @@ def _constant(task: Task, fitted: _Draws) -> list[dict[str, Any]]:
     ]
 
 
-def _counts(task: Task, rows: Indices) -> dict[str, Any]:
-    positives = (task.truth[rows] == 1).sum(axis=0)
+def counts(
+    names: Sequence[str], truth: Floats, patients: NDArray[np.str_], rows: Indices
+) -> dict[str, Any]:
+    """Studies, patients and positives of the studies ``rows``; ``truth [studies, labels]``."""
+    positives = (truth[rows] == 1).sum(axis=0)
     return {
         "studies": len(rows),
-        "patients": len(set(task.patients[rows].tolist())),
-        "positives": {name: int(count) for name, count in zip(task.names, positives, strict=True)},
+        "patients": len(set(patients[rows].tolist())),
+        "positives": {name: int(count) for name, count in zip(names, positives, strict=True)},
     }

@@ -25,6 +25,7 @@ from radpair.evaluation.axes import Table
 from radpair.evaluation.statistics import Floats
 
 _MEMORY = 12
+_STEPS = 500
 _BATCH_VALUES = 50_000_000
 """Weights, gradients and curvature pairs kept at a time."""
 _SHRINK = 0.5
@@ -38,7 +39,6 @@ def solve(
     penalties: Floats,
     tolerance: float = 1e-13,
     start: Floats | None = None,
-    steps: int = 500,
 ) -> Floats:
     """Weights ``[problems, rank + 1]`` of every problem, the intercept last.
 
@@ -57,7 +57,7 @@ def solve(
     for first in range(0, len(open_), size):
         part = open_[first : first + size]
         batch = _Batch(table, signs, group[part], penalties[part], tolerance)
-        result[part] = batch.run((result if start is None else start)[part], steps)
+        result[part] = batch.run((result if start is None else start)[part])
     return result
 
 
@@ -85,10 +85,11 @@ class _Batch:
         self.limit = tolerance * seen[group]
         self.pairs: deque[tuple[Floats, Floats]] = deque(maxlen=_MEMORY)
 
-    def run(self, weights: Floats, steps: int) -> Floats:
+    def run(self, weights: Floats) -> Floats:
+        """Weights ``[problems, rank + 1]``, moved until no step promises more than the limit."""
         result, places = weights.copy(), np.arange(len(weights))
         loss, gradient = self._losses(weights, places)
-        for _ in range(steps):
+        for _ in range(_STEPS):
             direction = -self._scaled(gradient)
             slope = (gradient * direction).sum(axis=1)
             moving = slope < -2 * self.limit

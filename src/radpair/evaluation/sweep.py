@@ -27,6 +27,8 @@ SAMPLE = 32_768
 """Rows of a large table, at most, that choose its penalties."""
 _TOLERANCE = 1e-6
 """Nats a study; float32 reaches it, and it picks the same penalties as float64 in less time."""
+_STEPS = 30
+"""Of Newton's method, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +116,7 @@ def _best(held_out: Floats, truth: Floats) -> int:
     return int(np.nan_to_num(losses, nan=np.inf).argmin())
 
 
-def selection_losses(logits: Floats, truth: NDArray[Any], steps: int = 30) -> Floats:
+def selection_losses(logits: Floats, truth: NDArray[Any]) -> Floats:
     """Mean held-out cross-entropy ``[labels, penalties]`` at the best scale and offset.
 
     ``logits [studies, labels, penalties]`` are out of fold, ``truth [studies, labels]``. With few
@@ -130,7 +132,7 @@ def selection_losses(logits: Floats, truth: NDArray[Any], steps: int = 30) -> Fl
     x = centred / np.where(spread > 1e-9, spread, 1.0)
     rate = (target * given).sum(axis=0) / counts
     scale, offset = np.zeros_like(rate), np.log(rate / (1 - rate))
-    for _ in range(steps):
+    for _ in range(_STEPS):
         p = 1 / (1 + np.exp(-(scale * x + offset)))
         residual, curve = (p - target) * given, p * (1 - p) * given
         slope, lift = (residual * x).sum(axis=0) + scale, residual.sum(axis=0)

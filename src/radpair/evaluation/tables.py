@@ -14,12 +14,12 @@ from radpair.evaluation.report.marks import MINUS, number, signed
 from radpair.evaluation.results import MetricResult, Results, Row
 
 
-def linear_table(results: Results, title: str = "AUROC, linear") -> str:
+def linear_table(results: Results) -> str:
     """Mean AUROC with its interval, one row a model, one column a fraction of the labels."""
     fractions = list(dict.fromkeys(row.fraction for row in results.rows))
     models = list(dict.fromkeys(row.model for row in results.rows))
     sizes = {row.fraction: row.studies for row in results.rows}
-    head = [title] + [f"{f:.0%} ({sizes[f]:,} studies)" for f in fractions]
+    head = ["AUROC, linear"] + [f"{f:.0%} ({sizes[f]:,} studies)" for f in fractions]
     body = [
         [name, *(macro_cell(results.row(name, f).metrics["auroc"]) for f in fractions)]
         for name in models

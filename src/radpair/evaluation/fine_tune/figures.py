@@ -17,12 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from radpair.evaluation.bootstrap import Resampled, resample
-from radpair.evaluation.budgets import Indices
 from radpair.evaluation.fine_tune.runs import Learned
 from radpair.evaluation.fine_tune.tasks import Task
-from radpair.evaluation.metrics import DECIDED, RANKED, accuracies, columns_of
+from radpair.evaluation.metrics import DECIDED, RANKED, accuracies
 from radpair.evaluation.operating import resample_decided
-from radpair.evaluation.over_draws import difference_over_draws, metric_over_draws
+from radpair.evaluation.over_draws import figures_over_draws
 from radpair.evaluation.results import Row
 from radpair.evaluation.statistics import Floats, Metric
 from radpair.evaluation.thresholds import decide
@@ -76,15 +75,7 @@ def row(
         else resample_decided(metric, values, measured.truth, why_not, *among)
         for name, (metric, values) in inputs.items()
     }
-    columns = {name: columns_of(task.names, len(one.value)) for name, one in sampled.items()}
-    metrics = {
-        name: metric_over_draws(name, columns[name], sample, LEVEL)
-        for name, sample in sampled.items()
-    }
-    differences = {
-        name: difference_over_draws(columns[name], sampled[name], base, LEVEL)
-        for name, base in reference.items()
-    }
+    metrics, differences = figures_over_draws(task.names, sampled, reference, LEVEL)
     found = Row(model, float(fraction), studies, len(runs), metrics, differences, {}, constant)
     return found, sampled
 
@@ -97,14 +88,4 @@ def _inputs(measured: Measured, runs: Sequence[Learned]) -> dict[str, tuple[Metr
         **{name: (metric, scores) for name, metric in RANKED.items()},
         **{name: (metric, decided) for name, metric in DECIDED.items()},
         **{name: (metric, scores) for name, metric in exclusive.items()},
-    }
-
-
-def counts(task: Task, truth: Floats, patients: NDArray[np.str_], rows: Indices) -> dict[str, Any]:
-    """Studies, patients and positives of some studies."""
-    positives = (truth[rows] == 1).sum(axis=0)
-    return {
-        "studies": len(rows),
-        "patients": len(set(patients[rows].tolist())),
-        "positives": {name: int(n) for name, n in zip(task.names, positives, strict=True)},
     }

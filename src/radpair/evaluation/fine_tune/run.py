@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from radpair import __version__
-from radpair.errors import EvaluationError, nearest
+from radpair.errors import EvaluationError
 from radpair.evaluation.bootstrap import Resampled
 from radpair.evaluation.budgets import Indices, assert_disjoint, label_budget
 from radpair.evaluation.fine_tune.classifier import Classifier
-from radpair.evaluation.fine_tune.figures import LEVEL, SCHEMA, Measured, counts, row
+from radpair.evaluation.fine_tune.figures import LEVEL, SCHEMA, Measured, row
 from radpair.evaluation.fine_tune.films import Films
 from radpair.evaluation.fine_tune.folder import is_whole, save_classifier
 from radpair.evaluation.fine_tune.parts import divide
@@ -26,8 +26,9 @@ from radpair.evaluation.fine_tune.settings import FineTuneConfig, asked_settings
 from radpair.evaluation.fine_tune.tasks import MULTI_CLASS, Task, targets, task_of
 from radpair.evaluation.metrics import TITLES
 from radpair.evaluation.operating import STANDARD, point_words
+from radpair.evaluation.protocol import counts
 from radpair.evaluation.results import Results, Row, jsonable
-from radpair.evaluation.run import RESAMPLES, Outcome, check_resamples, open_models
+from radpair.evaluation.run import RESAMPLES, Outcome, check_resamples, label_columns, open_models
 from radpair.evaluation.statistics import Floats
 from radpair.evaluation.tables import (
     aligned,
@@ -107,7 +108,8 @@ def evaluate_fine_tune(
     plan = Plan(tuple(fractions), draws, seed, config, uncertain, resamples)
     _check(plan, out, save)
     studies = StudySet.open(data)
-    labelled = _labelled(studies, _chosen(studies, labels), kind, uncertain)
+    columns = label_columns(studies, tuple(dict.fromkeys(labels)))
+    labelled = _labelled(studies, columns, kind, uncertain)
     models = open_models(names, control=True, device=device)
     results, runs = fine_tune(models, labelled, plan, out / RUNS, save)
     found = {
@@ -156,8 +158,8 @@ def fine_tune(
                 rows.append(one)
                 reference = reference or sampled
     numbers = {
-        "train": counts(data.task, data.truth, data.patients, data.train),
-        EVALUATED: counts(data.task, data.truth, data.patients, data.tested),
+        "train": counts(data.task.names, data.truth, data.patients, data.train),
+        EVALUATED: counts(data.task.names, data.truth, data.patients, data.tested),
     }
     settings = _settings(plan, data.task)
     labels = list(data.task.names)
@@ -198,11 +200,7 @@ def _run(
         folder = save / f"{model.name.replace(':', '-')}-{fraction * 100:g}pct-{order.draw}"
         if is_whole(folder, run_key(model, order)):
             return learn(model, order, kept, told)
-
-        def hand_over(classifier: Classifier, learned: Learned) -> None:
-            _save(folder, classifier, model, order, learned, fraction)
-
-        return learn(model, order, kept, told, hand_over)
+        return learn(model, order, kept, told, partial(_save, folder, model, order, fraction))
     except EvaluationError as problem:
         where = f"model '{model.name}', fraction {fraction:g}, draw {order.draw}"
         raise EvaluationError(f"{where}: {problem}") from problem
@@ -210,11 +208,11 @@ def _run(
 
 def _save(
     folder: Path,
-    classifier: Classifier,
     model: Model,
     order: Order,
-    learned: Learned,
     fraction: float,
+    classifier: Classifier,
+    learned: Learned,
 ) -> None:
     origin = {
         "key": run_key(model, order),
@@ -234,9 +232,8 @@ def _save(
     )
 
 
-def _labelled(studies: StudySet, names: Sequence[str], kind: str, uncertain: str) -> Data:
-    task = task_of(kind, names)
-    columns = [studies.label_names.index(name) for name in names]
+def _labelled(studies: StudySet, columns: Sequence[int], kind: str, uncertain: str) -> Data:
+    task = task_of(kind, [studies.label_names[column] for column in columns])
     truth = targets(task, studies.labels[:, columns], studies.study_ids, uncertain)
     people = np.asarray(studies.patient_ids, dtype=str)
     train, validation, tested = (studies.split(name) for name in ("train", "validate", EVALUATED))
@@ -254,17 +251,6 @@ def _labelled(studies: StudySet, names: Sequence[str], kind: str, uncertain: str
             "nothing to measure; choose other labels or a larger test split"
         )
     return Data(studies, task, truth, people, train, validation, tested)
-
-
-def _chosen(studies: StudySet, labels: Sequence[str]) -> tuple[str, ...]:
-    for label in labels:
-        if label not in studies.label_names:
-            raise EvaluationError(
-                f"{studies.path} has no label '{label}'{nearest(label, studies.label_names)}"
-            )
-    if not studies.label_names:
-        raise EvaluationError(f"{studies.path} has no labels; ingest it with --label-columns")
-    return tuple(dict.fromkeys(labels)) or studies.label_names
 
 
 def _check(plan: Plan, out: Path, save: Path | None) -> None:

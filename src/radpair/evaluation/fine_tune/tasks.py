@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from radpair.errors import EvaluationError, nearest
+from radpair.evaluation.probe import why_constant
 from radpair.evaluation.statistics import Floats, given_labels
 
 BINARY, MULTI_LABEL, MULTI_CLASS, MURA = "binary", "multi-label", "multi-class", "mura"
@@ -112,13 +113,4 @@ def held_out_loss(exclusive: bool, scores: Floats, truth: Floats) -> float:
 
 def one_class(truth: Floats) -> tuple[str | None, ...]:
     """Why an output cannot be learned from ``truth [studies, outputs]``, or None, for each."""
-
-    def reason(column: Floats) -> str | None:
-        given = column[~np.isnan(column)]
-        if len(given) == 0:
-            return "no label given"
-        if not (given == 1).any():
-            return "no positive"
-        return None if (given == 0).any() else "no negative"
-
-    return tuple(reason(column) for column in truth.T)
+    return tuple(map(why_constant, truth.T))

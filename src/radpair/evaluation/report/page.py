@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from html import escape
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from radpair.errors import EvaluationError
 from radpair.evaluation.report.charts import efficiency_chart, label_chart, loss_chart
+from radpair.evaluation.report.document import document, section
 from radpair.evaluation.report.marks import colours, legend, number, percent, signed
 from radpair.evaluation.report.samples import Sample, sample_figures
 from radpair.evaluation.report.tables import (
@@ -21,8 +20,7 @@ from radpair.evaluation.report.tables import (
     retrieval_table,
     zero_shot_table,
 )
-
-_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+from radpair.models.folder import write_atomically
 
 
 def write_page(results: Mapping[str, Any], out: Path, samples: Sequence[Sample] = ()) -> None:
@@ -38,9 +36,7 @@ def write_page(results: Mapping[str, Any], out: Path, samples: Sequence[Sample] 
         raise EvaluationError("there are no results to write a page about")
     if not out.parent.is_dir():
         raise EvaluationError(f"cannot write {out}: the folder {out.parent} does not exist")
-    partial = out.with_name(f"{out.name}.{os.getpid()}.part")
-    partial.write_text(render(results, samples), encoding="utf-8")
-    partial.replace(out)
+    write_atomically(out, render(results, samples).encode())
 
 
 def render(results: Mapping[str, Any], samples: Sequence[Sample] = ()) -> str:
@@ -52,17 +48,10 @@ def render(results: Mapping[str, Any], samples: Sequence[Sample] = ()) -> str:
         _zero_shot(results),
         _retrieval(results),
         _training(results, shades),
-        _section("Sample studies", sample_figures(samples)) if samples else "",
+        section("Sample studies", sample_figures(samples)) if samples else "",
         _provenance(results),
     ]
-    style = files("radpair.evaluation.report").joinpath("style.css").read_text(encoding="utf-8")
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
-        f"<title>{escape(title)}</title><style>{style}</style></head><body><main>"
-        f"{_head(title, results)}{''.join(sections)}</main></body></html>\n"
-    )
+    return document(title, _head(title, results) + "".join(sections))
 
 
 def _shades(results: Mapping[str, Any]) -> dict[str, str]:
@@ -133,13 +122,13 @@ def _linear(results: Mapping[str, Any], shades: Mapping[str, str]) -> str:
     )
     charts = "".join(_label_details(linear, shown, fraction) for fraction in _fractions(linear))
     return (
-        _section(
+        section(
             "Linear probe",
             f"<p>{escape(told)}</p>" + headline_table(linear, shown) + _constant(linear),
         )
-        + _section("Label efficiency", legend(shown) + efficiency_chart(linear["rows"], shown))
-        + _section("Label by label", legend(shown) + charts)
-        + _section(
+        + section("Label efficiency", legend(shown) + efficiency_chart(linear["rows"], shown))
+        + section("Label by label", legend(shown) + charts)
+        + section(
             "Other metrics",
             "<p>Means over labels. MCC, F1, sensitivity and specificity are at thresholds from "
             "cross-fitted scores of the training labels inside the budget (the best MCC, if not "
@@ -193,7 +182,7 @@ def _zero_shot(results: Mapping[str, Any]) -> str:
     )
     if missing:
         told += f" Without prompts of some kind: {', '.join(missing)}."
-    return _section("Zero-shot classification", f"<p>{escape(told)}</p>" + zero_shot_table(found))
+    return section("Zero-shot classification", f"<p>{escape(told)}</p>" + zero_shot_table(found))
 
 
 def _retrieval(results: Mapping[str, Any]) -> str:
@@ -205,7 +194,7 @@ def _retrieval(results: Mapping[str, Any]) -> str:
         f"Which of {entry['studies']:,} candidates belongs to the query? Recall in percent. "
         f"Rule: {entry['rule']}."
     )
-    return _section("Retrieval", f"<p>{escape(told)}</p>" + retrieval_table(found))
+    return section("Retrieval", f"<p>{escape(told)}</p>" + retrieval_table(found))
 
 
 def _training(results: Mapping[str, Any], shades: Mapping[str, str]) -> str:
@@ -215,7 +204,7 @@ def _training(results: Mapping[str, Any], shades: Mapping[str, str]) -> str:
         return ""
     shown = {run["name"]: shades[run["name"]] for run in runs}
     told = "<p>Contrastive loss: training thin, validation with points.</p>"
-    return _section("Pretraining", told + legend(shown) + chart)
+    return section("Pretraining", told + legend(shown) + chart)
 
 
 def _provenance(results: Mapping[str, Any]) -> str:
@@ -225,8 +214,4 @@ def _provenance(results: Mapping[str, Any]) -> str:
     if results.get("linear"):
         facts["linear probe"] = results["linear"]["settings"]
     facts.update(results.get("provenance") or {})
-    return _section("Provenance", facts_table(facts)) if facts else ""
-
-
-def _section(title: str, content: str) -> str:
-    return f"<section><h2>{escape(title)}</h2>{content}</section>"
+    return section("Provenance", facts_table(facts)) if facts else ""

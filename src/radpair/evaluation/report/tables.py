@@ -157,6 +157,18 @@ def _fact(value: Any) -> str:
     return f"<code>{escape(str(value))}</code>"
 
 
+def plain_table(rows: Sequence[Sequence[str]], kind: str = "") -> str:
+    """A head and its rows of plain text, the first cell of each being its name."""
+    head = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in rows[0])
+    body = "".join(
+        f'<tr><th scope="row">{escape(row[0])}</th>'
+        + "".join(f"<td>{escape(cell)}</td>" for cell in row[1:])
+        + "</tr>"
+        for row in rows[1:]
+    )
+    return _table(f"<tr>{head}</tr>", body, kind)
+
+
 def _table(head: str, body: str, kind: str = "") -> str:
     return (
         f'<div class="scroll"><table class="{kind}"><thead>{head}</thead>'
