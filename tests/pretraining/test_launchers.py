@@ -1,0 +1,196 @@
+"""Whoever starts the processes of a run: they end with its weights, or all in a sentence."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from discs import TINY
+from radpair.errors import RunError
+from radpair.pretraining import pretrain
+from radpair.pretraining.ranks import check_processes, leave_fabric_run
+
+OPTIONS = (
+    *TINY, "training.epochs=1", "training.shards=2", "training.learning_rate=1e-4",
+    "training.freeze_image=2", "training.checkpoint=1", "training.precision=32-true",
+)  # fmt: skip
+"""Four steps, of which the image tower learns in two."""
+ALIKE = {"rtol": 1e-4, "atol": 1e-5}
+"""Weights from sums in another order."""
+FABRIC = ["-m", "lightning_fabric.cli", "--accelerator=cpu", "--devices=2"]
+"""``fabric run``: that command imports torchvision, of which a CPU's torch may have the wrong."""
+TORCHRUN = ["-m", "torch.distributed.run"]
+SCRIPT = str(Path(__file__).parents[2] / "src" / "radpair" / "__main__.py")
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+def words(disc_set: Path, run: Path) -> list[str]:
+    return [
+        "pretrain", "igc-small", "--data", str(disc_set), "--out", str(run), "--device", "cpu",
+        "--set", *OPTIONS,
+    ]  # fmt: skip
+
+
+def ended(asked: list[list[str]], **variables: list[str]) -> list[tuple[int, str]]:
+    """Exit codes and errors of commands that run at once, each with its value of ``variables``."""
+    started = [
+        subprocess.Popen(
+            [sys.executable, *one],
+            env={
+                **os.environ,
+                "OMP_NUM_THREADS": "1",
+                **{name: values[place] for name, values in variables.items()},
+            },
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for place, one in enumerate(asked)
+    ]
+    try:
+        said = [process.communicate(timeout=300)[1] for process in started]
+    finally:
+        for process in started:
+            process.kill()
+    return [(process.returncode, text) for process, text in zip(started, said, strict=True)]
+
+
+@pytest.fixture(scope="module")
+def alone(disc_set: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The model of one process."""
+    return pretrain("igc-small", disc_set, tmp_path_factory.mktemp("alone") / "run", OPTIONS, "cpu")
+
+
+def same_weights(found: Path, expected: Path) -> None:
+    before, after = (load_file(path / "model.safetensors") for path in (expected, found))
+    assert before.keys() == after.keys()
+    for key, value in before.items():
+        torch.testing.assert_close(after[key], value, **ALIKE)
+
+
+def test_fabric_run(disc_set: Path, alone: Path, tmp_path: Path) -> None:
+    asked = [
+        *FABRIC, f"--main-port={free_port()}", "--strategy=ddp", "--precision=32", "--", SCRIPT,
+        *words(disc_set, tmp_path),
+    ]  # fmt: skip
+    [(code, said)] = ended([asked])
+    assert code == 0, said
+    same_weights(tmp_path / "model", alone)
+
+
+def test_two_nodes_of_torchrun(disc_set: Path, alone: Path, tmp_path: Path) -> None:
+    port = free_port()
+    asked = [
+        [
+            *TORCHRUN, "--nnodes=2", f"--node-rank={rank}", "--nproc-per-node=1",
+            "--master-addr=127.0.0.1", f"--master-port={port}", SCRIPT, *words(disc_set, tmp_path),
+        ]
+        for rank in (0, 1)
+    ]  # fmt: skip
+    for code, said in ended(asked):
+        assert code == 0, said
+        assert "find_unused_parameters" not in said
+    same_weights(tmp_path / "model", alone)
+
+
+def test_two_tasks_of_slurm(disc_set: Path, alone: Path, tmp_path: Path) -> None:
+    """Its variables as ``srun`` sets them on a machine."""
+    asked = ["-m", "radpair", *words(disc_set, tmp_path), "--devices=2"]
+    done = ended(
+        [asked, asked],
+        SLURM_JOB_NAME=["radpair"] * 2,
+        SLURM_JOB_ID=[str(free_port())] * 2,
+        SLURM_NTASKS=["2"] * 2,
+        SLURM_NTASKS_PER_NODE=["2"] * 2,
+        SLURM_NODELIST=["127.0.0.1"] * 2,
+        SLURM_NODEID=["0", "0"],
+        SLURM_PROCID=["0", "1"],
+        SLURM_LOCALID=["0", "1"],
+    )
+    for code, said in done:
+        assert code == 0, said
+    same_weights(tmp_path / "model", alone)
+
+
+DYING = """
+import os, signal
+from radpair.pretraining import loop
+real = loop.take_step
+def dying(trainer, *words):
+    if trainer.step == 1 and trainer.ranks.rank == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return real(trainer, *words)
+loop.take_step = dying
+from radpair.cli import main
+main()
+"""
+
+
+def test_a_process_that_dies_ends_all_and_the_same_command_goes_on(
+    disc_set: Path, alone: Path, tmp_path: Path
+) -> None:
+    """The image tower is frozen when it dies, and thaws in the processes that go on."""
+    script, run = tmp_path / "dying.py", tmp_path / "run"
+    script.write_text(DYING)
+    [(code, said)] = ended([[str(script), *words(disc_set, run), "--devices=2"]])
+    assert (code, "Traceback" in said) == (1, False)
+    assert said.count("process 1 of the run was killed by signal 9") == 1
+    assert [path.name for path in (run / "checkpoints").glob("*.pt")] == ["step-00000001.pt"]
+    [(code, said)] = ended([["-m", "radpair", *words(disc_set, run), "--devices=2"]])
+    assert code == 0, said
+    same_weights(run / "model", alone)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "message"),
+    [
+        ("LT_ACCELERATOR", "gpu", "--accelerator gpu, and radpair's --device is cpu"),
+        ("LT_STRATEGY", "fsdp", "--strategy fsdp, and radpair's --strategy is ddp"),
+        ("LT_STRATEGY", "deepspeed", "--strategy deepspeed, and radpair's --strategy is ddp"),
+        ("LT_PRECISION", "bf16", "--precision bf16, and radpair's training.precision is 32-true"),
+        ("LT_DEVICES", "0,2", "--devices 0,2 names devices"),
+    ],
+)
+def test_what_fabric_run_was_told_otherwise_is_refused(
+    variable: str, value: str, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = {"LT_ACCELERATOR": "cpu", "LT_STRATEGY": "ddp", "LT_PRECISION": "32", "LT_DEVICES": "2"}
+    for name, agreed in {**told, "LT_CLI_USED": "1", "LT_NUM_NODES": "1"}.items():
+        monkeypatch.setenv(name, agreed)
+    leave_fabric_run("cpu", "ddp", "32-true")
+    assert not [name for name in os.environ if name.startswith("LT_")]
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(RunError, match=message):
+        leave_fabric_run("cpu", "ddp", "32-true")
+
+
+@pytest.mark.parametrize(
+    ("devices", "nodes", "world", "message"),
+    [
+        (4, 1, 6, "--devices 4 beside a launcher that started 3; leave --devices out"),
+        (1, 4, 6, "--nodes 4 beside a launcher that started 2; leave --nodes out"),
+        (1, 1, 5, "3 of 5 processes on this machine; start equally many"),
+    ],
+)
+def test_another_number_than_the_launcher_started_is_refused(
+    devices: int, nodes: int, world: int, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "3")
+    monkeypatch.setenv("GROUP_WORLD_SIZE", "2")
+    monkeypatch.setenv("WORLD_SIZE", "6")
+    check_processes(1, 1)
+    check_processes(3, 2)
+    monkeypatch.setenv("WORLD_SIZE", str(world))
+    with pytest.raises(RunError, match=message):
+        check_processes(devices, nodes)
