@@ -55,7 +55,7 @@ class KeptArrays(Mapping[str, Array]):
                 raise ValueError(size)
             data = np.asarray(np.memmap(file, np.uint8, "r")) if size else np.zeros(0, np.uint8)
             self._arrays = {name: _array(data, place) for name, place in table.items()}
-        except (KeyError, TypeError, ValueError) as problem:
+        except (KeyError, OSError, TypeError, ValueError) as problem:
             raise StudySetError(
                 f"{file}: is not what {RECORD} recorded; remove {path} and run the same command "
                 "again"
