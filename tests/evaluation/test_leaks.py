@@ -84,7 +84,7 @@ def test_a_shared_patient_is_refused_by_every_protocol(disc_set: Path) -> None:
         int(studies.split("validate")[0])
     ]
     with pytest.raises(EvaluationError, match="is among both the training studies"):
-        _labelled(studies, studies.label_names, "auto", "ignore")
+        _labelled(studies, range(len(studies.label_names)), "auto", "ignore")
 
 
 @pytest.mark.parametrize("fraction", [0.03, 0.2, 1.0])
@@ -207,8 +207,8 @@ def fitted(
     _, _, patients, splits = cohort()
     probes: list[Probe] = []
 
-    def keeping(*given: Any) -> Probe:
-        probes.append(fit(*given))
+    def keeping(*given: Any, **more: Any) -> Probe:
+        probes.append(fit(*given, **more))
         return probes[-1]
 
     monkeypatch.setattr(linear_module, "fit_probe", keeping)
@@ -259,10 +259,10 @@ def test_a_fit_with_test_rows_in_it_is_seen(solver: str, monkeypatch: pytest.Mon
     _, _, patients, _ = cohort()
 
     def leaking(features: np.ndarray, truth: np.ndarray) -> Fit:
-        def fit(own: np.ndarray, known: np.ndarray, people: Sequence[str], *more: Any) -> Probe:
+        def fit(own: np.ndarray, known: np.ndarray, people: Sequence[str], **more: Any) -> Probe:
             rows = np.concatenate([own, features[TEST]])
             labels = np.concatenate([known, truth[TEST]])
-            found = fit_probe(rows, labels, [*people, *patients[TEST]], *more)
+            found = fit_probe(rows, labels, [*people, *patients[TEST]], **more)
             return replace(found, cross_fitted=found.cross_fitted[: len(own)])
 
         return fit
@@ -289,9 +289,9 @@ def noted(monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]:
     """The labels that every few-shot fit is given."""
     given: list[np.ndarray] = []
 
-    def fit(features: Any, truth: np.ndarray, *more: Any) -> Probe:
+    def fit(features: Any, truth: np.ndarray, people: Sequence[str], **more: Any) -> Probe:
         given.append(truth.copy())
-        return fit_probe(features, truth, *more)
+        return fit_probe(features, truth, people, **more)
 
     monkeypatch.setattr(few_shot_module, "fit_probe", fit)
     return given
