@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,22 +15,26 @@ import numpy as np
 import pytest
 import torch
 
-from discs import TINY
+from discs import TINY, DiscSource
 from pretended_gpu import MixedError, Pretended, There, pretended_gpu
 from radpair.images.augment import AugmentationConfig, draw
 from radpair.images.augment_batch import pack_films, render
+from radpair.models import Model
 from radpair.models.pair import PairModel
-from radpair.pretraining import load_recipe
+from radpair.pretraining import arithmetic, load_recipe, pretrain
 from radpair.pretraining.pairs import Pairs, Part, prepare_pairs, run_tokenizer
 from radpair.pretraining.ranks import Layout
+from radpair.pretraining.run import read_metrics
 from radpair.pretraining.step import take_step
 from radpair.pretraining.trainer import Trainer, build_trainer, start_processes
 from radpair.pretraining.validation import validate
+from radpair.reports.tokenizer import train_tokenizer
 from radpair.studyset import StudySet
 from radpair.studyset.batch import to_device, with_pixels
 
 FACTS = ("src/radpair/pretraining/step.py:take_step", "a tensor is copied to the host")
-"""Where a step waits for its loss and for the norm of its gradient."""
+"""Where a step waits for its loss and for the norm of its gradient. The first one of a process
+also waits for attention to be tried (``encoders.ragged``)."""
 PLAIN = (*TINY, "training.augment_on=device", "text.dropout=0", "graph.dropout=0")
 BOTH = ("convirt-small", "partner=both", "objective.kind=sigmoid", "objective.image_weight=0.5")
 CASES = {
@@ -93,9 +98,10 @@ def test_a_step_is_that_of_the_processor_and_waits_once(
     validated = validate(*alone)
     with pretended_gpu() as gpu:
         trainer, pairs = built(disc_set, "cuda", tmp_path, CASES[name])
-        for (values, waits), wanted in zip(steps(trainer, pairs, gpu), expected, strict=True):
+        found = steps(trainer, pairs, gpu)
+        for (values, _), wanted in zip(found, expected, strict=True):
             assert values == pytest.approx(wanted, rel=2e-4, abs=1e-5)
-            assert waits == [FACTS]
+        assert [waits for _, waits in found[1:]] == [[FACTS], [FACTS]]
         assert validate(trainer, pairs) == pytest.approx(validated, rel=1e-3, abs=1e-4)
         assert all(isinstance(one, There) for one in trainer.model.state_dict().values())
 
@@ -192,7 +198,63 @@ def test_a_step_in_bf16(name: str, disc_set: Path, tmp_path: Path, gpu: Pretende
     """Flash attention, which takes no other type, and what autocast makes of the rest."""
     options = (name, "training.precision=bf16-mixed", "graph.dropout=0.1", "training.clip=1")
     trainer, pairs = built(disc_set, "cuda", tmp_path, options)
-    for values, waits in steps(trainer, pairs, gpu):
-        assert np.isfinite(list(values.values())).all()
-        assert waits == [FACTS]
+    found = steps(trainer, pairs, gpu)
+    assert all(np.isfinite(list(values.values())).all() for values, _ in found)
+    assert [waits for _, waits in found[1:]] == [[FACTS], [FACTS]]
     assert np.isfinite(list(validate(trainer, pairs).values())).all()
+
+
+@pytest.mark.parametrize("nodes", ["words", "contextual"])
+def test_codes_are_those_of_the_processor(nodes: str) -> None:
+    studies = list(DiscSource().studies())
+    films = [np.random.default_rng(n).integers(0, 256, (40, 50)).astype(np.uint8) for n in range(5)]
+    tokenizer = train_tokenizer([study.report for study in studies], 120)
+    options = [*TINY, "partner=both", f"graph.nodes={nodes}", "text.layers=4"]
+    torch.manual_seed(0)
+    pair = PairModel(load_recipe("convirt-small", options).model, tokenizer.get_vocab_size())
+
+    def codes(device: str) -> list[Any]:
+        model = Model(pair, tokenizer, name="a model", hash="0", device=device)
+        images = model.encode_images(films)
+        texts = model.encode_texts([study.report for study in studies])
+        graphs = model.encode_graphs([study.graph for study in studies if study.graph], batch=40)
+        return [images.features, images.projections, texts, graphs]
+
+    expected = codes("cpu")
+    with pretended_gpu():
+        found = codes("cuda")
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
+
+
+def test_whole_runs(disc_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With all that goes beside; stopped and continued there, and then on the processor."""
+    monkeypatch.setattr(arithmetic, "DEVICE_SIDE", 16)
+    options = [
+        *PLAIN, "partner=both", "training.epochs=2", "training.average=0.9",
+        "training.checkpoint=2", "training.precision=32-true", "training.steps_per_epoch=3",
+        "training.keep=best",
+        "evaluators=[{name: retrieval, every: 1}, {name: knn, every: 1}]",
+    ]  # fmt: skip
+
+    def go(name: str, device: str) -> list[dict[str, Any]]:
+        model = pretrain(
+            "convirt-small", disc_set, tmp_path / name, options, device=device, profile=True
+        )
+        assert (model / "hashes.json").is_file()
+        return read_metrics(tmp_path / name / "metrics.jsonl")
+
+    expected = go("processor", "cpu")
+    with pretended_gpu():
+        found = go("gpu", "cuda")
+        (tmp_path / "gpu" / "model" / "hashes.json").unlink()
+        shutil.copytree(tmp_path / "gpu", tmp_path / "moved")
+        newest = sorted((tmp_path / "moved" / "checkpoints").glob("step-*.json"))[-1]
+        newest.unlink()
+        shutil.copytree(tmp_path / "moved", tmp_path / "again")
+        again = go("again", "cuda")
+    moved = go("moved", "cpu")
+    wanted = [line["loss"] for line in expected if line["split"] == "validate"]
+    for lines in (found, again, moved):
+        losses = [line["loss"] for line in lines if line["split"] == "validate"]
+        assert losses == pytest.approx(wanted, rel=1e-3)

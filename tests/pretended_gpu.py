@@ -11,7 +11,7 @@ from __future__ import annotations
 import traceback
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -25,6 +25,7 @@ from torch.utils._python_dispatch import TorchDispatchMode, return_and_correct_a
 from torch.utils._pytree import tree_leaves, tree_map
 
 aten = torch.ops.aten
+COMPOSITE = "CompositeImplicitAutograd"
 HOST, GPU = torch.device("cpu"), torch.device("cuda", 0)
 ROOT = Path(__file__).parents[1]
 TENSOR = torch.tensor
@@ -121,6 +122,9 @@ class Pretended(TorchDispatchMode):
         tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
         if any(not isinstance(one, There) and _is_wrapper(type(one)) for one in tensors):
             return NotImplemented
+        if torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), COMPOSITE):
+            with self:  # made of other operations, which come here whole in inference mode
+                return func.decompose(*args, **kwargs)
         asked = kwargs.get("device")
         there = [one for one in tensors if isinstance(one, There)]
         gpu = bool(there) if asked is None else torch.device(asked).type == "cuda"
@@ -258,6 +262,18 @@ def _tensor(data: Any, *, device: Any = None, **options: Any) -> Tensor:
     return found if device is None else found.to(device)
 
 
+def _inference(wanted: bool) -> Any:
+    """Inference mode, which tensors of other classes cannot be used in."""
+    return torch.no_grad() if wanted else nullcontext()
+
+
+class Generator(torch.Generator):
+    """The processor's, wherever it is wanted."""
+
+    def __new__(cls, _: object = HOST) -> Generator:
+        return super().__new__(cls, HOST)
+
+
 class Event:
     """``torch.cuda.Event``: the device of this file is always done."""
 
@@ -276,7 +292,7 @@ class Event:
 @contextmanager
 def pretended_gpu() -> Iterator[Pretended]:
     """Torch has one GPU within, and what is done on it is written down."""
-    mode = Pretended()
+    mode, swap = Pretended(), torch.__future__.set_swap_module_params_on_conversion
     told = SimpleNamespace(major=9, minor=0, name="pretended", total_memory=2**37)
     answers: dict[str, Any] = {
         "is_available": lambda: True,
@@ -304,8 +320,12 @@ def pretended_gpu() -> Iterator[Pretended]:
             (sdpa, "can_use_flash_attention", lambda asked: asked.query.dtype == torch.bfloat16),
             (sdpa, "can_use_efficient_attention", lambda _: True),
             (torch, "tensor", _tensor),
+            (torch, "Generator", Generator),
+            (torch._C, "_InferenceMode", _inference),
             (Tensor, "pin_memory", _pinned),
         ):
             stack.enter_context(mock.patch.object(place, name, answer))
+        stack.callback(swap, torch.__future__.get_swap_module_params_on_conversion())
+        swap(True)  # so that a module's weights become others where it moves
         stack.enter_context(mode)
         yield mode
