@@ -23,6 +23,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -256,13 +257,20 @@ def killed(runs: Runs, what: str, deaths: list[str], processes: int, epoch: int)
 
 
 def same_bits(one: Path, other: Path) -> bool:
-    """Every loss, the model, and the last checkpoint."""
+    """Every loss, the model, and all that the last checkpoint holds."""
     curves = all(curve(one, split) == curve(other, split) for split in ("train", "validate"))
-    model = "model/model.safetensors"
-    last = f"{CHECKPOINTS}/{max((one / CHECKPOINTS).glob('*.pt')).name}"
-    return curves and all(
-        (one / name).read_bytes() == (other / name).read_bytes() for name in (model, last)
-    )
+    models = [(run / "model" / "model.safetensors").read_bytes() for run in (one, other)]
+    states = [newest_checkpoint(run / CHECKPOINTS) for run in (one, other)]
+    return curves and models[0] == models[1] and equal(*states)
+
+
+def equal(one: Any, other: Any) -> bool:
+    """In every number. Files of equal states may differ: they note which texts are one object."""
+    if isinstance(one, dict):
+        return list(one) == list(other) and all(equal(one[key], other[key]) for key in one)
+    if isinstance(one, list | tuple):
+        return len(one) == len(other) and all(map(equal, one, other))
+    return torch.equal(one, other) if isinstance(one, torch.Tensor) else bool(one == other)
 
 
 def numbers(steps: Iterator[int] | Sequence[int]) -> str:
