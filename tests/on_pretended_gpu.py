@@ -17,6 +17,12 @@ import torch
 
 from discs import TINY, DiscSource
 from pretended_gpu import MixedError, Pretended, There, pretended_gpu
+from radpair.evaluation.fine_tune.classifier import Classifier
+from radpair.evaluation.fine_tune.films import Fitted
+from radpair.evaluation.fine_tune.loop import Part as FilmsOf
+from radpair.evaluation.fine_tune.loop import image_probabilities, train
+from radpair.evaluation.fine_tune.settings import FineTuneConfig, Trial
+from radpair.evaluation.fine_tune.tasks import one_class, task_of
 from radpair.images.augment import AugmentationConfig, draw
 from radpair.images.augment_batch import pack_films, render
 from radpair.models import Model
@@ -31,6 +37,7 @@ from radpair.pretraining.validation import validate
 from radpair.reports.tokenizer import train_tokenizer
 from radpair.studyset import StudySet
 from radpair.studyset.batch import to_device, with_pixels
+from squares import Squares, small_model
 
 FACTS = ("src/radpair/pretraining/step.py:take_step", "a tensor is copied to the host")
 """Where a step waits for its loss and for the norm of its gradient. The first one of a process
@@ -225,6 +232,26 @@ def test_codes_are_those_of_the_processor(nodes: str) -> None:
         found = codes("cuda")
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-5)
+
+
+def test_fine_tuning_is_that_of_the_processor() -> None:
+    squares, fit, held = Squares(60), np.arange(30), np.arange(30, 45)
+    task = task_of("auto", squares.label_names)
+    settings = FineTuneConfig(batch=8, warmup=3, passes=0, least_steps=3, check=3)
+
+    def tuned(device: str) -> tuple[Any, Any]:
+        torch.manual_seed(0)
+        one = Classifier(small_model().pair.image, 2, exclusive=False, dropout=0).to(device)
+        one.hold(one_class(squares.labels[fit]))
+        parts = [FilmsOf(studies, squares.labels[studies]) for studies in (fit, held)]
+        course = train(one, task, squares, *parts, settings, Trial(3e-3, 1e-6), 0)
+        return course.looks, image_probabilities(one, Fitted(squares, held, 32))
+
+    looks, scores = tuned("cpu")
+    with pretended_gpu():
+        looks_there, scores_there = tuned("cuda")
+    np.testing.assert_allclose(looks_there, looks, rtol=1e-4)
+    np.testing.assert_allclose(scores_there, scores, atol=1e-4)
 
 
 def test_whole_runs(disc_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -307,6 +307,8 @@ def pretended_gpu() -> Iterator[Pretended]:
         "get_device_properties": lambda _=None: told,
         "is_bf16_supported": lambda including_emulation=True: True,
         "synchronize": lambda _=None: mode.wait("synchronize"),
+        "get_rng_state": lambda _: None,
+        "set_rng_state": lambda *_: None,
         "empty_cache": lambda: None,
         "max_memory_allocated": lambda _=None: 0,
         "reset_peak_memory_stats": lambda _=None: None,

@@ -95,7 +95,8 @@ def train(
     size = classifier.encoder.config.size
     seen = None if held is None else Fitted(films, held.studies, size)
     batches = training_batches(films, items, size, config.augmentation, config.batch, seed)
-    with closing(batches), torch.random.fork_rng():
+    random = [device] if device.type == "cuda" else []
+    with closing(batches), torch.random.fork_rng(devices=random):
         frozen = buffer_hash(classifier.encoder)
         for pixels, rows in batches:
             if course.steps == limits.warmup:
