@@ -52,7 +52,7 @@ OPTIONS = (
 BY_ITSELF = ("image.name=test_vit", "text.dropout=0", "graph.dropout=0", "training.clip=0")
 """Neither dropout nor statistics of a batch, without which shards and whole would not be alike."""
 STILL = ("training.learning_rate=0", "training.weight_decay=0", "training.average=0")
-LOSS, WEIGHTS, WEIGHT, GRADIENT = 3e-6, 1e-6, 1e-4, 1e-6
+LOSS, WEIGHTS, WEIGHT, GRADIENT = 2e-6, 2e-7, 2e-5, 1e-6
 """Allowed: a loss and all weights, relative; one weight, absolute; the gradient, relative."""
 DYING = '''
 """radpair, killed by SIGKILL before the step DIES, or with a part of the file DIES written."""
