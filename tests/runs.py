@@ -13,8 +13,8 @@ from radpair.pretraining.run import read_metrics
 LOSS = 1e-5
 """Largest relative difference of a loss, from sums in another order in float32."""
 WEIGHT = 1e-4
-"""Largest difference of a weight after twelve steps of AdamW at a rate of at most 1e-4. Both are ten
-times what was seen where the run of one process had two threads, and the others one."""
+"""Largest difference of a weight after twelve steps of AdamW at a rate of at most 1e-4. Both are
+about ten times what was seen where the run of one process had two threads, the others one."""
 
 
 def same_run(found: Path, expected: Path) -> None:
