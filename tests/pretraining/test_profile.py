@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -96,6 +99,45 @@ def test_a_profiled_run_ends_with_the_same_weights(
     assert facts["peak_memory"]["bytes"] > 2**20
     assert facts["run"]["steps"] == 16
     assert all(facts["run"][f"{name}_seconds"] > 0 for name in BETWEEN)
+
+
+@pytest.fixture(scope="module")
+def unseen(disc_set: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The model of one process, without a profile."""
+    return pretrain("igc-small", disc_set, tmp_path_factory.mktemp("unseen"), SHARED, "cpu")
+
+
+SHARED = (
+    *TINY, "training.epochs=2", "training.shards=2", "training.freeze_image=2", SINGLE,
+    "training.learning_rate=2e-5",
+)  # fmt: skip
+"""Eight steps on two processes; the image tower thaws before the measured ones."""
+
+
+@pytest.mark.parametrize("strategy", ["ddp", "fsdp"])
+def test_two_processes_are_profiled_as_one(
+    strategy: str, disc_set: Path, unseen: Path, tmp_path: Path
+) -> None:
+    """The first speaks, of its own half of the arithmetic; the run is as without a profile."""
+    words = [
+        sys.executable, "-m", "radpair", "pretrain", "igc-small", "--data", str(disc_set),
+        "--out", str(tmp_path), "--device", "cpu", "--devices", "2", "--strategy", strategy,
+        "--profile", "--set", *SHARED,
+    ]  # fmt: skip
+    quiet = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(words, env=quiet, check=True, capture_output=True, text=True)
+    assert done.stderr.count("where the time of a step goes") == 1
+    assert f"the first of 2 processes ({strategy})" in done.stderr
+    facts = json.loads((tmp_path / "profile.json").read_text())
+    assert (facts["processes"], facts["strategy"], facts["steps"]) == (2, strategy, [5, 8])
+    assert all(facts["sections"][name]["seconds"] > 0 for name in SECTIONS)
+    assert facts["studies_per_s"] == pytest.approx(16 / facts["step_seconds"])
+    trainer, shards = trainer_of(disc_set, "igc-small", 2)
+    half = count_flops(trainer, shards)["model"] / 2
+    assert facts["model_flops"] == pytest.approx(half, rel=0.1)
+    expected, found = weights(unseen), weights(tmp_path / "model")
+    for key, value in expected.items():
+        torch.testing.assert_close(found[key], value, rtol=1e-4, atol=1e-5)
 
 
 def test_a_finished_run_has_nothing_to_measure(

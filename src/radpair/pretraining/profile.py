@@ -137,6 +137,7 @@ class Profile(NoProfile):
             "precision": trainer.config.precision,
             "compiled": trainer.config.compile,
             "processes": trainer.ranks.world,
+            "strategy": "fsdp" if trainer.ranks.sharded else "ddp",
             "studies_a_step": trainer.batch,
             "shards": trainer.layout.shards,
             "steps": [self.window.begin + 1, self.window.end],
@@ -187,7 +188,8 @@ class Profile(NoProfile):
 def table(facts: dict[str, Any]) -> str:
     """What ``profile.json`` holds, to be read."""
     first, last = facts["steps"]
-    many = f"the first of {facts['processes']} processes, " if facts["processes"] > 1 else ""
+    world = f"{facts['processes']} processes ({facts['strategy']})"
+    many = f"the first of {world}, " if facts["processes"] > 1 else ""
     shards = f" in {facts['shards']} shards" if facts["shards"] > 1 else ""
     lines = [
         f"where the time of a step goes: steps {first} to {last} of {facts['studies_a_step']} "
