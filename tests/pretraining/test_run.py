@@ -33,3 +33,17 @@ def test_defect_image_weights_changed_unnoticed(
     with pytest.raises(RunError, match=r"another configuration \(data\.image_weights: "):
         refuse_other(tmp_path, asked(file.name))
     assert words == {word: asked(word) for word in words}
+
+
+@pytest.mark.parametrize("made", ["checkpoints", "model"])
+def test_defect_checkpoints_without_a_record_went_on_under_any_settings(
+    disc_set: Path, tmp_path: Path, made: str
+) -> None:
+    asked = asked_for("igc-small", load_recipe("igc-small"), StudySet.open(disc_set))
+    (tmp_path / made).mkdir()
+    refuse_other(tmp_path, asked)  # a kill may leave the folder empty
+    (tmp_path / made / "step-00000007.json").write_text("{}")
+    with pytest.raises(RunError, match=rf"{made} and no run\.json, so nobody can say what"):
+        refuse_other(tmp_path, asked)
+    record(tmp_path, asked)
+    refuse_other(tmp_path, asked)

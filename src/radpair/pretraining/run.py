@@ -86,6 +86,7 @@ def refuse_other(folder: Path, asked: Mapping[str, Any]) -> None:
     """Raises ``RunError`` where ``folder`` holds a run of another configuration."""
     path = folder / ASKED
     if not path.is_file():
+        _refuse_unknown(folder)
         return
     try:
         before = json.loads(path.read_text())
@@ -103,6 +104,15 @@ def refuse_other(folder: Path, asked: Mapping[str, Any]) -> None:
             raise RunError(
                 f"{folder} holds a run with another configuration ({difference}); "
                 "continue it with the values it was started with, or choose another --out"
+            )
+
+
+def _refuse_unknown(folder: Path) -> None:
+    for made in (CHECKPOINTS, MODEL):
+        if (folder / made).is_dir() and any((folder / made).iterdir()):
+            raise RunError(
+                f"{folder} has {made} and no {ASKED}, so nobody can say what they were trained "
+                f"with; put {ASKED} back, or choose another --out"
             )
 
 
