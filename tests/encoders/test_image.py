@@ -44,3 +44,10 @@ def test_local_weights_are_taken(tmp_path) -> None:
     second = ImageEncoder(ImageConfig(name="resnet10t", weights=str(file), **GREY))
     for key, value in first.backbone.state_dict().items():
         assert value.equal(second.backbone.state_dict()[key])
+
+
+def test_what_is_asked_for_in_32_bits_has_them_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+    ImageEncoder(ImageConfig(name="resnet10t", **GREY))
+    assert not torch.backends.cudnn.allow_tf32
+    assert torch.get_float32_matmul_precision() == "highest"

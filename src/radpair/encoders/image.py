@@ -45,13 +45,18 @@ class ImageConfig:
 
 
 class ImageEncoder(nn.Module):
-    """Grey pixels to features; normalisation is part of the encoder and travels with it."""
+    """Grey pixels to features; normalisation is part of the encoder and travels with it.
+
+    To make one turns TF32 off for convolutions, which torch has on: what is asked for in 32 bits
+    is then computed in 32 bits on a GPU too, as matrix products are.
+    """
 
     table: Tensor
     """``[256, channels]``: what the encoder sees of each grey level."""
 
     def __init__(self, config: ImageConfig, *, load_weights: bool = True) -> None:
         super().__init__()
+        torch.backends.cudnn.allow_tf32 = False
         self.config = config
         self.backbone = _backbone(config, load_weights=load_weights)
         self.backbone.to(memory_format=torch.channels_last)
