@@ -6,7 +6,10 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import runpy
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -39,6 +42,7 @@ from radpair.studyset import StudySet
 from radpair.studyset.batch import to_device, with_pixels
 from squares import Squares, small_model
 
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 FACTS = ("src/radpair/pretraining/step.py:take_step", "a tensor is copied to the host")
 """Where a step waits for its loss and for the norm of its gradient. The first one of a process
 also waits for attention to be tried (``encoders.ragged``)."""
@@ -285,3 +289,24 @@ def test_whole_runs(disc_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     for lines in (found, again, moved):
         losses = [line["loss"] for line in lines if line["split"] == "validate"]
         assert losses == pytest.approx(wanted, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("script", "options", "figures"),
+    [
+        ("gpu.py", "--tiny --recipes igc --batches 8 --shard 4 --steps 1 --studies 12", 2),
+        ("gpu_images.py", "--studies 6 --stored 64 --size 32 --batch 4 --batches 3 --workers 0", 5),
+    ],
+)
+def test_benchmarks(
+    script: str, options: str, figures: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(arithmetic, "DEVICE_SIDE", 16)
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    out = ["--device", "cuda", "--out", str(tmp_path / "figures.jsonl")]
+    monkeypatch.setattr(sys, "argv", [script, *options.split(), *out])
+    with pretended_gpu():
+        runpy.run_path(str(BENCHMARKS / script), run_name="__main__")
+    lines = (tmp_path / "figures.jsonl").read_text().splitlines()
+    assert len(lines) >= figures
+    assert all(json.loads(line)["device"] == "pretended" for line in lines)
