@@ -155,9 +155,10 @@ def test_unknown_label_names_the_nearest(disc_set: Path, capsys) -> None:
 def test_pretraining_without_graphs_says_how_to_get_them(tmp_path: Path, capsys) -> None:
     out = str(tmp_path / "set")
     main(["ingest", "phantom", "--out", out, "--studies", "12", "--size", "64", "--processes", "1"])
-    run = str(tmp_path / "run")
-    message = refused(["pretrain", "igc-small", "--data", out, "--out", run], capsys)
+    run = tmp_path / "run"
+    message = refused(["pretrain", "igc-small", "--data", out, "--out", str(run)], capsys)
     assert f"run: radpair graphs {out}" in message
+    assert not run.exists()
 
 
 def test_a_mistake_in_a_table_does_not_block_its_correction(tmp_path: Path, capsys) -> None:

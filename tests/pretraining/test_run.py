@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -47,3 +48,15 @@ def test_defect_checkpoints_without_a_record_went_on_under_any_settings(
         refuse_other(tmp_path, asked)
     record(tmp_path, asked)
     refuse_other(tmp_path, asked)
+
+
+def test_defect_graphs_that_are_gone_were_called_another_configuration(
+    disc_set: Path, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(disc_set, tmp_path / "set")
+    recipe = load_recipe("igc-small")
+    record(tmp_path, asked_for("igc-small", recipe, StudySet.open(folder)))
+    for path in folder.glob("graphs*"):
+        path.unlink()
+    with pytest.raises(RunError, match=f"has no graphs, .*; run: radpair graphs {folder}$"):
+        refuse_other(tmp_path, asked_for("igc-small", recipe, StudySet.open(folder)))

@@ -83,8 +83,8 @@ def pretrain(
     _check_strategy(strategy, recipe)
     _check_compiler(recipe, device)
     recipe = _settled(recipe, device, world_size(devices, nodes), out)
-    ranks = start_processes(recipe, device, devices, nodes, strategy)
     asked = runs.asked_for(recipe_name, recipe, studies)
+    ranks = start_processes(recipe, device, devices, nodes, strategy)
     with ranks.together(), ExitStack() as stack:
         ranks.first_does(lambda: _claim(stack, out, asked))
         if _is_finished(out / runs.MODEL):

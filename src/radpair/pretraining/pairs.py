@@ -63,11 +63,6 @@ def prepare_pairs(
     computed on ``device``. Raises ``RunError`` where the set has nothing to pair images with, and
     ``StudySetError`` where what is kept was altered.
     """
-    if recipe.model.has_graph and not studies.has_graphs:
-        raise RunError(
-            f"{studies.path}: the study set has no graphs, and this recipe pairs images with "
-            f"them; run: radpair graphs {studies.path}"
-        )
     limits = recipe.text.max_tokens, recipe.text.sentences
     texts = (
         SentenceStore(studies.reports, tokenizer, *limits, cache) if recipe.model.has_text else None

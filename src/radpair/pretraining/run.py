@@ -60,14 +60,22 @@ def asked_for(name: str, recipe: Recipe, studies: StudySet) -> dict[str, Any]:
 
 
 def data_facts(recipe: Recipe, studies: StudySet) -> dict[str, str]:
-    """What a run rests on: the study set, its graphs where they are partners, weights of files."""
+    """What a run rests on: the study set, its graphs where they are partners, weights of files.
+
+    Raises ``RunError`` where the graphs are missing.
+    """
     facts = {"hash": content_hash(studies)}
     if recipe.start:
         facts["start"] = load_folder(Path(recipe.start))[3]
     for tower, weights in (("text", recipe.text.weights), ("image", recipe.image.weights)):
         if weights not in NO_FILES and Path(weights).exists():
             facts[f"{tower}_weights"] = _weights_hash(Path(weights))
-    if recipe.model.has_graph and studies.has_graphs:
+    if recipe.model.has_graph:
+        if not studies.has_graphs:
+            raise RunError(
+                f"{studies.path}: the study set has no graphs, and this recipe pairs images with "
+                f"them; run: radpair graphs {studies.path}"
+            )
         facts["graphs"] = studies.graphs_hash
     return facts
 
