@@ -166,7 +166,7 @@ def random_model(like: str, seed: int = 0, device: str = "cpu") -> Model:
         config = dataclasses.replace(config, partner="none", image=image)
     else:
         config = PairConfig(partner="none", image=ImageConfig(name=like))
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=[]):  # the weights are drawn on the host
         torch.manual_seed(seed)
         pair = PairModel(config, 0)
     name = path.parent.name if path.is_dir() and path.name == "model" else like

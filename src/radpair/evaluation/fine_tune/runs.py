@@ -149,7 +149,7 @@ def _trained(model: Model, order: Order, on_step: OnStep) -> tuple[Learned, Clas
 def fresh_classifier(model: Model, order: Order) -> Classifier:
     """The model's encoder, copied, under a new head; the same for every trial."""
     config = order.config
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=[]):  # the weights are drawn on the host
         torch.manual_seed(run_seed(order.seed, order.draw))
         classifier = Classifier(
             copy.deepcopy(model.pair.image),
