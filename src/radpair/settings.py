@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
 from radpair.errors import RecipeError, nearest
@@ -13,20 +14,50 @@ from radpair.errors import RecipeError, nearest
 T = TypeVar("T")
 
 
-def build(kind: type[T], values: Mapping[str, Any], where: str = "") -> T:
+def build(
+    kind: type[T], values: Mapping[str, Any], where: str = "", whole: type | None = None
+) -> T:
     """An instance of dataclass ``kind`` from ``values``; nested mappings fill nested dataclasses,
-    lists of mappings tuples of them.
+    lists of mappings tuples of them. ``kind`` is the group ``where`` of ``whole``.
 
     Raises ``RecipeError`` naming the unknown key and the nearest known one, or the key whose value
     has the wrong type.
     """
+    whole = whole or kind
     hints = typing.get_type_hints(kind)
     fields = {field.name: hints[field.name] for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
     for key in values:
         if key not in fields:
-            raise RecipeError(f"unknown key '{_join(where, key)}'{nearest(str(key), fields)}")
-    given = {key: _value(fields[key], value, _join(where, key)) for key, value in values.items()}
+            hint = _near_key(str(key), fields, whole)
+            raise RecipeError(f"unknown key '{_join(where, key)}'{hint}")
+    given = {
+        key: _value(fields[key], value, _join(where, key), whole) for key, value in values.items()
+    }
     return kind(**given)
+
+
+def _near_key(key: str, group: Iterable[str], whole: type) -> str:
+    """A hint: the same key in another group, a near one in this ``group``, or in another."""
+    places: dict[str, list[str]] = {}
+    for place in _places(whole):
+        places.setdefault(place.rpartition(".")[2], []).append(place)
+    here = nearest(key, group)
+    if key not in places and "did you mean" in here:
+        return here
+    for close in difflib.get_close_matches(key, places, n=1, cutoff=0.6):
+        return "; did you mean " + " or ".join(f"'{place}'" for place in places[close]) + "?"
+    return here
+
+
+def _places(kind: Any, where: str = "") -> Iterator[str]:
+    """Every key of ``kind`` and of its groups, as ``group.key``."""
+    hints = typing.get_type_hints(kind)
+    for field in dataclasses.fields(kind):
+        place = _join(where, field.name)
+        if dataclasses.is_dataclass(hints[field.name]):
+            yield from _places(hints[field.name], place)
+        else:
+            yield place
 
 
 def with_value(values: Mapping[str, Any], dotted: str, value: Any) -> dict[str, Any]:
@@ -59,21 +90,23 @@ def _join(where: str, key: object) -> str:
     return f"{where}.{key}" if where else str(key)
 
 
-def _value(hint: Any, value: Any, where: str) -> Any:
+def _value(hint: Any, value: Any, where: str, whole: type) -> Any:
     if typing.get_origin(hint) in (typing.Union, types.UnionType):
         if value is None:
             return None
         hint = next(arg for arg in typing.get_args(hint) if arg is not type(None))
     if dataclasses.is_dataclass(hint):
         if not isinstance(value, Mapping):
-            raise RecipeError(f"'{where}' is {value!r}; it must be a group of keys")
-        return build(typing.cast("type[Any]", hint), value, where)
+            raise RecipeError(
+                f"'{where}' is {value!r}; it must be a group of keys such as {_keys(hint)}"
+            )
+        return build(typing.cast("type[Any]", hint), value, where, whole)
     if typing.get_origin(hint) is tuple:
-        return _tuple(typing.get_args(hint), value, where)
+        return _tuple(typing.get_args(hint), value, where, whole)
     return _scalar(hint, value, where)
 
 
-def _tuple(args: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:
+def _tuple(args: tuple[Any, ...], value: Any, where: str, whole: type) -> tuple[Any, ...]:
     if not isinstance(value, list | tuple):
         raise RecipeError(f"'{where}' is {value!r}; it must be {_listing(args[0])}")
     if args[-1] is Ellipsis:
@@ -81,7 +114,7 @@ def _tuple(args: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:
     if len(args) != len(value):
         raise RecipeError(f"'{where}' has {len(value)} values; it takes {len(args)}")
     return tuple(
-        _value(arg, item, f"{where}[{place}]" if dataclasses.is_dataclass(arg) else where)
+        _value(arg, item, f"{where}[{place}]" if dataclasses.is_dataclass(arg) else where, whole)
         for place, (arg, item) in enumerate(zip(args, value, strict=True))
     )
 
@@ -89,8 +122,13 @@ def _tuple(args: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:
 def _listing(kind: Any) -> str:
     if not dataclasses.is_dataclass(kind):
         return "a list such as [0.6, 1.0]"
-    keys = ", ".join(f"{field.name}: .." for field in dataclasses.fields(kind))
-    return f"a list such as [{{{keys}}}]"
+    return f"a list such as [{_keys(kind)}]"
+
+
+def _keys(kind: Any) -> str:
+    names = [field.name for field in dataclasses.fields(kind)]
+    more = ", ..." if len(names) > 3 else ""
+    return f"{{{', '.join(f'{name}: ..' for name in names[:3])}{more}}}"
 
 
 def _scalar(hint: Any, value: Any, where: str) -> Any:

@@ -61,7 +61,16 @@ def test_settings_survive_the_round_trip() -> None:
         (["imagee.size=3"], "unknown key 'imagee'; did you mean 'image'"),
         (["training.epochs=many"], "'training.epochs' is 'many'; it must be a whole number"),
         (["training.epochs=0"], "'training.epochs' is 0; it must be at least 1"),
-        (["image=3"], "'image' is 3; it must be a group of keys"),
+        (["image=3"], "'image' is 3; it must be a group of keys such as {name: .., weights: .., "),
+        (
+            ["evaluators=[knn]"],
+            "'evaluators[0]' is 'knn'; it must be a group of keys such as {name: ",
+        ),
+        (["augment_on=device"], "unknown key 'augment_on'; did you mean 'training.augment_on'?"),
+        (["image.epochs=3"], "unknown key 'image.epochs'; did you mean 'training.epochs'?"),
+        (["batchsize=3"], "unknown key 'batchsize'; did you mean 'training.batch'?"),
+        (["weights=none"], "'weights'; did you mean 'image.weights' or 'text.weights'?"),
+        (["training.qqq=3"], "unknown key 'training.qqq'; known: augment_on, average, batch"),
         (["training.schedule=cosinus"], "did you mean 'cosine'"),
         (["training.epochs"], "write it as key=value"),
         (["augmentation.crop=0.5"], "must be a list"),
@@ -81,3 +90,16 @@ def test_unknown_recipes_name_the_nearest(tmp_path) -> None:
     broken.write_text("image: [")
     with pytest.raises(RecipeError, match=r"mine\.yaml, line 1: not valid YAML"):
         load_recipe(str(broken))
+    broken.write_text("")
+    with pytest.raises(RecipeError, match=r"mine\.yaml: .*; start from a copy of one: convirt, "):
+        load_recipe(str(broken))
+
+
+def test_defect_the_second_of_two_equal_keys_won_silently(tmp_path) -> None:
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("partner: graph\ntraining:\n  batch: 8\n  epochs: 2\n  batch: 16\n")
+    with pytest.raises(RecipeError, match=r"mine\.yaml, line 5: the key 'batch' a second time"):
+        load_recipe(str(mine))
+    mine.write_text("image: &one\n  size: 64\ntext: {<<: {width: 128}, layers: 2, width: 96}\n")
+    recipe = load_recipe(str(mine))
+    assert (recipe.image.size, recipe.text.width, recipe.text.layers) == (64, 96, 2)

@@ -201,16 +201,39 @@ def _parsed(name: str) -> dict[str, Any]:
     else:
         raise RecipeError(f"recipe '{name}' does not exist{nearest(name, recipe_names())}")
     try:
-        values = yaml.safe_load(text)
+        values = yaml.load(text, _NoKeyTwice)
     except yaml.YAMLError as problem:
         where = getattr(problem, "problem_mark", None)
         line = f", line {where.line + 1}" if where else ""
-        raise RecipeError(
-            f"{name}{line}: not valid YAML; mend it or start from a copy"
-        ) from problem
+        what = "not valid YAML; mend it or start from a copy"
+        if isinstance(problem, _TwiceError):
+            what = str(problem.problem)
+        raise RecipeError(f"{name}{line}: {what}") from problem
     if not isinstance(values, dict):
-        raise RecipeError(f"{name}: a recipe is a mapping of keys to values")
+        raise RecipeError(
+            f"{name}: a recipe is a mapping of keys to values; start from a copy of one: "
+            f"{', '.join(recipe_names())}"
+        )
     return values
+
+
+class _TwiceError(yaml.MarkedYAMLError):
+    """A key stands in a mapping twice."""
+
+
+class _NoKeyTwice(yaml.SafeLoader):
+    """YAML's own loader lets the last of two equal keys win."""
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        """Raises ``_TwiceError`` where the second one stands."""
+        node = super().compose_mapping_node(anchor)
+        seen = set()
+        for key, _ in node.value:
+            if str(key.value) in seen:
+                problem = f"the key '{key.value}' a second time; keep the one that you mean"
+                raise _TwiceError(problem=problem, problem_mark=key.start_mark)
+            seen.add(str(key.value))
+        return node
 
 
 def _one_of(key: str, value: str, known: Sequence[str]) -> None:
