@@ -8,8 +8,8 @@ kernels are another's: what CUDA's kernels refuse or compute otherwise is not se
 
 from __future__ import annotations
 
+import time
 import traceback
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -110,9 +110,6 @@ class Pretended(TorchDispatchMode):
 
     def __post_init__(self) -> None:
         super().__init__()
-
-    def by_place(self) -> dict[tuple[str, str], int]:
-        return dict(Counter(self.waits))
 
     def wait(self, why: str) -> None:
         self.waits.append((_place(), why))
@@ -281,8 +278,6 @@ class Event:
         self.at = 0.0
 
     def record(self, _: object = None) -> None:
-        import time
-
         self.at = time.perf_counter()
 
     def elapsed_time(self, end: Event) -> float:
