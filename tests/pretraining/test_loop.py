@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -311,6 +312,11 @@ def test_compiling_without_a_compiler_is_one_sentence(
     assert not (tmp_path / "run").exists()
 
 
+def test_one_gpu_of_several_is_chosen_by_the_variable(disc_set: Path, tmp_path: Path) -> None:
+    with pytest.raises(RunError, match=r"'cuda:1' .*; choose it with CUDA_VISIBLE_DEVICES=1 and"):
+        pretrain("igc-small", disc_set, tmp_path, device="cuda:1")
+
+
 def test_a_damaged_record_of_the_run_is_named(
     disc_set: Path, tiny: tuple[str, ...], tmp_path: Path
 ) -> None:
@@ -394,10 +400,13 @@ def test_a_loss_that_is_not_finite_names_its_studies(
     disc_set: Path, tiny: tuple[str, ...], tmp_path: Path
 ) -> None:
     options = (*tiny, "training.epochs=4", "training.learning_rate=1e30", "training.clip=0")
-    with pytest.raises(RunError, match="not finite"):
+    with pytest.raises(RunError, match=r"Lower training\.learning_rate or set training\.clip"):
         pretrain("igc-small", disc_set, tmp_path / "run", options, device="cpu")
     named = json.loads((tmp_path / "run" / "non_finite.json").read_text())
     assert len(named["studies"]) == 16
+    options = (*options, "training.clip=5")
+    with pytest.raises(RunError, match=r"of step \d .* or training\.clip, in"):
+        pretrain("igc-small", disc_set, tmp_path / "clipped", options, device="cpu")
 
 
 def test_starting_from_a_model_takes_its_weights_and_tokenizer(
@@ -431,3 +440,28 @@ def test_a_compiled_tower_trains_and_is_saved_as_a_plain_one(
     assert found.keys() == expected.keys()
     for key, value in expected.items():
         torch.testing.assert_close(found[key], value, rtol=1e-3, atol=1e-4)
+
+
+def test_what_a_run_did_with_its_settings_is_said_and_recorded(
+    disc_set: Path, tiny: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = (*tiny, "training.batch=1000", "training.warmup=2", "training.epochs=2")
+    model = pretrain("igc-small", disc_set, tmp_path, options, "cpu")
+    studies = len(StudySet.open(disc_set).split("train"))
+    first, second, *_, last = capsys.readouterr().err.splitlines()
+    assert f"training.batch is 1,000, and {studies} studies are for training: each" in first
+    assert "training.warmup is 2 steps, and the run has 2" in second
+    asked = json.loads((tmp_path / "run.json").read_text())
+    assert asked["settings"]["training"]["batch"] == 1000
+    assert asked["used"] == {"studies": studies, "batch": studies, "steps": 2}
+    origin = json.loads((model / "config.json").read_text())["origin"]
+    assert (origin["batch"], origin["steps"]) == (studies, 2)
+    lines = read_metrics(tmp_path / "metrics.jsonl")
+    losses = [line["loss"] for line in lines if line["split"] == "validate"]
+    came_to = f"validation loss {losses[-1]:.3f} at the end, {min(losses):.3f} at its best"
+    words = f"pretrain igc-small: 2 steps with {studies} studies in [0-9]+ s; {came_to}"
+    assert re.fullmatch(words, last)
+    pretrain("igc-small", disc_set, tmp_path, options, "cpu")
+    assert capsys.readouterr().err.splitlines() == [
+        f"pretrain igc-small: finished already, 2 steps with {studies} studies; {came_to}"
+    ]

@@ -319,7 +319,7 @@ def test_a_gradient_that_is_not_finite_changes_nothing(
     options = (*tiny, "training.epochs=2", "training.checkpoint=1", SINGLE)
     with monkeypatch.context() as patch:
         patch.setattr(loop, "take_step", poisoned)
-        with pytest.raises(RunError, match="gradient of step 4 is not finite"):
+        with pytest.raises(RunError, match="gradient of step 5 is not finite"):
             pretrain("igc-small", disc_set, tmp_path / "run", options, "cpu")
     named = json.loads((tmp_path / "run" / "non_finite.json").read_text())["studies"]
     studies = StudySet.open(disc_set)

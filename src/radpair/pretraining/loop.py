@@ -39,6 +39,7 @@ from radpair.pretraining.pairs import (
 from radpair.pretraining.profile import PROFILE, NoProfile, Profile
 from radpair.pretraining.ranks import Layout, Ranks, check_processes, world_size
 from radpair.pretraining.recipe import Recipe, load_recipe
+from radpair.pretraining.remarks import beforehand, came_to, remark
 from radpair.pretraining.step import Done, take_step
 from radpair.pretraining.trainer import Trainer, build_trainer, start_processes
 from radpair.pretraining.validation import validate
@@ -89,6 +90,8 @@ def pretrain(
         ranks.first_does(lambda: _claim(stack, out, asked))
         if _is_finished(out / runs.MODEL):
             _refuse_profile(out, asked=profile)
+            if ranks.first:
+                remark(recipe_name, f"finished already, {came_to(out)}")
         else:
             _train(Run(recipe, asked, studies, out, ranks, profile, tensorboard))
     return out / runs.MODEL
@@ -144,6 +147,7 @@ def _refuse_profile(out: Path, *, asked: bool) -> None:
 
 def _train(run: Run) -> None:
     recipe, studies, out = run.recipe, run.studies, run.out
+    begun = time.monotonic()
     cache = out / runs.CACHE
     tokenizer = run_tokenizer(recipe, studies, cache)
     model = _model(recipe, tokenizer.get_vocab_size())
@@ -156,11 +160,15 @@ def _train(run: Run) -> None:
     total = epoch * recipe.training.epochs
     trainer = build_trainer(recipe, run.ranks, layout, order.batch, model, total)
     try:
-        run.ranks.first_does(lambda: runs.record(out, run.asked))
+        used = {"studies": order.studies, "batch": order.batch, "steps": total}
+        run.ranks.first_does(lambda: runs.record(out, {**run.asked, "used": used}))
         state = newest_checkpoint(out / runs.CHECKPOINTS)
         run.ranks.agree(state["step"] if state else 0, "the checkpoint of step")
         if state is not None:
             trainer.restore(state)
+        elif run.ranks.first:
+            for words in beforehand(recipe.training, order, total):
+                remark(run.asked["recipe"], words)
         clock = Profile(trainer, total, out) if run.profile else NoProfile()
         with _journal(run, trainer.step) as journal, _shown(run, total) as show:
             _steps(run, trainer, pairs, Beside(watched, clock, journal, show), epoch, total)
@@ -168,6 +176,7 @@ def _train(run: Run) -> None:
         ended = trainer.complete()
         if ended is not None and run.ranks.first:
             _finish(run, trainer, ended, pairs, tokenizer)
+            remark(run.asked["recipe"], came_to(out, f" in {time.monotonic() - begun:.0f} s"))
         run.ranks.wait()
     except OSError as problem:
         raise RunError(
@@ -208,6 +217,11 @@ def _started(recipe: Recipe) -> PairModel:
 
 
 def _check_device(device: str) -> None:
+    if device.startswith("cuda:"):
+        raise RunError(
+            f"--device '{device}' names one GPU; choose it with CUDA_VISIBLE_DEVICES="
+            f"{device.removeprefix('cuda:')} and --device cuda"
+        )
     if device not in DEVICES:
         raise RunError(f"--device '{device}' is not known{nearest(device, DEVICES)}")
     if device == "cuda" and not torch.cuda.is_available():
@@ -286,7 +300,7 @@ def _steps(
         clock.before(shards)
         done = take_step(trainer, shards, clock)
         if done.not_finite:
-            run.ranks.first_does(partial(_stop_on_non_finite, run, trainer.step, done))
+            run.ranks.first_does(partial(_stop_on_non_finite, run, trainer.step + 1, done))
         trainer.step += 1
         speed = (trainer.step - first) * trainer.batch / (time.monotonic() - begun)
         if beside.journal and (trainer.step % trainer.config.log == 0 or trainer.step == total):
@@ -343,11 +357,12 @@ def _measure(
 
 def _stop_on_non_finite(run: Run, step: int, done: Done) -> None:
     names = [run.studies.study_ids[study] for study in done.studies.tolist()]
+    lower = "or" if run.recipe.training.clip else "or set"
     path = run.out / "non_finite.json"
     write_atomically(path, json.dumps({"step": step, "studies": names}, indent=2).encode())
     raise RunError(
         f"{run.out}: the {done.not_finite} of step {step} is not finite; its studies are listed in "
-        f"{path.name}. Lower training.learning_rate or set training.clip, in a new --out"
+        f"{path.name}. Lower training.learning_rate {lower} training.clip, in a new --out"
     )
 
 
@@ -363,6 +378,7 @@ def _finish(
         "studies": len(pairs.train),
         "without_partner": pairs.train.without_partner,
         "steps": trainer.step,
+        "batch": trainer.batch,
         "seed": trainer.config.seed,
     }
     save_folder(
