@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +13,16 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from discs import TINY
-from radpair.errors import StudySetError
+from discs import TINY, DiscSource
+from radpair.errors import RunError, StudySetError
 from radpair.images.augment import AugmentationConfig
 from radpair.models.pair import PairModel
 from radpair.pretraining import loop, pairs, pretrain
 from radpair.pretraining.pairs import Part, prepare_pairs, run_tokenizer, training_batches
 from radpair.pretraining.ranks import Layout
 from radpair.pretraining.recipe import Recipe, load_recipe
-from radpair.studyset import StudySet, batch, graph_store
+from radpair.records import Study
+from radpair.studyset import StudySet, batch, graph_store, write, write_graphs
 from radpair.studyset.batch import PairBatch, PairData, PairSettings
 
 
@@ -170,3 +172,28 @@ class Sized:
 
 def refuse(places: np.ndarray, turn: int) -> PairBatch:
     raise StudySetError("images-00000.bin: damaged")
+
+
+@pytest.mark.parametrize(
+    ("recipe_name", "remedy"),
+    [
+        ("convirt-small", "ingest the set again with its reports"),
+        ("igc-small", "check the graphs of the set"),
+    ],
+)
+def test_defect_a_set_without_reports_was_sent_to_its_graphs(
+    recipe_name: str, remedy: str, tmp_path: Path
+) -> None:
+    class Silent(DiscSource):
+        """Discs of which nobody reports anything."""
+
+        def studies(self) -> Iterator[Study]:
+            for study in super().studies():
+                yield replace(study, report="", graph=None)
+
+    folder = tmp_path / "set"
+    write(Silent(12), folder, size=48, processes=1)
+    write_graphs(folder, {}, {})
+    with pytest.raises(RunError, match=f"0 training studies .*{remedy}"):
+        pretrain(recipe_name, folder, tmp_path / "run", TINY, "cpu")
+    assert not (tmp_path / "run" / "run.json").exists()

@@ -83,10 +83,17 @@ def prepare_pairs(
     if len(train) < 2:
         raise RunError(
             f"{studies.path}: {len(train)} training studies have both an image and a "
-            f"{recipe.partner}; a contrastive objective needs at least 2, so check the reports "
-            "and the graphs of the set"
+            f"{recipe.partner}; a contrastive objective needs at least 2, so "
+            f"{_remedy(recipe, studies)}"
         )
     return Pairs(train, pairs("validate", None))
+
+
+def _remedy(recipe: Recipe, studies: StudySet) -> str:
+    if recipe.model.has_text and not any(studies.reports):
+        return "ingest the set again with its reports (from a table: --text-column)"
+    checked = {"text": "reports", "graph": "graphs", "both": "reports and the graphs"}
+    return f"check the {checked[recipe.partner]} of the set"
 
 
 def _graph_store(
