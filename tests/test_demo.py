@@ -5,7 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from radpair.demo import run_demo
+from radpair.demo import run_demo, with_warmup
+
+
+def test_a_short_demo_is_not_all_warm_up() -> None:
+    """Where there is time for the recipe's own it is left alone."""
+    (short,) = with_warmup("igc-small", ["training.epochs=2"], 280)[1:]
+    assert short == "training.warmup=4"
+    assert with_warmup("igc-small", [], 2100) == []
 
 
 @pytest.mark.slow

@@ -72,15 +72,28 @@ def run_demo(out: Path, studies: int = 3000, epochs: int | None = None) -> str:
 def _pretrain_all(data: Path, out: Path, overrides: Sequence[str]) -> list[str]:
     """All recipes side by side, each on its share of the cores: small networks gain little from
     more threads."""
+    studies = len(StudySet.open(data).split("train"))
     threads = max(1, cpus() // len(RECIPES))
     context = get_context("spawn")
     pool = ProcessPoolExecutor(len(RECIPES), context, _start, (threads,))
     try:
         with deaf():
-            runs = [pool.submit(pretrain, name, data, out / name, overrides) for name in RECIPES]
+            runs = [
+                pool.submit(pretrain, name, data, out / name, with_warmup(name, overrides, studies))
+                for name in RECIPES
+            ]
         return [str(run.result()) for run in runs]
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
+
+
+def with_warmup(recipe: str, overrides: Sequence[str], studies: int) -> list[str]:
+    """``overrides`` with a warm-up of at most a quarter of the steps on ``studies``."""
+    training = load_recipe(recipe, overrides).training
+    steps = max(1, studies // training.batch) * training.epochs
+    if training.warmup <= steps // 4:
+        return list(overrides)
+    return [*overrides, f"training.warmup={steps // 4}"]
 
 
 def _start(threads: int) -> None:
