@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import subprocess
@@ -82,6 +83,21 @@ def step_of(
     done = take_step(trainer, [pairs.train.batch(part, 0) for part in parts])
     assert done.studies.tolist() == pairs.train.members[:16].tolist()
     return trainer.model, done.values, pairs.train.batch(np.arange(16), 0)
+
+
+def test_a_gradient_is_cut_to_the_length_that_the_recipe_allows(
+    disc_set: Path, tiny: tuple[str, ...]
+) -> None:
+    """Against torch's own ``clip_grad_norm_``; a shorter one and ``clip: 0`` change nothing."""
+    free, long, short = (
+        step_of(disc_set, "igc-small", (*tiny, f"training.clip={clip}"), 1)[0]
+        for clip in (0, 1e-3, 1e6)
+    )
+    for clip, model in ((math.inf, short), (1e-3, long)):
+        norm = torch.nn.utils.clip_grad_norm_(free.parameters(), clip)
+        assert norm > 1e-2
+        for one, other in zip(free.parameters(), model.parameters(), strict=True):
+            assert one.grad is other.grad is None or one.grad.equal(other.grad)
 
 
 @pytest.mark.parametrize("kind", ["infonce", "sigmoid"])
@@ -346,8 +362,8 @@ def test_whole_numbers_are_copied_into_the_running_mean(
     model = PairModel(recipe.model, 120)
     ranks = start_processes(recipe, "cpu", 1, 1)
     trainer = build_trainer(recipe, ranks, Layout(1), 16, model, 10)
-    for _ in range(50):
-        trainer.averaged.update_parameters(trainer.model)
+    for step in range(50):
+        trainer.mean.follow(trainer.model, first=step == 0)
     kept = dict(trainer.kept.named_buffers())
     assert any(not value.is_floating_point() for value in kept.values())
     for key, value in trainer.model.named_buffers():

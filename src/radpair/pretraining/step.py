@@ -14,13 +14,12 @@ import math
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.distributed.tensor import DTensor
-from torch.optim.swa_utils import AveragedModel
+from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
 from radpair.objectives import share
 from radpair.pretraining.normalisation import RunningStatistics
@@ -65,10 +64,13 @@ def take_step(trainer: Trainer, shards: Sequence[PairBatch], clock: Clock = no_c
     statistics = _ready(trainer)
     values, studies = _find_gradient(trainer, shards, statistics, clock)
     with clock("optimiser"):
-        facts = torch.stack([*values.values(), _clipped(trainer)]).tolist()
+        norm = get_total_norm(_gradients(trainer))
+        facts = torch.stack([*values.values(), _whole(norm)]).tolist()
         done = Done(dict(zip(values, facts, strict=False)), facts[-1], studies)
         if not done.not_finite:
             statistics.finish()
+            if 0 < trainer.config.clip < done.gradient:
+                clip_grads_with_norm_(trainer.model.parameters(), trainer.config.clip, norm)
             _move(trainer)
     return done
 
@@ -101,6 +103,8 @@ def _find_gradient(
         values, gradient, studies = _objective(trainer, codes, shards)
     with clock("backward"):
         _backward(trainer, shards, codes, gradient, statistics)
+        if trainer.ranks.sharded:
+            average_scalars(trainer.model, trainer.ranks)
     return values, studies
 
 
@@ -233,16 +237,11 @@ def _send_back(trainer: Trainer, codes: Codes, slopes: Sequence[Tensor | None]) 
     trainer.fabric.backward(trainer.ranks.world * torch.stack(terms).sum())
 
 
-def _clipped(trainer: Trainer) -> Tensor:
-    """The norm of the gradient, which is then no longer than the recipe allows."""
-    if trainer.ranks.sharded:
-        average_scalars(trainer.model, trainer.ranks)
-    norm: Tensor = trainer.fabric.clip_gradients(
-        trainer.towers,
-        trainer.optimiser,
-        max_norm=trainer.config.clip or math.inf,
-        error_if_nonfinite=False,
-    )
+def _gradients(trainer: Trainer) -> list[Tensor]:
+    return [one.grad for one in trainer.model.parameters() if one.grad is not None]
+
+
+def _whole(norm: Tensor) -> Tensor:
     return norm.full_tensor() if isinstance(norm, DTensor) else norm
 
 
@@ -251,27 +250,8 @@ def _move(trainer: Trainer) -> None:
     trainer.optimiser.step()
     if config.schedule != "plateau":
         trainer.scheduler.step()
-    if trainer.averaged is not None:
-        _move_mean(trainer, trainer.averaged)
-
-
-@torch.no_grad()
-def _move_mean(trainer: Trainer, averaged: AveragedModel) -> None:
-    """``update_parameters`` of ``averaged``, which asks the device how many it has had: one a
-    step, so the first is that of step 0."""
-    move: Any = averaged.multi_avg_fn
-    members = [[*one.parameters(), *one.buffers()] for one in (averaged.module, trainer.model)]
-    kinds: dict[torch.dtype, tuple[list[Tensor], list[Tensor]]] = {}
-    for mean, now in zip(*members, strict=True):
-        group = kinds.setdefault(mean.dtype, ([], []))
-        for place, tensor in zip(group, (mean, now), strict=True):
-            place.append(tensor.detach())
-    for means, values in kinds.values():
-        if trainer.step == 0:
-            torch._foreach_copy_(means, values)
-        else:
-            move(means, values, averaged.n_averaged)
-    averaged.n_averaged += 1
+    if trainer.mean is not None:
+        trainer.mean.follow(trainer.model, first=trainer.step == 0)
 
 
 def _freeze_image(trainer: Trainer, *, frozen: bool) -> None:

@@ -7,17 +7,16 @@ import logging
 import math
 import os
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
-from torch.optim.swa_utils import AveragedModel
 
 from radpair.compat import mend_torchvision
 from radpair.models.pair import PairModel
 from radpair.pretraining import sharded
+from radpair.pretraining.mean import RunningMean
 from radpair.pretraining.ranks import (
     Layout,
     Ranks,
@@ -66,7 +65,7 @@ class Trainer:
     optimiser: torch.optim.Optimizer
     scheduler: Any
     config: TrainingConfig
-    averaged: AveragedModel | None = None
+    mean: RunningMean | None = None
     step: int = 0
     best: float = math.inf
     best_weights: dict[str, Tensor] = field(default_factory=dict)
@@ -117,10 +116,7 @@ class Trainer:
     @property
     def kept(self) -> PairModel:
         """The model that is validated and saved: the running mean where there is one."""
-        if self.averaged is None:
-            return self.model
-        assert isinstance(self.averaged.module, PairModel)
-        return self.averaged.module
+        return self.model if self.mean is None else self.mean.model
 
     def complete(self) -> PairModel | None:
         """The kept model; where it is sharded a copy in one piece, which the first process gets.
@@ -149,7 +145,7 @@ class Trainer:
 
         All processes ask for it together.
         """
-        averaged = {} if self.averaged is None else {"averaged": self.averaged.state_dict()}
+        mean = {} if self.mean is None else {"mean": self.mean.model.state_dict()}
         return {
             "step": self.step,
             "best": self.best,
@@ -157,7 +153,7 @@ class Trainer:
             "model": self._whole(self.model.state_dict()),
             "optimiser": self._whole(self.optimiser.state_dict()),
             "scheduler": self.scheduler.state_dict(),
-            **averaged,
+            **mean,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -167,8 +163,8 @@ class Trainer:
         sharded.load_weights(self.model, state["model"])
         sharded.load_optimiser(self.optimiser, state["optimiser"])
         self.scheduler.load_state_dict(state["scheduler"])
-        if self.averaged is not None:
-            self.averaged.load_state_dict(state["averaged"])
+        if self.mean is not None:
+            self.mean.model.load_state_dict(state["mean"])
 
 
 def _finish(device: torch.device) -> None:
@@ -225,15 +221,6 @@ def _own_buffers() -> dict[str, bool]:
     return {name: False}
 
 
-@torch.no_grad()
-def _move_average(decay: float, mean: list[Tensor], now: list[Tensor], _: Tensor | int) -> None:
-    """Moves a running mean towards what is now; whole numbers have no mean and are copied."""
-    if mean[0].is_floating_point():
-        torch._foreach_lerp_(mean, now, 1 - decay)
-    else:
-        torch._foreach_copy_(mean, now)
-
-
 def build_trainer(
     recipe: Recipe, ranks: Ranks, layout: Layout, batch: int, model: PairModel, total: int
 ) -> Trainer:
@@ -242,10 +229,7 @@ def build_trainer(
     device = ranks.fabric.device
     if config.compile:
         model.compile_towers()
-    averaged = None
-    if config.average:
-        moved = partial(_move_average, config.average)
-        averaged = AveragedModel(model, device, multi_avg_fn=moved, use_buffers=True)
+    mean = RunningMean(model, config.average, device) if config.average else None
     wrapped = ranks.fabric.setup_module(Towers(model)) if ranks.sharded else None
     ranks.fabric.to_device(model)
     trained = [p for p in model.parameters() if p.requires_grad]
@@ -264,6 +248,6 @@ def build_trainer(
         ranks.fabric.setup_optimizers(optimiser),
         scheduler(config, optimiser, total),
         config,
-        averaged,
+        mean,
         wrapped=wrapped,
     )
