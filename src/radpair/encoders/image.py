@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import torch
@@ -11,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from radpair.compat import mend_torchvision
+from radpair.encoders.hub import hub
 from radpair.errors import RecipeError, nearest
 
 
@@ -82,27 +86,29 @@ def _backbone(config: ImageConfig, *, load_weights: bool) -> Any:
             f"image.name '{config.name}' is not a timm model{_near(config.name, known)}"
         )
     wanted = config.weights if load_weights else "none"
-    try:
+    with hub() if wanted == "pretrained" else nullcontext("") as offline:
         try:
-            return _created(config, wanted, img_size=config.size)
-        except TypeError:
             return _created(config, wanted)
-    except (OSError, RuntimeError) as problem:
-        raise RecipeError(_weights_message(config, problem)) from problem
+        except (OSError, RuntimeError) as problem:
+            raise RecipeError(_weights_message(config, problem, offline)) from problem
 
 
-def _created(config: ImageConfig, wanted: str, **options: Any) -> Any:
+def _created(config: ImageConfig, wanted: str) -> Any:
     """The timm model; those of a fixed input size take ``img_size``, the others refuse it."""
     import timm
 
-    return timm.create_model(
+    create = partial(
+        timm.create_model,
         config.name,
         pretrained=wanted != "none",
         pretrained_cfg_overlay=_local_file(wanted),
         in_chans=config.channels,
         num_classes=0,
-        **options,
     )
+    try:
+        return create(img_size=config.size)
+    except TypeError:
+        return create()
 
 
 def _local_file(weights: str) -> dict[str, str] | None:
@@ -127,13 +133,17 @@ def _near(name: str, known: list[str]) -> str:
     return hint if "did you mean" in hint else ""
 
 
-def _weights_message(config: ImageConfig, problem: Exception) -> str:
+def _weights_message(config: ImageConfig, problem: Exception, offline: str) -> str:
     reason = (str(problem).strip().splitlines() or ["no reason given"])[0]
-    if config.weights == "pretrained":
-        return (
-            f"the weights of timm model '{config.name}' could not be fetched ({reason[:160]}); "
-            f"where there is no network, fetch model.safetensors of timm/{config.name} on the "
-            "Hugging Face hub elsewhere and give it as --set image.weights=FILE, or start from "
-            "random weights with --set image.weights=none"
-        )
-    return f"the weights in '{config.weights}' do not fit timm model '{config.name}': {reason}"
+    if config.weights != "pretrained":
+        return f"the weights in '{config.weights}' do not fit timm model '{config.name}': {reason}"
+    import timm
+
+    known = timm.get_pretrained_cfg(config.name)
+    place = (known and known.hf_hub_id) or f"timm/{config.name}"
+    why = f"{offline}, and they were not before" if offline else shorten(reason, 160)
+    return (
+        f"the weights of timm model '{config.name}' could not be fetched ({why}); fetch "
+        f"model.safetensors of {place} on the Hugging Face hub elsewhere and give it as --set "
+        "image.weights=FILE, or start from random weights with --set image.weights=none"
+    )

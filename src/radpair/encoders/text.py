@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from radpair.compat import mend_torchvision
+from radpair.encoders.hub import hub
 from radpair.encoders.lengths import Part, in_order, parts_by_length
 from radpair.errors import RecipeError, nearest
 
@@ -139,16 +141,18 @@ def _random_bert(config: TextConfig, vocabulary: int) -> Any:
 
 
 def _from_weights(loader: Any, weights: str, **options: Any) -> Any:
-    try:
-        return loader.from_pretrained(weights, trust_remote_code=False, **options)
-    except (OSError, ValueError) as problem:
-        kind = "folder" if Path(weights).exists() else "name"
-        raise RecipeError(
-            f"text.weights {kind} '{weights}' cannot be read as a Hugging Face model; where there "
-            "is no network, download its config.json, vocab.txt or tokenizer.json and "
-            "model.safetensors elsewhere into one folder and give that folder as "
-            "--set text.weights=FOLDER"
-        ) from problem
+    local = Path(weights).exists()
+    with nullcontext("") if local else hub() as offline:
+        try:
+            return loader.from_pretrained(weights, trust_remote_code=False, **options)
+        except (OSError, ValueError) as problem:
+            why = f" ({offline}, and it was not fetched before)" if offline else ""
+            raise RecipeError(
+                f"text.weights {'folder' if local else 'name'} '{weights}' cannot be read as a "
+                f"Hugging Face model{why}; where there is no network, download its config.json, "
+                "vocab.txt or tokenizer.json and model.safetensors elsewhere into one folder and "
+                "give that folder as --set text.weights=FOLDER"
+            ) from problem
 
 
 def load_tokenizer(weights: str) -> Any:
