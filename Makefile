@@ -15,7 +15,7 @@ help:
 	@echo "make demo    the main job on synthetic studies; opens nothing, writes demo/report.html"
 	@echo "make test    the tests"
 	@echo "make check   linter, formatter, types"
-	@echo "make bench   the benchmarks"
+	@echo "make bench   all benchmarks, which takes hours; each is a command of its own"
 	@echo "make env     only the environment, in $(VENV)"
 
 env: $(READY)
@@ -45,7 +45,12 @@ check: $(READY)
 	$(BIN)/mypy
 
 bench: $(READY)
-	@for script in $$(grep -l __main__ benchmarks/*.py); do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+	@for script in $$(grep -l __main__ benchmarks/*.py); do \
+		case $$script in */step.py | */loader.py) threads=2 ;; *) threads=1 ;; esac; \
+		threads=$${OMP_NUM_THREADS:-$$threads}; \
+		echo "== OMP_NUM_THREADS=$$threads python $$script"; \
+		OMP_NUM_THREADS=$$threads $(BIN)/python $$script || exit 1; \
+	done
 
 lock:
 	PATH=$(BIN):$$PATH $(PYTHON) scripts/lock.py --cpu-wheel $(CPU_WHEEL)
