@@ -9,7 +9,7 @@ import pytest
 
 from radpair.errors import RunError
 from radpair.pretraining.recipe import load_recipe
-from radpair.pretraining.run import asked_for, record, refuse_other
+from radpair.pretraining.run import asked_for, claim, record, refuse_other
 from radpair.studyset import StudySet
 
 
@@ -60,3 +60,21 @@ def test_defect_graphs_that_are_gone_were_called_another_configuration(
         path.unlink()
     with pytest.raises(RunError, match=f"has no graphs, .*; run: radpair graphs {folder}$"):
         refuse_other(tmp_path, asked_for("igc-small", recipe, StudySet.open(folder)))
+
+
+def test_a_refused_run_leaves_no_folder_that_it_made(tmp_path: Path) -> None:
+    def refused(folder: Path, begun: bool) -> None:
+        with claim(folder):
+            (folder / "cache").mkdir(exist_ok=True)
+            if begun:
+                record(folder, {})
+            raise RunError("no")
+
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    for folder, begun in ((tmp_path / "new/run", False), (kept, False), (tmp_path / "run", True)):
+        with pytest.raises(RunError, match="no"):
+            refused(folder, begun)
+    assert not (tmp_path / "new/run").exists()
+    assert kept.is_dir()
+    assert (tmp_path / "run/run.json").exists()

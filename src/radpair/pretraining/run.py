@@ -5,13 +5,14 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from radpair import __version__
-from radpair.errors import RunError
+from radpair.errors import RadpairError, RunError
 from radpair.models.folder import load_folder, write_atomically
 from radpair.pretraining.recipe import Recipe
 from radpair.settings import plain
@@ -33,9 +34,13 @@ NO_FILES = ("none", "pretrained")
 
 @contextmanager
 def claim(folder: Path) -> Iterator[None]:
-    """Keeps other processes out of the run. Raises ``RunError`` where one has it."""
+    """Keeps other processes out of the run. Raises ``RunError`` where one has it.
+
+    A folder that was made for a run which is refused before its first step is removed again.
+    """
     if (folder / "manifest.json").exists():
         raise RunError(f"{folder} is a study set; choose another folder as --out")
+    made = not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = (folder / ".lock").open("w")
@@ -50,7 +55,12 @@ def claim(folder: Path) -> Iterator[None]:
             raise RunError(
                 f"{folder}: another pretrain is writing here; wait for it or choose another --out"
             ) from problem
-        yield
+        try:
+            yield
+        except RadpairError:
+            if made and not (folder / ASKED).exists():
+                shutil.rmtree(folder, ignore_errors=True)
+            raise
 
 
 def asked_for(name: str, recipe: Recipe, studies: StudySet) -> dict[str, Any]:
