@@ -53,3 +53,34 @@ def test_a_script_without_a_guard_is_told_so(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "WorkerError" in done.stderr.splitlines()[-1]
     assert "__name__ == '__main__'" in done.stderr
+
+
+WAITS = """
+import hashlib, os, sys, threading, signal
+from radpair.processes import interruptible
+threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+with interruptible():
+    if sys.argv[1] == "there":
+        hashlib.pbkdf2_hmac("sha256", b"", b"", 2**31 - 1)
+    else:
+        threading.Event().wait(60)
+"""
+
+
+@pytest.mark.parametrize("place", ["there", "here"])
+def test_an_interrupt_ends_a_wait_that_python_does_not_see(place: str) -> None:
+    """Half an hour of arithmetic outside Python; within it, the interrupt is raised as ever."""
+    done = subprocess.run(
+        [sys.executable, "-c", WAITS, place],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    if place == "there":
+        assert (done.returncode, done.stderr) == (
+            130,
+            "radpair: stopped; the same command again continues\n",
+        )
+    else:
+        assert "KeyboardInterrupt" in done.stderr

@@ -1,10 +1,11 @@
-"""Worker processes: how many, and that none outlives its parent."""
+"""Worker processes and those of one run: how many, and that none outlives the others."""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -14,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from radpair.errors import WorkerError
 
@@ -25,7 +26,14 @@ Result = TypeVar("Result")
 MOST = 1024
 """Processes; more are a slip of the hand, and would take the machine's memory."""
 
-SAID = (2, 130)
+NUMBERS = ("RANK", "SLURM_PROCID", "LOCAL_RANK")
+"""Where launchers say which of a run's processes one is."""
+STARTER = "RADPAIR_STARTER"
+"""The process that started this one for the same run."""
+INTERRUPTED = 130
+GRACE = 2
+"""Seconds for an interrupted process to end by itself."""
+SAID = (2, INTERRUPTED)
 """Exit codes of a process that has said why: a user's mistake, an interrupt."""
 
 
@@ -59,59 +67,117 @@ def follow_parent() -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
+def launched() -> bool:
+    """Whether several processes were started for this run, and this is one of them."""
+    return any(key in os.environ for key in NUMBERS)
+
+
 def place() -> int:
-    """This process's number among those that a launcher started for one run; 0 where none did."""
-    return next(
-        (
-            int(os.environ[key])
-            for key in ("RANK", "SLURM_PROCID", "LOCAL_RANK")
-            if key in os.environ
-        ),
-        0,
-    )
+    """This process's number among those that were started for one run; 0 where none were."""
+    return next((int(os.environ[key]) for key in NUMBERS if key in os.environ), 0)
 
 
-def end_when_orphaned() -> None:
-    """Ends this process once the one that started it is gone, whatever it is waiting for."""
-    parent = os.getppid()
-
-    def watch() -> None:
-        """Looks every second."""
-        while os.getppid() == parent:
-            time.sleep(1)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
+def leave(code: int) -> NoReturn:
+    """Ends this process as it is: at its usual end, torch waits for what it owes the others."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
-def end_with_child(started: list[subprocess.Popen[bytes]], count: int) -> None:
-    """Ends this process and its others once one of ``count`` that it starts has failed.
+def stop() -> NoReturn:
+    """Ends this process as an interrupt asks; the first of a run says that it goes on."""
+    if not place():
+        _say("stopped; the same command again continues")
+    leave(INTERRUPTED)
 
-    They come to be in ``started`` and are taken out of it: whoever started them may have an eye on
-    that list too, and know no way but to kill this process without a word.
+
+def _say(message: str) -> None:
+    """Says ``message``; a bar that is cut off had hidden the terminal's cursor."""
+    shown = "\033[?25h" if sys.stderr.isatty() else ""
+    print(f"{shown}radpair: {message}", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """An interrupt, or SIGTERM where somebody handles it, ends this process also while it waits.
+
+    Python acts on a signal between two of its instructions, and one of them may be half an hour's
+    wait for another process of the run.
     """
-    children: list[subprocess.Popen[bytes]] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    heard, told = socket.socketpair()
+    told.setblocking(False)
+    acted = threading.Event()
 
     def watch() -> None:
-        while len(children) < count:
-            children.extend(started)
-            started.clear()
-            time.sleep(0.1)
-        while not (failed := [child for child in children if child.poll()]):
-            time.sleep(0.1)
-        time.sleep(1)  # this process may have the better word
-        code = failed[0].returncode
-        if code not in SAID:
-            how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
-            print(
-                f"radpair: process {1 + children.index(failed[0])} of the run {how}; mend that "
-                "(after signal 9: more memory) and give the same command again, it continues",
-                file=sys.stderr,
-                flush=True,
-            )
+        with heard:
+            while (numbers := heard.recv(64)) and not {*numbers} & {signal.SIGINT, signal.SIGTERM}:
+                pass
+        if numbers and not acted.wait(GRACE):
+            stop()
+
+    before = signal.set_wakeup_fd(told.fileno(), warn_on_full_buffer=False)
+    threading.Thread(target=watch, daemon=True).start()
+    try:
+        yield
+    finally:
+        acted.set()
+        signal.set_wakeup_fd(before)
+        told.close()
+
+
+def start_others(count: int) -> None:
+    """Starts this command ``count`` times more, with LOCAL_RANK from 1 on; all end together.
+
+    They do not hear an interrupt: this process does, and they end with it.
+    """
+    os.environ["LOCAL_RANK"] = "0"
+    command = [sys.executable, *sys.orig_argv[1:]]
+    own = {**os.environ, STARTER: str(os.getpid())}
+    children: list[subprocess.Popen[bytes]] = []
+    try:
+        with deaf():
+            for number in range(1, count + 1):
+                children.append(subprocess.Popen(command, env={**own, "LOCAL_RANK": str(number)}))
+    except OSError as problem:
         for child in children:
             child.kill()
-        os._exit(code if code in SAID else 1)
+        raise WorkerError(
+            f"process {len(children) + 1} of the run cannot start ({problem.strerror}); free "
+            "memory or start fewer"
+        ) from problem
+    threading.Thread(target=_end_with_child, args=(children,), daemon=True).start()
+
+
+def _end_with_child(children: list[subprocess.Popen[bytes]]) -> None:
+    """Ends this process and ``children`` once one of them has failed, whatever all wait for."""
+    while not (failed := [child for child in children if child.poll()]):
+        time.sleep(0.1)
+    time.sleep(1)  # this process may have the better word
+    code = failed[0].returncode
+    if code not in SAID:
+        how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
+        _say(
+            f"process {1 + children.index(failed[0])} of the run {how}; mend that "
+            "(after signal 9: more memory) and give the same command again, it continues"
+        )
+    for child in children:
+        child.kill()
+    leave(code if code in SAID else 1)
+
+
+def end_with_starter() -> None:
+    """Ends this process, where ``start_others`` began it, once its starter is gone."""
+    starter = os.environ.pop(STARTER, "")
+    if not starter:
+        return
+
+    def watch() -> None:
+        while os.getppid() == int(starter):
+            time.sleep(0.5)
+        os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -13,9 +15,11 @@ import torch
 from safetensors.torch import load_file
 
 from discs import TINY
-from radpair.errors import RunError
-from radpair.pretraining import pretrain
+from radpair.errors import RunError, StudySetError
+from radpair.pretraining import load_recipe, pretrain
 from radpair.pretraining.ranks import check_processes, leave_fabric_run
+from radpair.pretraining.run import asked_for, claim, record
+from radpair.studyset import StudySet
 
 OPTIONS = (
     *TINY, "training.epochs=1", "training.shards=2", "training.learning_rate=1e-4",
@@ -41,6 +45,11 @@ def words(disc_set: Path, run: Path) -> list[str]:
         "pretrain", "igc-small", "--data", str(disc_set), "--out", str(run), "--device", "cpu",
         "--set", *OPTIONS,
     ]  # fmt: skip
+
+
+def words_of_two(disc_set: Path, run: Path) -> list[str]:
+    before, after = words(disc_set, run), len(OPTIONS) + 1
+    return [*before[:-after], "--devices=2", *before[-after:]]
 
 
 def ended(asked: list[list[str]], **variables: list[str]) -> list[tuple[int, str]]:
@@ -150,6 +159,88 @@ def test_a_process_that_dies_ends_all_and_the_same_command_goes_on(
     [(code, said)] = ended([["-m", "radpair", *words(disc_set, run), "--devices=2"]])
     assert code == 0, said
     same_weights(run / "model", alone)
+
+
+ROTTEN = """
+import os, sys, torch
+from radpair.errors import StudySetError
+from radpair.pretraining import loop
+real = loop.take_step
+def failing(trainer, *words):
+    if trainer.step == 1 and trainer.ranks.rank == int(os.environ["FAILS"]):
+        torch.distributed.all_reduce(torch.zeros(1_000_000), async_op=True)
+        raise StudySetError("rotten")
+    return real(trainer, *words)
+loop.take_step = failing
+from radpair.cli import main
+main()
+"""
+
+
+@pytest.mark.parametrize(("fails", "said"), [("0", "rotten"), ("1", "process 1: rotten")])
+def test_a_process_that_owes_the_others_a_message_ends_all_with_its_sentence(
+    fails: str, said: str, disc_set: Path, tmp_path: Path
+) -> None:
+    """As it does where it fails on the way back through its towers: torch would wait for ever."""
+    script = tmp_path / "rotten.py"
+    script.write_text(ROTTEN)
+    words = [str(script), *words_of_two(disc_set, tmp_path / "run")]
+    [(code, told)] = ended([words], FAILS=[fails])
+    assert (code, told.count(f"radpair: {said}"), "Traceback" in told) == (2, 1, False)
+    assert told.count("radpair:") == 1
+
+
+@pytest.mark.parametrize("to_all", [True, False])
+def test_an_interrupt_is_spoken_of_once_and_leaves_nobody(
+    to_all: bool, disc_set: Path, tmp_path: Path
+) -> None:
+    """The pipe of what they say is closed when the last of them has ended."""
+    words = [sys.executable, "-m", "radpair", *words_of_two(disc_set, tmp_path / "run")]
+    process = subprocess.Popen(
+        [*words, "training.epochs=500"],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        first = tmp_path / "run" / "checkpoints" / "step-00000001.json"
+        while not first.exists() and process.poll() is None:
+            time.sleep(0.01)
+        (os.killpg if to_all else os.kill)(process.pid, signal.SIGINT)
+        said = process.communicate(timeout=60)[1]
+    finally:
+        process.kill()
+    assert process.returncode == 130, said
+    assert said == "radpair: stopped; the same command again continues\n"
+
+
+def test_what_needs_no_other_process_is_refused_before_one_is_started(
+    disc_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def started(*_: object) -> None:
+        raise AssertionError("processes were started")
+
+    monkeypatch.setattr("radpair.pretraining.loop.start_processes", started)
+    run, four = tmp_path / "run", (*TINY, "training.shards=4", "training.precision=32-true")
+
+    def asked(options: tuple[str, ...], devices: int = 2, data: Path = disc_set) -> None:
+        pretrain("igc-small", data, run, options, "cpu", devices)
+
+    with pytest.raises(RunError, match="5 processes for a run of 4 shards"):
+        asked(four, devices=5)
+    with pytest.raises(StudySetError, match="none"):
+        asked(four, data=tmp_path / "none")
+    assert not run.exists()
+    recipe, studies = load_recipe("igc-small", four), StudySet.open(disc_set)
+    with claim(run):
+        record(run, asked_for("igc-small", recipe, studies))
+        with pytest.raises(RunError, match="another pretrain is writing here"):
+            asked(four)
+    with pytest.raises(RunError, match="5 processes for a run of 4 shards"):
+        asked(four[:-2], devices=5)
+    with pytest.raises(RunError, match="another configuration"):
+        asked((*four, "training.learning_rate=0.5"))
 
 
 @pytest.mark.parametrize(

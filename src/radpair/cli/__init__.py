@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-INTERRUPTED, USER_ERROR = 130, 2
+USER_ERROR = 2
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -19,6 +19,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     from radpair.cli.app import app
     from radpair.errors import RadpairError
+    from radpair.processes import end_with_starter, stop
+
+    end_with_starter()
 
     try:
         app(arguments, exit_on_error=False, result_action="return_value")
@@ -34,21 +37,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
         where = f"{problem.filename}: " if problem.filename else ""
         _fail(f"{where}{problem.strerror}; mend that and give the same command again")
     except KeyboardInterrupt:
-        print("radpair: stopped; the same command again continues", file=sys.stderr, flush=True)
-        sys.stdout.flush()
-        os._exit(INTERRUPTED)  # workers follow; waiting for them would not be stopping
+        stop()  # workers follow; waiting for them would not be stopping
 
 
 def _fail(message: str, *, told: bool = False) -> None:
     """Says ``message`` unless another process of the same run has ``told`` it."""
-    from radpair.processes import place
+    from radpair.processes import launched, leave, place
 
-    if told:
-        sys.exit(USER_ERROR)
     if place():
         message = f"process {place()}: {message}"
-    colour = ("\033[31m", "\033[0m") if sys.stderr.isatty() else ("", "")
-    print(f"{colour[0]}radpair:{colour[1]} {message}", file=sys.stderr)
+    if not told:
+        colour = ("\033[31m", "\033[0m") if sys.stderr.isatty() else ("", "")
+        print(f"{colour[0]}radpair:{colour[1]} {message}", file=sys.stderr)
+    if launched():
+        leave(USER_ERROR)
     sys.exit(USER_ERROR)
 
 

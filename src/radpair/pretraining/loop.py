@@ -37,12 +37,13 @@ from radpair.pretraining.pairs import (
     training_batches,
 )
 from radpair.pretraining.profile import PROFILE, NoProfile, Profile
-from radpair.pretraining.ranks import Layout, Ranks, check_processes, world_size
+from radpair.pretraining.ranks import Layout, Ranks, check_processes, together, world_size
 from radpair.pretraining.recipe import Recipe, load_recipe
 from radpair.pretraining.remarks import beforehand, came_to, remark
 from radpair.pretraining.step import Done, take_step
 from radpair.pretraining.trainer import Trainer, build_trainer, start_processes
 from radpair.pretraining.validation import validate
+from radpair.processes import end_with_starter, launched
 from radpair.progress import Track, track
 from radpair.studyset import StudySet
 from radpair.studyset.batch import to_device, with_pixels
@@ -75,6 +76,7 @@ def pretrain(
     ``out/metrics.jsonl`` to ``out/tensorboard``; neither changes the weights. Raises
     ``RecipeError``, ``StudySetError`` or ``RunError``.
     """
+    end_with_starter()
     _check_device(device)
     check_processes(devices, nodes)
     if tensorboard:
@@ -83,16 +85,19 @@ def pretrain(
     studies = StudySet.open(data)
     _check_strategy(strategy, recipe)
     _check_compiler(recipe, device)
-    recipe = _settled(recipe, device, world_size(devices, nodes), out)
+    world = world_size(devices, nodes)
+    recipe = _settled(recipe, device, world, out)
     asked = runs.asked_for(recipe_name, recipe, studies)
-    ranks = start_processes(recipe, device, devices, nodes, strategy)
-    with ranks.together(), ExitStack() as stack:
-        ranks.first_does(lambda: _claim(stack, out, asked))
-        if _is_finished(out / runs.MODEL):
-            _refuse_profile(out, asked=profile)
-            if ranks.first:
-                remark(recipe_name, f"finished already, {came_to(out)}")
-        else:
+    begin = partial(_begin, out, asked, profile=profile)
+    with together(several=world > 1), ExitStack() as stack:
+        if not launched():  # it needs no other process to be refused
+            layout = Layout(recipe.training.shards, world)
+            _check_layout(layout, recipe.training.batch, sharded=strategy == "fsdp")
+            if begin(stack):
+                return out / runs.MODEL
+        begun = launched()
+        ranks = start_processes(recipe, device, devices, nodes, strategy)
+        if not ranks.first_does(lambda: begun and begin(stack)):
             _train(Run(recipe, asked, studies, out, ranks, profile, tensorboard))
     return out / runs.MODEL
 
@@ -121,9 +126,15 @@ class Beside:
     show: Track
 
 
-def _claim(stack: ExitStack, out: Path, asked: dict[str, Any]) -> None:
+def _begin(out: Path, asked: dict[str, Any], stack: ExitStack, *, profile: bool) -> bool:
+    """Takes the run until ``stack`` is closed; whether it is finished already."""
     stack.enter_context(runs.claim(out))
     runs.refuse_other(out, asked)
+    if not _is_finished(out / runs.MODEL):
+        return False
+    _refuse_profile(out, asked=profile)
+    remark(asked["recipe"], f"finished already, {came_to(out)}")
+    return True
 
 
 def _is_finished(folder: Path) -> bool:
@@ -155,7 +166,8 @@ def _train(run: Run) -> None:
     watched = watch(recipe, studies, tokenizer, len(pairs.validate))
     order = batch_order(pairs.train, recipe)
     layout = Layout(recipe.training.shards, run.ranks.world)
-    run.ranks.first_does(lambda: _check_layout(layout, order.batch, run.ranks))
+    sharded = run.ranks.sharded
+    run.ranks.first_does(lambda: _check_layout(layout, order.batch, sharded=sharded))
     epoch = recipe.training.steps_per_epoch or order.steps_per_pass
     total = epoch * recipe.training.epochs
     trainer = build_trainer(recipe, run.ranks, layout, order.batch, model, total)
@@ -228,9 +240,9 @@ def _check_device(device: str) -> None:
         raise RunError("--device cuda: torch sees no GPU here; use --device cpu")
 
 
-def _check_layout(layout: Layout, batch: int, ranks: Ranks) -> None:
+def _check_layout(layout: Layout, batch: int, *, sharded: bool) -> None:
     layout.check(batch)
-    if ranks.sharded and layout.shards % layout.world:
+    if sharded and layout.shards % layout.world:
         raise RunError(
             f"--strategy fsdp gives every process the same number of shards, and {layout.shards} "
             f"cannot be shared by {layout.world}; start another number of processes, or use "

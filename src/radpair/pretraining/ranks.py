@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
 from radpair.errors import RunError
+from radpair.processes import interruptible, leave, place
+
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
@@ -94,35 +99,24 @@ class Ranks:
         """Until every process is here."""
         self.fabric.barrier()
 
-    def first_does(self, action: Callable[[], None]) -> None:
-        """The first process does ``action``; what it cannot do stops the others with it."""
+    def first_does(self, action: Callable[[], Answer]) -> Answer:
+        """What ``action`` gives the first process; what it cannot do stops the others with it."""
         problem: Exception | None = None
+        answer: Any = None
         if self.first:
             try:
-                action()
+                answer = action()
             except Exception as found:
                 problem = found
         if self.world > 1:
-            message = self.fabric.broadcast(problem and (str(problem) or repr(problem)))
+            told = problem and (str(problem) or repr(problem)), answer
+            message, answer = self.fabric.broadcast(told)
             if message is not None and not self.first:
                 raise ToldError(message)
         if problem:
             raise problem
-
-    @contextmanager
-    def together(self) -> Iterator[None]:
-        """Raises ``RunError`` where another process ended while this one waited for it."""
-        try:
-            yield
-        except RuntimeError as problem:
-            lost = isinstance(problem, torch.distributed.DistError) or "gloo" in str(problem)
-            if self.world == 1 or not lost:
-                raise
-            time.sleep(PATIENCE)
-            raise RunError(
-                "another process of the run has ended before its work was done; mend what it "
-                "says, and give the same command again, it continues"
-            ) from problem
+        given: Answer = answer
+        return given
 
     def agree(self, value: int, what: str) -> None:
         """Raises ``RunError`` where this process has another ``value`` than the first."""
@@ -134,6 +128,39 @@ class Ranks:
             )
 
 
+@contextmanager
+def together(*, several: bool) -> Iterator[None]:
+    """The processes of a run end together, whichever meets what: none waits for one that is gone.
+
+    Raises ``RunError`` where another ended while this one waited for it. What all meet, the first
+    says; it ends the others while they keep silent.
+    """
+    if not several:
+        yield
+        return
+    try:
+        with interruptible():
+            yield
+    except Exception as problem:
+        sys.excepthook = partial(_leave_after, sys.excepthook)
+        if isinstance(problem, torch.distributed.DistError) or "gloo" in str(problem):
+            time.sleep(PATIENCE)
+            raise RunError(
+                "another process of the run has ended before its work was done; mend what it "
+                "says, and give the same command again, it continues"
+            ) from problem
+        if place() and not isinstance(problem, ToldError):
+            time.sleep(YIELDING)
+        raise
+
+
+def _leave_after(shown: Callable[..., None], *problem: Any) -> None:
+    shown(*problem)
+    leave(1)
+
+
+YIELDING = 2
+"""Seconds in which the first process ends the others, where it has met what they have."""
 PATIENCE = 5
 """Seconds in which a launcher sees that a process has ended, and ends the others with it."""
 FABRIC_RUN = ("cli_used", "accelerator", "strategy", "devices", "num_nodes", "precision")

@@ -26,7 +26,7 @@ from radpair.pretraining.ranks import (
 )
 from radpair.pretraining.recipe import Recipe, TrainingConfig
 from radpair.pretraining.schedule import scheduler
-from radpair.processes import end_when_orphaned, end_with_child
+from radpair.processes import start_others
 from radpair.studyset.batch import PairBatch
 
 
@@ -192,11 +192,23 @@ def start_processes(
     )
     launcher = fabric.strategy.launcher
     if launcher is not None and not launcher.cluster_environment.creates_processes_externally:
-        end_with_child(launcher.procs, devices - 1)
+        _start_others(launcher.cluster_environment, devices)
     fabric.launch()
-    if fabric.local_rank and "LOCAL_WORLD_SIZE" not in os.environ:
-        end_when_orphaned()
     return Ranks(fabric, sharded=strategy == "fsdp")
+
+
+def _start_others(meeting: Any, devices: int) -> None:
+    """Starts what Fabric would start, which then finds that a launcher has been at work.
+
+    Its own way of ending them together is to kill all without a word.
+    """
+    os.environ.update(
+        MASTER_ADDR=meeting.main_address,
+        MASTER_PORT=str(meeting.main_port),
+        WORLD_SIZE=str(devices),
+        NODE_RANK="0",
+    )
+    start_others(devices - 1)
 
 
 def _kind(device: str) -> str:
