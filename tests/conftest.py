@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from discs import TINY, DiscSource
+
+os.environ["OMP_NUM_THREADS"] = "1"
+"""Before torch comes: sums are formed in one order on any machine, in a test and in the processes
+that it starts, and the workers of the suite do not crowd each other."""
 
 
 @pytest.fixture(scope="session")
