@@ -41,6 +41,7 @@ from radpair.pretraining.ranks import Layout, Ranks, check_processes, together, 
 from radpair.pretraining.recipe import Recipe, load_recipe
 from radpair.pretraining.remarks import beforehand, came_to, remark
 from radpair.pretraining.step import Done, take_step
+from radpair.pretraining.stopping import Asked, noted
 from radpair.pretraining.trainer import Trainer, build_trainer, start_processes
 from radpair.pretraining.validation import validate
 from radpair.processes import end_with_starter, launched
@@ -182,8 +183,13 @@ def _train(run: Run) -> None:
             for words in beforehand(recipe.training, order, total):
                 remark(run.asked["recipe"], words)
         clock = Profile(trainer, total, out) if run.profile else NoProfile()
-        with _journal(run, trainer.step) as journal, _shown(run, total) as show:
-            _steps(run, trainer, pairs, Beside(watched, clock, journal, show), epoch, total)
+        with (
+            _journal(run, trainer.step) as journal,
+            _shown(run, total) as show,
+            noted() if run.ranks.world == 1 else nullcontext(Asked()) as stop,
+        ):
+            beside = Beside(watched, clock, journal, show)
+            _steps(run, trainer, pairs, beside, epoch, total, stop)
         clock.close()
         ended = trainer.complete()
         if ended is not None and run.ranks.first:
@@ -296,7 +302,7 @@ def _has_bf16(gpu: bool) -> bool:
 
 
 def _steps(
-    run: Run, trainer: Trainer, pairs: Pairs, beside: Beside, epoch: int, total: int
+    run: Run, trainer: Trainer, pairs: Pairs, beside: Beside, epoch: int, total: int, stop: Asked
 ) -> None:
     device, clock = trainer.fabric.device, beside.clock
     part = Part(trainer.layout, run.ranks.rank)
@@ -323,10 +329,11 @@ def _steps(
             with clock("validation"):
                 _end_epoch(run, trainer, pairs, beside, trainer.step // epoch)
         beside.show(trainer.step, _note(done, speed) + beside.watched.note)
-        if ends_epoch or trainer.step % trainer.config.checkpoint == 0:
+        if ends_epoch or trainer.step % trainer.config.checkpoint == 0 or stop.number:
             with clock("checkpoint"):
                 _save(run, trainer)
         clock.after()
+        stop.obey()
 
 
 def _save(run: Run, trainer: Trainer) -> None:

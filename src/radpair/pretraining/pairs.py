@@ -23,6 +23,7 @@ from radpair.models.node_vectors import node_vectors
 from radpair.models.pair import PairModel
 from radpair.pretraining.ranks import Layout
 from radpair.pretraining.recipe import Recipe
+from radpair.processes import follow_parent
 from radpair.records import Graph
 from radpair.reports import body
 from radpair.reports.tokenizer import train_tokenizer
@@ -271,3 +272,4 @@ def _quiet_worker(_: int) -> None:
 
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
+    follow_parent()

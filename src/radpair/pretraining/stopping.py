@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -42,6 +43,7 @@ def noted() -> Iterator[Asked]:
 
     def note(number: int, _: object) -> None:
         asked.number = number
+        os.write(2, b"radpair: stopping after this step; a second time stops at once\n")
         restore()
 
     for number in taken:

@@ -1,0 +1,84 @@
+"""A run that is asked to stop."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from safetensors.torch import load_file
+
+from radpair.pretraining import loop, pretrain
+from radpair.pretraining.checkpoint import newest_checkpoint
+from radpair.pretraining.stopping import noted
+
+
+class Ended(BaseException):
+    """What SIGTERM comes to here."""
+
+
+@pytest.fixture(autouse=True)
+def term() -> Iterator[None]:
+    def end(*_: object) -> None:
+        raise Ended
+
+    before = signal.signal(signal.SIGTERM, end)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.mark.parametrize(
+    ("number", "raised"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, Ended)]
+)
+def test_nothing_is_lost_by_the_first_signal(
+    number: signal.Signals,
+    raised: type[BaseException],
+    disc_set: Path,
+    tiny: tuple[str, ...],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """It waits for the end of the step; a second one does not."""
+    options = (*tiny, "training.epochs=1", "training.checkpoint=100")
+    whole = pretrain("igc-small", disc_set, tmp_path / "whole", options, "cpu")
+    run, real, signals = tmp_path / "run", loop.take_step, [1, 2]
+
+    def struck(trainer: Any, *given: Any) -> Any:
+        if trainer.step == 2 and signals:
+            for _ in range(signals.pop()):
+                signal.raise_signal(number)
+        return real(trainer, *given)
+
+    monkeypatch.setattr(loop, "take_step", struck)
+    with pytest.raises(raised):
+        pretrain("igc-small", disc_set, run, options, "cpu")
+    assert newest_checkpoint(run / "checkpoints") is None
+    with pytest.raises(raised):
+        pretrain("igc-small", disc_set, run, options, "cpu")
+    state = newest_checkpoint(run / "checkpoints")
+    assert state is not None
+    assert state["step"] == 3
+    assert capfd.readouterr().err.count("radpair: stopping after this step") == 2
+    again = pretrain("igc-small", disc_set, run, options, "cpu")
+    expected, found = (load_file(model / "model.safetensors") for model in (whole, again))
+    assert all(expected[key].equal(found[key]) for key in expected)
+
+
+def test_what_breaks_once_a_stop_was_asked_for_is_the_stop() -> None:
+    """Workers hear the signal too, and torch raises that they are gone."""
+    handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+
+    def breaks(signalled: bool) -> None:
+        with noted():
+            if signalled:
+                signal.raise_signal(signal.SIGTERM)
+            raise RuntimeError("worker exited")
+
+    with pytest.raises(Ended):
+        breaks(True)
+    with pytest.raises(RuntimeError, match="worker exited"):
+        breaks(False)
+    assert handlers == [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
