@@ -113,11 +113,10 @@ def test_two_nodes_of_torchrun(disc_set: Path, alone: Path, tmp_path: Path) -> N
     same_weights(tmp_path / "model", alone)
 
 
-def test_two_tasks_of_slurm(disc_set: Path, alone: Path, tmp_path: Path) -> None:
-    """Its variables as ``srun`` sets them on a machine."""
-    asked = ["-m", "radpair", *words(disc_set, tmp_path), "--devices=2"]
-    done = ended(
-        [asked, asked],
+def tasks_of_slurm(asked: list[list[str]]) -> list[tuple[int, str]]:
+    """Two, with the variables as ``srun`` sets them on a machine."""
+    return ended(
+        asked,
         SLURM_JOB_NAME=["radpair"] * 2,
         SLURM_JOB_ID=[str(free_port())] * 2,
         SLURM_NTASKS=["2"] * 2,
@@ -127,9 +126,22 @@ def test_two_tasks_of_slurm(disc_set: Path, alone: Path, tmp_path: Path) -> None
         SLURM_PROCID=["0", "1"],
         SLURM_LOCALID=["0", "1"],
     )
-    for code, said in done:
+
+
+def test_two_tasks_of_slurm(disc_set: Path, alone: Path, tmp_path: Path) -> None:
+    for code, said in tasks_of_slurm([["-m", "radpair", *words_of_two(disc_set, tmp_path)]] * 2):
         assert code == 0, said
     same_weights(tmp_path / "model", alone)
+
+
+def test_another_command_on_one_of_them_is_refused(disc_set: Path, tmp_path: Path) -> None:
+    """With other numbers of steps one would wait for the other's next."""
+    asked = ["-m", "radpair", *words_of_two(disc_set, tmp_path)]
+    first, other = tasks_of_slurm([asked, [*asked, "training.epochs=2"]])
+    assert (first[0], other[0]) == (2, 2)
+    assert "process 1 has settings and data of the hash" in other[1]
+    assert "another process of the run has ended" in first[1]
+    assert "Traceback" not in first[1] + other[1]
 
 
 DYING = """

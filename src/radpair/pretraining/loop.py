@@ -48,6 +48,7 @@ from radpair.processes import end_with_starter, launched
 from radpair.progress import Track, track
 from radpair.studyset import StudySet
 from radpair.studyset.batch import to_device, with_pixels
+from radpair.studyset.kept import text_hash
 
 DEVICES = ("auto", "cpu", "cuda")
 STRATEGIES = ("ddp", "fsdp")
@@ -96,9 +97,11 @@ def pretrain(
             _check_layout(layout, recipe.training.batch, sharded=strategy == "fsdp")
             if begin(stack):
                 return out / runs.MODEL
-        begun = launched()
+        started = launched()
         ranks = start_processes(recipe, device, devices, nodes, strategy)
-        if not ranks.first_does(lambda: begun and begin(stack)):
+        if not ranks.first_does(lambda: started and begin(stack)):
+            decides = {**asked, "strategy": strategy, "profile": profile}
+            ranks.agree(text_hash([json.dumps(decides)])[:8], "settings and data of the hash")
             _train(Run(recipe, asked, studies, out, ranks, profile, tensorboard))
     return out / runs.MODEL
 

@@ -118,13 +118,13 @@ class Ranks:
         given: Answer = answer
         return given
 
-    def agree(self, value: int, what: str) -> None:
+    def agree(self, value: int | str, what: str) -> None:
         """Raises ``RunError`` where this process has another ``value`` than the first."""
         first = self.fabric.broadcast(value) if self.world > 1 else value
         if value != first:
             raise RunError(
-                f"process {self.rank} has {what} {value}, the first has {first}; all processes "
-                "must see the same files"
+                f"process {self.rank} has {what} {value}, the first has {first}; start all with "
+                "the same command, and let all see the same files"
             )
 
 
