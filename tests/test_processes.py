@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -53,6 +54,32 @@ def test_a_script_without_a_guard_is_told_so(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "WorkerError" in done.stderr.splitlines()[-1]
     assert "__name__ == '__main__'" in done.stderr
+
+
+STOPPED = """
+import os, signal, sys, time, types
+def run_demo(*_):
+    os.kill(os.getpid(), int(sys.argv[1]))
+    time.sleep(60)
+sys.modules["radpair.demo"] = types.SimpleNamespace(run_demo=run_demo)
+from radpair.cli import main
+main(["demo"])
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_command_that_is_stopped_says_that_it_continues(number: signal.Signals) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", STOPPED, str(int(number))],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (
+        128 + number,
+        "radpair: stopped; the same command again continues\n",
+    )
 
 
 WAITS = """

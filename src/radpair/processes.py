@@ -30,10 +30,9 @@ NUMBERS = ("RANK", "SLURM_PROCID", "LOCAL_RANK")
 """Where launchers say which of a run's processes one is."""
 STARTER = "RADPAIR_STARTER"
 """The process that started this one for the same run."""
-INTERRUPTED = 130
 GRACE = 2
 """Seconds for an interrupted process to end by itself."""
-SAID = (2, INTERRUPTED)
+SAID = (2, 128 + signal.SIGINT)
 """Exit codes of a process that has said why: a user's mistake, an interrupt."""
 
 
@@ -49,16 +48,40 @@ def cpus() -> int:
 
 
 @contextmanager
-def deaf() -> Iterator[None]:
+def deaf(number: int = signal.SIGINT) -> Iterator[None]:
     """Workers started inside do not hear an interrupt, not even while they start."""
+    with _handling(number, signal.SIG_IGN):
+        yield
+
+
+class Terminated(KeyboardInterrupt):
+    """An interrupt by SIGTERM, as launchers and schedulers send it at the end of their time."""
+
+
+@contextmanager
+def terminable() -> Iterator[None]:
+    """SIGTERM raises ``Terminated``, unless it is handled or ignored already."""
+
+    def end(*_: object) -> None:
+        raise Terminated
+
+    if signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+    with _handling(signal.SIGTERM, end):
+        yield
+
+
+@contextmanager
+def _handling(number: int, handler: Any) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    before = signal.signal(number, handler)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(number, before)
 
 
 def follow_parent() -> None:
@@ -84,11 +107,11 @@ def leave(code: int) -> NoReturn:
     os._exit(code)
 
 
-def stop() -> NoReturn:
-    """Ends this process as an interrupt asks; the first of a run says that it goes on."""
+def stop(number: int = signal.SIGINT) -> NoReturn:
+    """Ends this process as signal ``number`` asks; the first of a run says that it goes on."""
     if not place():
         _say("stopped; the same command again continues")
-    leave(INTERRUPTED)
+    leave(128 + number)
 
 
 def _say(message: str) -> None:
@@ -113,10 +136,11 @@ def interruptible() -> Iterator[None]:
 
     def watch() -> None:
         with heard:
-            while (numbers := heard.recv(64)) and not {*numbers} & {signal.SIGINT, signal.SIGTERM}:
-                pass
+            while numbers := heard.recv(64):
+                if asked := {*numbers} & {signal.SIGINT, signal.SIGTERM}:
+                    break
         if numbers and not acted.wait(GRACE):
-            stop()
+            stop(min(asked))
 
     before = signal.set_wakeup_fd(told.fileno(), warn_on_full_buffer=False)
     threading.Thread(target=watch, daemon=True).start()
@@ -138,7 +162,7 @@ def start_others(count: int) -> None:
     own = {**os.environ, STARTER: str(os.getpid())}
     children: list[subprocess.Popen[bytes]] = []
     try:
-        with deaf():
+        with deaf(), deaf(signal.SIGTERM):
             for number in range(1, count + 1):
                 children.append(subprocess.Popen(command, env={**own, "LOCAL_RANK": str(number)}))
     except OSError as problem:

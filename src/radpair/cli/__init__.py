@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -19,12 +20,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     from radpair.cli.app import app
     from radpair.errors import RadpairError
-    from radpair.processes import end_with_starter, stop
+    from radpair.processes import Terminated, end_with_starter, stop, terminable
 
     end_with_starter()
 
     try:
-        app(arguments, exit_on_error=False, result_action="return_value")
+        with terminable():
+            app(arguments, exit_on_error=False, result_action="return_value")
     except CycloptsError:
         sys.exit(USER_ERROR)
     except RadpairError as problem:
@@ -36,6 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             raise
         where = f"{problem.filename}: " if problem.filename else ""
         _fail(f"{where}{problem.strerror}; mend that and give the same command again")
+    except Terminated:
+        stop(signal.SIGTERM)
     except KeyboardInterrupt:
         stop()  # workers follow; waiting for them would not be stopping
 
