@@ -31,7 +31,7 @@ def pretrain(
         data: The study set.
         out: The folder of the run; the model comes to stand in its folder 'model'.
         overrides: Values in place of the recipe's, as key=value, for instance image.size=160.
-        device: 'auto', 'cpu' or 'cuda'.
+        device: 'auto', 'cpu' or 'cuda'; CUDA_VISIBLE_DEVICES=1 chooses the second GPU of several.
         devices: GPUs, or processes on a CPU, that share each batch on this machine.
         nodes: Machines, where a launcher started a process a device on each.
         strategy: 'ddp', or 'fsdp' for models too large for one device: each has a part of the
