@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -11,6 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from safetensors.torch import load_file
 
 from discs import TINY, DiscSource
@@ -18,7 +21,7 @@ from radpair.errors import RunError, StudySetError
 from radpair.images.augment import AugmentationConfig
 from radpair.models.pair import PairModel
 from radpair.pretraining import loop, pairs, pretrain
-from radpair.pretraining.pairs import Part, prepare_pairs, run_tokenizer, training_batches
+from radpair.pretraining.pairs import Order, Part, prepare_pairs, run_tokenizer, training_batches
 from radpair.pretraining.ranks import Layout
 from radpair.pretraining.recipe import Recipe, load_recipe
 from radpair.records import Study
@@ -129,6 +132,41 @@ def test_graphs_of_another_set_are_not_taken_for_these(
     places = np.arange(6)
     one, other = (found.train.batch(places, 0).graph_content for found in (first, second))
     assert not one.equal(other)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.integers(2, 40),
+    st.integers(1, 9),
+    st.integers(0, 3),
+    st.lists(st.integers(0, 99), min_size=1),
+)
+def test_the_order_is_that_of_a_permutation_for_each_pass(
+    studies: int, batch: int, seed: int, steps: list[int]
+) -> None:
+    """Whichever steps were asked for before, and in a worker process."""
+    order = Order(studies, min(batch, studies), seed)
+    there = copy.deepcopy(order)
+    for step in steps:
+        turn, within = divmod(step, studies // order.batch)
+        plain = np.random.default_rng([seed, turn]).permutation(studies)
+        expected = plain[within * order.batch :][: order.batch]
+        for found in (order, there):
+            places, passed = found.places(step)
+            assert places.dtype == plain.dtype
+            assert places.tolist() == expected.tolist()
+            assert passed == turn
+            places[:] = 0
+
+
+def test_a_pass_is_drawn_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where steps before and after its end are prepared in turns."""
+    drawn, real = [], np.random.default_rng
+    monkeypatch.setattr(np.random, "default_rng", lambda of: (drawn.append(of), real(of))[1])
+    order = Order(50, 8, 987)
+    for step in (*range(6), 6, 5, 7, 8):
+        order.places(step)
+    assert drawn == [[987, 0], [987, 1]]
 
 
 def test_a_batch_is_prepared_while_the_one_before_is_used(data: PairData) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -191,8 +191,14 @@ class Order:
     def places(self, step: int) -> tuple[Ints, int]:
         """The places of step ``step`` within the data, and the number of its pass."""
         turn, within = divmod(step, self.steps_per_pass)
-        order = np.random.default_rng([self.seed, turn]).permutation(self.studies)
-        return order[within * self.batch : (within + 1) * self.batch], turn
+        order = _permutation(self.studies, self.seed, turn)
+        return order[within * self.batch : (within + 1) * self.batch].copy(), turn
+
+
+@lru_cache(maxsize=2)
+def _permutation(studies: int, seed: int, turn: int) -> Ints:
+    """Kept for the steps of a pass: to draw it takes longer than to prepare a small batch."""
+    return np.random.default_rng([seed, turn]).permutation(studies)
 
 
 @dataclass(frozen=True)
