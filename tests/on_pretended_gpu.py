@@ -20,6 +20,7 @@ import torch
 
 from discs import TINY, DiscSource
 from pretended_gpu import MixedError, Pretended, There, pretended_gpu
+from radpair.encoders import lengths
 from radpair.evaluation.fine_tune.classifier import Classifier
 from radpair.evaluation.fine_tune.films import Fitted
 from radpair.evaluation.fine_tune.loop import Part as FilmsOf
@@ -83,20 +84,20 @@ def built(disc_set: Path, device: str, folder: Path, options: tuple[str, ...]) -
 
 
 def steps(trainer: Trainer, pairs: Pairs, gpu: Pretended | None, count: int = 3) -> list[Any]:
-    """The values of some steps, and what each waited for."""
+    """The values of some steps, and what each waited for or may wait for."""
     found = []
     assert trainer.towers is not None  # made when first asked for, which waits
     parts = Part(trainer.layout).of(np.arange(16))
     for turn in range(count):
         batch = [pairs.train.batch(part, turn) for part in parts]
-        before = 0
         if gpu is not None:
             batch = [shard.pin_memory() for shard in batch]
-            before = len(gpu.waits)
+            gpu.waits.clear()
+            gpu.pageable.clear()
         shards = [with_pixels(to_device(shard, trainer.fabric.device)) for shard in batch]
         done = take_step(trainer, shards)
         trainer.step += 1
-        found.append((done.values, gpu.waits[before:] if gpu else []))
+        found.append((done.values, [*gpu.waits, *gpu.pageable] if gpu else []))
     return found
 
 
@@ -115,6 +116,23 @@ def test_a_step_is_that_of_the_processor_and_waits_once(
         assert [waits for _, waits in found[1:]] == [[FACTS], [FACTS]]
         assert validate(trainer, pairs) == pytest.approx(validated, rel=1e-3, abs=1e-4)
         assert all(isinstance(one, There) for one in trainer.model.state_dict().values())
+
+
+def test_texts_split_by_length_are_sent_without_a_wait(
+    gpu: Pretended, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lengths, "EXTRA_CUDA", 1)
+    counts = [9, 3, 4, 9]
+    tokens, mask = torch.ones(4, 9, dtype=torch.long), torch.ones(4, 9, dtype=torch.bool)
+    parts = lengths.parts_by_length(tokens.to("cuda"), mask.to("cuda"), counts)
+    assert len(parts) == 2
+    gpu.waits.clear()
+    found = [
+        lengths.first_token(parts),
+        lengths.in_order(parts, [one.tokens[:, 0] for one in parts]),
+    ]
+    assert all(isinstance(one, There) for one in found)
+    assert (gpu.waits, gpu.pageable) == ([], [])
 
 
 ASKED: dict[str, Callable[[There], Any]] = {

@@ -55,8 +55,7 @@ def parts_by_length(tokens: Tensor, mask: Tensor, lengths: Sequence[int] | None)
     if len(cuts) == 1:
         full = min(lengths) == tokens.shape[1]
         return [Part(list(range(len(tokens))), tokens, mask, full)]
-    order = torch.tensor([row for rows, _ in cuts for row in rows])
-    order = order.to(tokens.device, non_blocking=True)
+    order = _sent([row for rows, _ in cuts for row in rows], tokens.device)
     parts = []
     groups = torch.split(order, [len(rows) for rows, _ in cuts])
     for (rows, longest), chosen in zip(cuts, groups, strict=True):
@@ -94,8 +93,7 @@ def in_order(parts: Sequence[Part], found: Sequence[Tensor]) -> Tensor:
     if len(parts) == 1:
         return together
     rows = np.concatenate([part.rows for part in parts])
-    place = torch.from_numpy(np.argsort(rows, kind="stable"))
-    return together.index_select(0, place.to(together.device, non_blocking=True))
+    return together.index_select(0, _sent(np.argsort(rows, kind="stable"), together.device))
 
 
 def first_token(parts: Sequence[Part]) -> Tensor:
@@ -106,4 +104,12 @@ def first_token(parts: Sequence[Part]) -> Tensor:
         length = part.tokens.shape[1]
         start[part.rows] = seen + np.arange(len(part.rows)) * length
         seen += len(part.rows) * length
-    return torch.from_numpy(start).to(parts[0].tokens.device, non_blocking=True)
+    return _sent(start, parts[0].tokens.device)
+
+
+def _sent(numbers: Any, device: torch.device) -> Tensor:
+    """``numbers`` on ``device``, out of pinned memory so that a copy to a GPU need not wait."""
+    here = torch.as_tensor(numbers)
+    if device.type == "cuda":
+        here = here.pin_memory()
+    return here.to(device, non_blocking=True)
