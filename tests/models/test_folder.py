@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
+import stat
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +17,7 @@ from radpair.encoders.image import ImageConfig
 from radpair.encoders.text import TextConfig
 from radpair.errors import ModelError
 from radpair.models import open_model
-from radpair.models.folder import save_folder
+from radpair.models.folder import save_folder, write_atomically
 from radpair.models.pair import PairConfig, PairModel
 from radpair.reports.tokenizer import train_tokenizer
 
@@ -128,3 +130,19 @@ def test_evaluation_mode_leaves_every_buffer_alone(folder: Path) -> None:
 def test_config_survives_the_round_trip(folder: Path) -> None:
     config = radpair.load(folder).pair.config
     assert dataclasses.asdict(config) == dataclasses.asdict(CONFIG)
+
+
+def test_a_file_is_on_the_disk_before_its_name_and_then_the_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In this order a power cut leaves the file of before or the whole new one."""
+    synced, real = [], os.fsync
+
+    def noted(descriptor: int) -> None:
+        kind = "folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file"
+        synced.append((kind, (tmp_path / "a").exists()))
+        real(descriptor)
+
+    monkeypatch.setattr("os.fsync", noted)
+    write_atomically(tmp_path / "a", b"whole")
+    assert synced == [("file", False), ("folder", True)]

@@ -21,6 +21,7 @@ from radpair.graphs.schema import ENTITY_LABELS, RELATION_TYPES
 from radpair.models.pair import PairConfig, PairModel
 from radpair.reports.tokenizer import read_tokenizer
 from radpair.settings import build, plain
+from radpair.studyset.files import sync_folder
 
 FORMAT = 1
 WEIGHTS, CONFIG, TOKENIZER, HASHES = (
@@ -163,6 +164,7 @@ def write_atomically(path: Path, content: bytes) -> None:
             stream.flush()
             os.fsync(stream.fileno())
         draft.replace(path)
+        sync_folder(path.parent)
     except OSError as problem:
         problem.filename = str(path)
         raise
