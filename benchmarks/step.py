@@ -1,6 +1,6 @@
 """One training step against open_clip's, with the same towers, batch, precision and optimiser.
 
-    OMP_NUM_THREADS=2 nice -n -10 python benchmarks/step.py
+    OMP_NUM_THREADS=2 python benchmarks/step.py
 
 A step is what ``pretrain`` does with a batch (``take_step``), and what open_clip's
 ``train_one_epoch`` does with one: forward, ``ClipLoss``, backward, AdamW, the clamp of the scale.
