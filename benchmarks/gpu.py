@@ -28,7 +28,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from figures import Figures, gpu_options, most_memory
 from loader import pairs, random_weights, study_set
 from radpair.models.pair import PairModel
-from radpair.pretraining.arithmetic import matrix_peak
+from radpair.pretraining.arithmetic import attention_flops, matrix_peak
 from radpair.pretraining.pairs import Part
 from radpair.pretraining.ranks import Layout
 from radpair.pretraining.recipe import Recipe
@@ -170,7 +170,7 @@ def shards_of(
 def operations(model: PairModel, batch: PairBatch, device: torch.device) -> float:
     """Operations of one pass forward and backward for each study."""
     there = with_pixels(to_device(batch, device))
-    counter = FlopCounterMode(display=False)
+    counter = FlopCounterMode(display=False, custom_mapping=attention_flops())
     with counter:
         with torch.autocast(device.type, torch.bfloat16):
             loss = losses(model.train(), there)["loss"]

@@ -4,7 +4,8 @@
 
 Counted here, on the models at paper size with random weights: the operations of one study, the
 kernels of one pass, the weights that have a gradient, the numbers that processes exchange. Measured
-here: what a core needs to prepare a study. Everything else is an assumption, printed with the
+here: what a core needs to prepare a study, as a step asks for it, and to draw the order of a pass,
+which each process does. Everything else is an assumption, printed with the
 result; each can be given another value. The model of a step:
 
 - the device works for operations / (fraction x peak), then reads and writes the optimiser's state;
@@ -29,17 +30,19 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import gpu
-from loader import study_set
+from loader import STUDIES, prepared, repeated, study_set
 from radpair.models.pair import PairModel
+from radpair.pretraining.pairs import Order
 from radpair.studyset.batch import PairBatch, with_pixels
 
-STUDIES, IMAGES = 227_835, 377_110
-"""MIMIC-CXR's (Johnson et al., Scientific Data 6:317, 2019)."""
+IMAGES = 377_110
 IN_MACHINE = 8
 STATE_BYTES = 28
 """A weight, its gradient and two moments are read, a weight and two moments written, float32."""
 KEY_BYTES = 24
 """Three int64 of a study: itself, its report, its partner's content."""
+EACH = 64
+"""Studies of the steps whose preparation is measured."""
 LAYOUTS = ((1, 256), (8, 256), (8, 512), (64, 64), (64, 256))
 """GPUs, and studies on each."""
 
@@ -76,6 +79,8 @@ class Cost:
     dim: int
     prepare: float
     """Seconds of a core for one study."""
+    draw: float
+    """Seconds of a core for the order of a pass."""
 
 
 class Kernels(TorchDispatchMode):
@@ -103,7 +108,8 @@ def main() -> None:
         print(
             f"\n{name}, counted: {found.operations / 1e9:.1f} GFLOP a study, {found.kernels:,} "
             f"kernels a pass, {found.weights / 1e6:.1f} million weights with a gradient; measured: "
-            f"{found.prepare * 1e6:.0f} µs of a core to prepare a study\n"
+            f"{found.prepare * 1e6:.0f} µs of a core to prepare a study, "
+            f"{found.draw * 1e3:.1f} ms to draw the order of a pass\n"
         )
         table(found, assumed)
 
@@ -148,7 +154,7 @@ def said(a: Assumed) -> list[str]:
 
 def cost(name: str, studies: Any, tiny: bool) -> Cost:
     """Counts one pass of a small batch; a larger one takes as many kernels."""
-    recipe = gpu.sized(name, 16, 1, tiny)
+    recipe = gpu.sized(name, EACH, 1, tiny)
     model, data = gpu.made(recipe, studies)
     batch = with_pixels(data.batch(np.arange(16), 0))
     operations = gpu.operations(model, batch, torch.device("cpu"))
@@ -161,7 +167,8 @@ def cost(name: str, studies: Any, tiny: bool) -> Cost:
         weights=sum(p.numel() for p in model.parameters() if p.requires_grad),
         statistics=sum(2 * module.num_features for module in shared),
         dim=recipe.dim,
-        prepare=prepare(data, len(data)),
+        prepare=float(prepared(repeated(data), recipe).min(axis=0)[1]) / EACH,
+        draw=draw(),
     )
 
 
@@ -176,14 +183,14 @@ def kernels(model: PairModel, batch: PairBatch) -> int:
     return counter.count
 
 
-def prepare(data: Any, studies: int) -> float:
-    """Processor seconds for one study, the least of ten batches."""
-    seconds = []
-    for turn in range(10):
+def draw() -> float:
+    """Processor seconds for the order of a pass, the least of ten."""
+    order, seconds = Order(STUDIES, EACH, 0), []
+    for turn in range(1, 11):
         begun = time.process_time()
-        data.batch(np.arange(studies), turn)
+        order.places(turn * order.steps_per_pass)
         seconds.append(time.process_time() - begun)
-    return min(seconds) / studies
+    return min(seconds)
 
 
 @dataclass(frozen=True)
@@ -249,7 +256,7 @@ def table(c: Cost, a: Assumed) -> None:
                 f"| {fraction:.0%} | {gpus} | {gpus * each:,} | {s.device * 1e3:.1f} ms "
                 f"| {s.host * 1e3:.1f} ms | {s.waited * 1e3:.1f} ms | {s.whole * 1e3:.1f} ms "
                 f"| {rate:,.0f} | {efficiency:.0%} | {STUDIES / rate:,.1f} s "
-                f"| {rate / gpus * c.prepare:.1f} of {a.cores} |"
+                f"| {rate * (c.prepare / gpus + c.draw / STUDIES):.1f} of {a.cores} |"
             )
 
 

@@ -11,7 +11,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
 
@@ -51,7 +54,7 @@ def test_a_ring_moves_all_but_ones_own_part(scaling: ModuleType, assumed: Any) -
 
 
 def test_a_step_waits_for_what_does_not_hide(scaling: ModuleType, assumed: Any) -> None:
-    cost = scaling.Cost(1e9, 100, 10**9, 0, 0, 0.0)
+    cost = scaling.Cost(1e9, 100, 10**9, 0, 0, 0.0, 0.0)
     alone = scaling.step(cost, assumed, 1, 100, 0.5)
     assert alone.device == pytest.approx(100 * 1e9 / 0.5e12 + 28e9 / 1e12)
     assert alone.waited == 0
@@ -62,6 +65,25 @@ def test_a_step_waits_for_what_does_not_hide(scaling: ModuleType, assumed: Any) 
     assert several.waited - hidden.waited == pytest.approx(0.2 * 2 / 3)
     started = scaling.step(cost, replace(assumed, launch=1.0), 1, 100, 0.5)
     assert started.whole == pytest.approx(100)
+
+
+def test_attention_is_counted_on_a_processor_too(scaling: ModuleType, tmp_path: Path) -> None:
+    """Done by matrix products it has no fewer operations; they are counted in any case."""
+    gpu = scaling.gpu
+    studies = scaling.study_set(tmp_path / "set", 8)
+    model, data = gpu.made(gpu.sized("igc", 8, 1, tiny=True), studies)
+    batch = data.batch(np.arange(len(data)), 0)
+    found = gpu.operations(model, batch, torch.device("cpu"))
+    with sdpa_kernel(SDPBackend.MATH):
+        products = gpu.operations(model, batch, torch.device("cpu"))
+    assert products <= found < 1.1 * products
+
+
+def test_what_is_prepared_is_a_step_of_a_whole_pass(scaling: ModuleType, tmp_path: Path) -> None:
+    recipe = scaling.gpu.sized("igc", 8, 1, tiny=True)
+    _, data = scaling.gpu.made(recipe, scaling.study_set(tmp_path / "set", 8))
+    assert len(scaling.repeated(data)) == scaling.STUDIES
+    assert (scaling.prepared(data, recipe) > 0).all()
 
 
 def test_the_table_says_what_it_is() -> None:

@@ -216,7 +216,10 @@ class Part:
         ]
 
 
-class _Steps(Dataset[list[PairBatch]]):
+class Steps(Dataset[list[PairBatch]]):
+    """One process's shards of each of the steps ``first`` to ``last``: all that a step asks of
+    the host."""
+
     def __init__(self, data: PairData, order: Order, part: Part, first: int, last: int) -> None:
         self._data, self._order, self._part = data, order, part
         self._first, self._last = first, last
@@ -236,7 +239,7 @@ def training_batches(
 
     Without workers a thread prepares each batch while the one before it is used.
     """
-    steps = _Steps(data, batch_order(data, recipe), part, first, last)
+    steps = Steps(data, batch_order(data, recipe), part, first, last)
     workers = recipe.training.workers
     batches = iter(
         DataLoader(
