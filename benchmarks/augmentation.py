@@ -10,11 +10,10 @@ films copied. Prints medians of processor time and ratios, all measured in one r
 
 from __future__ import annotations
 
-import statistics
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
+from statistics import median
 
 import cv2
 import numpy as np
@@ -25,6 +24,7 @@ from radpair.images.augment import AugmentationConfig, Variation, draw, vary
 from radpair.images.augment_batch import FilmBatch, pack_films, render
 from radpair.phantom import Phantom
 from radpair.studyset import StudySet, write
+from turns import turns
 
 FILMS, SIZE, STORED, TURNS = 64, 224, 320, 9
 
@@ -42,7 +42,7 @@ def measure(studies: StudySet) -> None:
     films = [torch.from_numpy(studies.pixels(image).copy())[None] for image in range(FILMS)]
     transform = torchvision_transform()
     ready = packed(studies, images)
-    each = taking_turns(
+    each = turns(
         {
             "host": lambda: [
                 vary(studies.pixels(image), SIZE, drawn(image)) for image in range(FILMS)
@@ -50,9 +50,10 @@ def measure(studies: StudySet) -> None:
             "library": lambda: [transform(film) for film in films],
             "batch": lambda: render(ready),
             "packing": lambda: packed(studies, images),
-        }
+        },
+        TURNS,
     )
-    host, library, batch, packing = (each[key] for key in ("host", "library", "batch", "packing"))
+    host, library, batch, packing = (median(one.processor) / FILMS for one in each.values())
     print(f"OpenCV {1 / host:,.0f} films/s, torchvision v2 {1 / library:,.0f} films/s on one core")
     print(f"  ratio {library / host:.2f}")
     print(f"tensor operations on the processor {1 / batch:,.0f} films/s")
@@ -93,18 +94,6 @@ def torchvision_transform() -> Callable[[torch.Tensor], torch.Tensor]:
             sometimes(v2.GaussianBlur(13, (0.1, 3.0))),
         ]
     )
-
-
-def taking_turns(works: dict[str, Callable[[], object]]) -> dict[str, float]:
-    """Median processor seconds a film; each first call only warms up."""
-    spent: dict[str, list[float]] = {name: [] for name in works}
-    for turn in range(TURNS + 1):
-        for name, work in works.items():
-            begun = time.process_time()
-            work()
-            if turn:
-                spent[name].append((time.process_time() - begun) / FILMS)
-    return {name: statistics.median(seconds) for name, seconds in spent.items()}
 
 
 if __name__ == "__main__":
