@@ -1,13 +1,15 @@
-"""The folder of a run: what it rests on."""
+"""The folder of a run: what it rests on, and what stays in it."""
 
 from __future__ import annotations
 
+import errno
 import shutil
 from pathlib import Path
 
 import pytest
 
 from radpair.errors import RunError
+from radpair.pretraining import pretrain
 from radpair.pretraining.recipe import load_recipe
 from radpair.pretraining.run import asked_for, claim, record, refuse_other
 from radpair.studyset import StudySet
@@ -78,3 +80,33 @@ def test_a_refused_run_leaves_no_folder_that_it_made(tmp_path: Path) -> None:
     assert not (tmp_path / "new/run").exists()
     assert kept.is_dir()
     assert (tmp_path / "run/run.json").exists()
+
+
+def test_words_of_reports_do_not_stay_in_a_finished_run(
+    disc_set: Path,
+    tiny: tuple[str, ...],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Where they could not be removed, that is said, and the same command removes them."""
+    options, mapped = (*tiny, "training.epochs=1"), []
+    cache = tmp_path / "run" / "cache"
+
+    def failing(path: Path) -> None:
+        mapped.append(str(path) in Path("/proc/self/maps").read_text())
+        raise OSError(errno.ENOTEMPTY, "Directory not empty")
+
+    def again() -> None:
+        pretrain("igc-small", disc_set, tmp_path / "run", options, "cpu")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("shutil.rmtree", failing)
+        for _ in range(2):
+            with pytest.raises(RunError, match=r"cache: holds words .* \(Directory not empty\)"):
+                again()
+    assert mapped == [False, False]
+    assert list(cache.iterdir())
+    again()
+    assert not cache.exists()
+    assert capsys.readouterr().err.count("finished already") == 1

@@ -39,7 +39,7 @@ from radpair.pretraining.pairs import (
 from radpair.pretraining.profile import PROFILE, NoProfile, Profile
 from radpair.pretraining.ranks import Layout, Ranks, check_processes, together, world_size
 from radpair.pretraining.recipe import Recipe, load_recipe
-from radpair.pretraining.remarks import beforehand, came_to, remark
+from radpair.pretraining.remarks import beforehand, came_to, goes_on, remark
 from radpair.pretraining.step import Done, take_step
 from radpair.pretraining.stopping import Asked, noted
 from radpair.pretraining.trainer import Trainer, build_trainer, start_processes
@@ -103,6 +103,8 @@ def pretrain(
             decides = {**asked, "strategy": strategy, "profile": profile}
             ranks.agree(text_hash([json.dumps(decides)])[:8], "settings and data of the hash")
             _train(Run(recipe, asked, studies, out, ranks, profile, tensorboard))
+            ranks.wait()
+            ranks.first_does(lambda: runs.remove_cache(out))
     return out / runs.MODEL
 
 
@@ -136,6 +138,7 @@ def _begin(out: Path, asked: dict[str, Any], stack: ExitStack, *, profile: bool)
     runs.refuse_other(out, asked)
     if not _is_finished(out / runs.MODEL):
         return False
+    runs.remove_cache(out)
     _refuse_profile(out, asked=profile)
     remark(asked["recipe"], f"finished already, {came_to(out)}")
     return True
@@ -180,10 +183,12 @@ def _train(run: Run) -> None:
         run.ranks.first_does(lambda: runs.record(out, {**run.asked, "used": used}))
         state = newest_checkpoint(out / runs.CHECKPOINTS)
         run.ranks.agree(state["step"] if state else 0, "the checkpoint of step")
+        told = beforehand(recipe.training, order, total)
         if state is not None:
             trainer.restore(state)
-        elif run.ranks.first:
-            for words in beforehand(recipe.training, order, total):
+            told = goes_on(trainer.step, total)
+        if run.ranks.first:
+            for words in told:
                 remark(run.asked["recipe"], words)
         clock = Profile(trainer, total, out) if run.profile else NoProfile()
         with (
@@ -198,7 +203,6 @@ def _train(run: Run) -> None:
         if ended is not None and run.ranks.first:
             _finish(run, trainer, ended, pairs, tokenizer)
             remark(run.asked["recipe"], came_to(out, f" in {time.monotonic() - begun:.0f} s"))
-        run.ranks.wait()
     except OSError as problem:
         raise RunError(
             f"{out}: the run cannot be written ({problem.strerror}); make space and give the same "
@@ -406,4 +410,3 @@ def _finish(
     save_folder(
         run.out / runs.MODEL, model.cpu(), tokenizer, labels=run.studies.label_names, origin=facts
     )
-    shutil.rmtree(run.out / runs.CACHE, ignore_errors=True)

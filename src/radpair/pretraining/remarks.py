@@ -1,4 +1,4 @@
-"""What a run says of itself before its first step and after its last one."""
+"""What a run says of itself: before its first step, where it goes on, and after its last one."""
 
 from __future__ import annotations
 
@@ -30,6 +30,11 @@ def beforehand(training: TrainingConfig, order: Order, total: int) -> Iterator[s
             f"training.warmup is {training.warmup:,} steps, and the run has {total:,}: all of it "
             "is warm-up; lower training.warmup, or train longer"
         )
+
+
+def goes_on(step: int, total: int) -> Iterator[str]:
+    """Where a run of ``total`` steps that was stopped begins again."""
+    yield f"goes on after step {step:,} of {total:,}"
 
 
 def came_to(out: Path, took: str = "") -> str:

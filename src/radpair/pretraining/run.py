@@ -168,6 +168,21 @@ def record(folder: Path, asked: Mapping[str, Any]) -> None:
         write_atomically(folder / ASKED, json.dumps(asked, indent=2).encode())
 
 
+def remove_cache(folder: Path) -> None:
+    """Of a run that is finished: its cache holds words of reports, and nothing needs it any more.
+
+    Raises ``RunError`` where something is left of it.
+    """
+    try:
+        if (folder / CACHE).exists():
+            shutil.rmtree(folder / CACHE)
+    except OSError as problem:
+        raise RunError(
+            f"{folder / CACHE}: holds words of reports, and cannot be removed from this finished "
+            f"run ({problem.strerror}); remove it, or give the same command again"
+        ) from problem
+
+
 def keep_metrics(path: Path, last_step: int) -> None:
     """Leaves out the lines after ``last_step``: their steps are about to be done again."""
     if not path.is_file():
