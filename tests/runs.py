@@ -1,7 +1,8 @@
-"""Whether two runs of pretraining are one and the same."""
+"""Whether two runs of pretraining are one and the same, and whether one went on."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,11 @@ LOSS = 1e-5
 WEIGHT = 1e-4
 """Largest difference of a weight after twelve steps of AdamW at a rate of at most 1e-4. Both are
 about ten times what was seen where the run of one process had two threads, the others one."""
+
+
+def gone_on(said: str) -> list[int]:
+    """The steps after which runs went on, by what they ``said``; those from step 0 have none."""
+    return [int(step.replace(",", "")) for step in re.findall(r"goes on after step ([\d,]+)", said)]
 
 
 def same_run(found: Path, expected: Path) -> None:

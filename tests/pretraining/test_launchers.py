@@ -17,9 +17,11 @@ from safetensors.torch import load_file
 from discs import TINY
 from radpair.errors import RunError, StudySetError
 from radpair.pretraining import load_recipe, pretrain
+from radpair.pretraining.checkpoint import save_checkpoint
 from radpair.pretraining.ranks import check_processes, leave_fabric_run
 from radpair.pretraining.run import asked_for, claim, record
 from radpair.studyset import StudySet
+from runs import gone_on
 
 OPTIONS = (
     *TINY, "training.epochs=1", "training.shards=2", "training.learning_rate=1e-4",
@@ -144,6 +146,19 @@ def test_another_command_on_one_of_them_is_refused(disc_set: Path, tmp_path: Pat
     assert "Traceback" not in first[1] + other[1]
 
 
+def test_a_machine_that_does_not_see_the_checkpoints_is_refused(
+    disc_set: Path, tmp_path: Path
+) -> None:
+    """One begins anew while the other goes on, where --out is not shared by their machines."""
+    asked = [["-m", "radpair", *words_of_two(disc_set, tmp_path / name)] for name in ("a", "b")]
+    save_checkpoint(tmp_path / "b" / "checkpoints", 2, {"step": 2})
+    first, other = tasks_of_slurm(asked)
+    assert (first[0], other[0]) == (2, 2)
+    assert "process 1 has the checkpoint of step 2, the first has 0" in other[1]
+    assert "let all see the same files" in other[1]
+    assert "Traceback" not in first[1] + other[1]
+
+
 DYING = """
 import os, signal
 from radpair.pretraining import loop
@@ -170,6 +185,7 @@ def test_a_process_that_dies_ends_all_and_the_same_command_goes_on(
     assert [path.name for path in (run / "checkpoints").glob("*.pt")] == ["step-00000001.pt"]
     [(code, said)] = ended([["-m", "radpair", *words(disc_set, run), "--devices=2"]])
     assert code == 0, said
+    assert gone_on(said) == [1]
     same_weights(run / "model", alone)
 
 

@@ -40,6 +40,7 @@ from radpair.studyset.batch import (
     PairSettings,
     SentenceStore,
 )
+from runs import gone_on
 
 FOUR_EPOCHS = ("training.epochs=4", "training.freeze_image=5")
 
@@ -97,24 +98,34 @@ def test_workers_do_not_change_the_weights(
 
 
 def test_a_full_disk_says_so_and_continues(
-    disc_set: Path, tiny: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    disc_set: Path,
+    tiny: tuple[str, ...],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    """While a part of the cache is written, a checkpoint after the first, and another's seal."""
     options = (*tiny, "training.epochs=2")
     whole = pretrain("igc-small", disc_set, tmp_path / "whole", options, "cpu")
-    run = tmp_path / "run"
-    for good in (0, 1, 4):
-        left = iter([None] * good)
+    run, real = tmp_path / "run", os.fsync
+    for name in ("arrays.bin", "step-00000004.pt", "step-00000006.json"):
+        struck: list[str] = []
 
-        def full(descriptor: int, left: Iterator[None] = left) -> None:
-            if next(left, "full") == "full":
+        def full(descriptor: int, name: str = name, struck: list[str] = struck) -> None:
+            file = Path(f"/proc/self/fd/{descriptor}").readlink().name
+            if file.endswith(".tmp") and name in file:
+                struck.append(file)
                 raise OSError(errno.ENOSPC, "No space left on device")
+            real(descriptor)
 
         with monkeypatch.context() as patch:
             patch.setattr("os.fsync", full)
             with pytest.raises(RadpairError, match="make space"):
                 pretrain("igc-small", disc_set, run, options, "cpu")
+        assert len(struck) == 1
         assert not list(run.rglob("*.tmp"))
     again = pretrain("igc-small", disc_set, run, options, "cpu")
+    assert gone_on(capsys.readouterr().err) == [3, 4]
     expected, found = weights(whole), weights(again)
     assert all(expected[key].equal(found[key]) for key in expected)
 
@@ -260,9 +271,17 @@ def test_no_batch_holds_a_study_twice() -> None:
 
 @pytest.mark.parametrize("option", ["training.schedule=plateau", "training.keep=best"])
 def test_a_run_that_is_broken_off_anywhere_ends_alike(
-    option: str, disc_set: Path, tiny: tuple[str, ...], tmp_path: Path, monkeypatch
+    option: str,
+    disc_set: Path,
+    tiny: tuple[str, ...],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    options = (*tiny, "training.epochs=3", "training.patience=0", option, "partner=both")
+    options = (
+        *tiny, "training.epochs=3", "training.patience=0", "training.average=0.9", option,
+        "partner=both",
+    )  # fmt: skip
     whole = pretrain("convirt-small", disc_set, tmp_path / "whole", options, "cpu")
     real = loop.take_step
     for stop in (2, 5, 3):
@@ -278,6 +297,7 @@ def test_a_run_that_is_broken_off_anywhere_ends_alike(
             with pytest.raises(KeyboardInterrupt):
                 pretrain("convirt-small", disc_set, tmp_path / "run", options, "cpu")
     again = pretrain("convirt-small", disc_set, tmp_path / "run", options, "cpu")
+    assert gone_on(capsys.readouterr().err) == [4, 6]
     expected, found = weights(whole), weights(again)
     assert all(expected[key].equal(found[key]) for key in expected)
 
@@ -336,7 +356,7 @@ def killed_after(steps: int, command: list[str], run: Path) -> None:
     """Starts the run and sends SIGKILL once its newest checkpoint has ``steps`` steps."""
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 120
-    wanted = run / "checkpoints" / f"step-{steps:08d}.pt"
+    wanted = run / "checkpoints" / f"step-{steps:08d}.json"
     while not wanted.exists() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.002)
     process.send_signal(signal.SIGKILL)
@@ -353,7 +373,8 @@ def test_sigkill_and_again_ends_with_the_same_weights(
     killed_after(3, command, run)
     killed_after(9, command, run)
     assert not (run / "model").exists()
-    subprocess.run(command, check=True, stderr=subprocess.DEVNULL, env=os.environ)
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env=os.environ)
+    assert gone_on(done.stderr) >= [9]
     expected, found = weights(whole), weights(run / "model")
     assert all(expected[key].equal(found[key]) for key in expected)
     keep = [

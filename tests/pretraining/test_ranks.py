@@ -33,7 +33,7 @@ from radpair.pretraining.trainer import Trainer, build_trainer, start_processes
 from radpair.pretraining.validation import losses
 from radpair.studyset import StudySet
 from radpair.studyset.batch import PairBatch, with_pixels
-from runs import same_run
+from runs import gone_on, same_run
 
 """The models of these tests have no frozen language model behind their graphs."""
 SINGLE = "training.precision=32-true"
@@ -197,7 +197,7 @@ def test_a_killed_run_goes_on_with_another_number_of_processes(
     """Two processes, of which SIGKILL ends the first; then four under torchrun."""
     words = [*command(disc_set, tmp_path, (*TINY, *OPTIONS)), "--devices", "2"]
     process = subprocess.Popen(words, env=QUIET, stderr=subprocess.DEVNULL)
-    wanted = tmp_path / "checkpoints" / "step-00000003.pt"
+    wanted = tmp_path / "checkpoints" / "step-00000006.json"
     deadline = time.monotonic() + 200
     while not wanted.exists() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -207,7 +207,9 @@ def test_a_killed_run_goes_on_with_another_number_of_processes(
     assert not (tmp_path / "model").exists()
     without_orphans(str(tmp_path))
     words = command(disc_set, tmp_path, (*TINY, *OPTIONS), launcher=4)
-    subprocess.run(words, env=QUIET, check=True, stderr=subprocess.DEVNULL)
+    done = subprocess.run(words, env=QUIET, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert gone_on(done.stderr) >= [6]
     same_run(tmp_path, alone)
 
 
@@ -320,7 +322,11 @@ def test_what_one_process_meets_ends_all_in_a_sentence(
 
 
 def test_a_gradient_that_is_not_finite_changes_nothing(
-    disc_set: Path, tiny: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    disc_set: Path,
+    tiny: tuple[str, ...],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """It names its own batch, and the checkpoint before it stays good."""
     real, seen = loop.take_step, []
@@ -341,6 +347,7 @@ def test_a_gradient_that_is_not_finite_changes_nothing(
     studies = StudySet.open(disc_set)
     assert named == [studies.study_ids[study] for study in seen]
     again = pretrain("igc-small", disc_set, tmp_path / "run", options, "cpu")
+    assert gone_on(capsys.readouterr().err) == [4]
     whole = pretrain("igc-small", disc_set, tmp_path / "whole", options, "cpu")
     expected, found = (load_file(folder / "model.safetensors") for folder in (whole, again))
     assert all(expected[key].equal(found[key]) for key in expected)
@@ -381,11 +388,10 @@ def test_what_a_kill_left_beside_checkpoints_is_removed(tmp_path: Path) -> None:
 
 KILLED_WHILE_WRITING = """
 import os, sys, signal, pathlib
-real, left = os.fsync, int(sys.argv[1])
+real, struck = os.fsync, f"{sys.argv[1]}.tmp"
 def last(descriptor):
-    global left
-    left -= 1
-    if left < 0:
+    if os.path.basename(os.readlink(f"/proc/self/fd/{descriptor}")) == struck:
+        os.ftruncate(descriptor, os.fstat(descriptor).st_size // 2)
         os.kill(os.getpid(), signal.SIGKILL)
     real(descriptor)
 os.fsync = last
@@ -394,16 +400,25 @@ pretrain("igc-small", pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[3]), sys.
 """
 
 
-def test_sigkill_while_a_checkpoint_is_written(disc_set: Path, tmp_path: Path) -> None:
+def test_sigkill_while_a_checkpoint_is_written(
+    disc_set: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Within the file of the weights, within its seal: the run ends with the same weights."""
     options = (*TINY, "training.epochs=2", "training.freeze_image=5")
     whole = pretrain("igc-small", disc_set, tmp_path / "whole", options, "cpu")
     run = tmp_path / "run"
-    for writes in (3, 4, 5):
-        words = [sys.executable, "-c", KILLED_WHILE_WRITING, str(writes), str(disc_set), str(run)]
-        done = subprocess.run([*words, *options], stderr=subprocess.DEVNULL)
+    for struck, before in (
+        ("step-00000004.pt", []),
+        ("step-00000006.json", [3]),
+        ("step-00000006.pt", [4]),
+    ):
+        words = [sys.executable, "-c", KILLED_WHILE_WRITING, struck, str(disc_set), str(run)]
+        done = subprocess.run([*words, *options], stderr=subprocess.PIPE, text=True)
         assert done.returncode == -signal.SIGKILL
+        assert (run / "checkpoints" / f"{struck}.tmp").exists()
+        assert gone_on(done.stderr) == before
     again = pretrain("igc-small", disc_set, run, options, "cpu")
+    assert gone_on(capsys.readouterr().err) == [4]
     expected, found = (load_file(folder / "model.safetensors") for folder in (whole, again))
     assert all(expected[key].equal(found[key]) for key in expected)
 

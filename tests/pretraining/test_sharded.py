@@ -24,7 +24,7 @@ from radpair.pretraining.run import read_metrics
 from radpair.pretraining.sharded import scalars, units
 from radpair.pretraining.trainer import Parcel, Towers
 from radpair.studyset import StudySet
-from runs import same_run
+from runs import gone_on, same_run
 
 QUIET = {**os.environ, "OMP_NUM_THREADS": "1"}
 OPTIONS = (
@@ -56,7 +56,7 @@ def back_to_step_nine(run: Path) -> None:
 
 
 def test_two_processes_that_share_the_weights_train_as_one(
-    disc_set: Path, alone: Path, tmp_path: Path
+    disc_set: Path, alone: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Then the end of the run once more, by one process that has them all."""
     words = [
@@ -70,6 +70,7 @@ def test_two_processes_that_share_the_weights_train_as_one(
     same_run(tmp_path, alone)
     back_to_step_nine(tmp_path)
     pretrain("igc-small", disc_set, tmp_path, OPTIONS, "cpu")
+    assert gone_on(capsys.readouterr().err) == [9]
     same_run(tmp_path, alone)
 
 
@@ -98,7 +99,8 @@ def test_a_run_of_one_process_goes_on_under_torchrun_with_its_weights_cut(
     script.write_text(MEASURED)
     torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     words = [sys.executable, *torchrun, str(script), str(disc_set), str(run), *OPTIONS]
-    subprocess.run(words, env=QUIET, check=True, stderr=subprocess.DEVNULL)
+    done = subprocess.run(words, env=QUIET, check=True, capture_output=True, text=True)
+    assert gone_on(done.stderr) == [9]
     same_run(run, alone)
     parts = [float((run / f"part-{rank}").read_text()) for rank in (0, 1)]
     assert sum(parts) == pytest.approx(1)

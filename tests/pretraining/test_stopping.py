@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from radpair.pretraining import loop, pretrain
 from radpair.pretraining.checkpoint import newest_checkpoint
 from radpair.pretraining.stopping import noted
+from runs import gone_on
 
 
 class Ended(BaseException):
@@ -63,6 +64,7 @@ def test_nothing_is_lost_by_the_first_signal(
     assert state["step"] == 3
     assert capfd.readouterr().err.count("radpair: stopping after this step") == 2
     again = pretrain("igc-small", disc_set, run, options, "cpu")
+    assert gone_on(capfd.readouterr().err) == [3]
     expected, found = (load_file(model / "model.safetensors") for model in (whole, again))
     assert all(expected[key].equal(found[key]) for key in expected)
 
