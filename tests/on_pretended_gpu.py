@@ -118,6 +118,19 @@ def test_a_step_is_that_of_the_processor_and_waits_once(
         assert all(isinstance(one, There) for one in trainer.model.state_dict().values())
 
 
+def test_the_best_weights_are_kept_on_the_host_by_the_first_process(
+    disc_set: Path, tmp_path: Path, gpu: Pretended
+) -> None:
+    trainer, _ = built(disc_set, "cuda", tmp_path, ("convirt-small", "training.keep=best"))
+    trainer.ranks.rank = 1
+    trainer.remember(2.0)
+    assert (trainer.best, trainer.best_weights) == (2.0, {})
+    trainer.ranks.rank = 0
+    trainer.remember(1.0)
+    assert trainer.best_weights.keys() == trainer.model.state_dict().keys()
+    assert not any(isinstance(one, There) for one in trainer.best_weights.values())
+
+
 def test_texts_split_by_length_are_sent_without_a_wait(
     gpu: Pretended, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -69,6 +69,7 @@ class Trainer:
     step: int = 0
     best: float = math.inf
     best_weights: dict[str, Tensor] = field(default_factory=dict)
+    """On the host of the first process, which writes them; the others have none."""
     wrapped: Any = None
     """``towers`` of the last step."""
     wrapped_frozen: bool = False
@@ -138,7 +139,10 @@ class Trainer:
         self.best = loss
         if self.config.keep == "best":
             state = self._whole(self.kept.state_dict())
-            self.best_weights = {key: value.detach().clone() for key, value in state.items()}
+            if self.ranks.first:
+                self.best_weights = {
+                    key: value.detach().to("cpu", copy=True) for key, value in state.items()
+                }
 
     def state(self) -> dict[str, Any]:
         """Tensors and plain values from which ``restore`` continues, whole on the first process.
@@ -159,7 +163,7 @@ class Trainer:
     def restore(self, state: dict[str, Any]) -> None:
         """Goes on from ``state``, in whatever number of processes and manner it was written."""
         self.step, self.best = state["step"], state["best"]
-        self.best_weights = state["best_weights"]
+        self.best_weights = state["best_weights"] if self.ranks.first else {}
         sharded.load_weights(self.model, state["model"])
         sharded.load_optimiser(self.optimiser, state["optimiser"])
         self.scheduler.load_state_dict(state["scheduler"])
