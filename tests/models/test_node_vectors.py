@@ -77,6 +77,33 @@ def test_half_the_bits_move_codes_little(tmp_path: Path) -> None:
     assert float((codes[0] * codes[1]).sum(1).min()) > 1 - 1e-5
 
 
+@pytest.mark.parametrize("change", ["graphs", "language", "tokenizer", "window", "dtype"])
+def test_other_vectors_are_not_mixed_up(
+    change: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Graphs as many as before, language models of one shape."""
+    model, wordpiece, graphs, dtype = tower(tmp_path / "bert"), WORDPIECE, GRAPHS, "float32"
+    node_vectors(model, wordpiece, graphs, "a", tmp_path / "kept")
+    if change == "graphs":
+        graphs = GRAPHS[::-1]
+    elif change == "language":
+        model = tower(tmp_path / "other", seed=1)
+    elif change == "tokenizer":
+        wordpiece = train_tokenizer(REPORTS, 200)
+    elif change == "window":
+        monkeypatch.setattr(GraphTower, "window", 24)
+    else:
+        dtype = "float16"
+    asked = model, wordpiece, graphs, "b" if change == "graphs" else "a"
+    kept, plain = (
+        node_vectors(*asked, parent, dtype=dtype)
+        for parent in (tmp_path / "kept", tmp_path / "new")
+    )
+    every = np.arange(len(plain))
+    assert np.array_equal(kept.take(every), plain.take(every))
+    assert len(list((tmp_path / "kept").iterdir())) == 2
+
+
 def test_the_hash_follows_weights_and_tokenizer(tmp_path: Path) -> None:
     model = tower(tmp_path / "bert")
     first = language_hash(model.nodes, WORDPIECE)

@@ -111,8 +111,22 @@ def test_a_kept_tokenizer_is_the_one_that_was_trained(disc_set: Path, tmp_path: 
     for _ in range(2):
         kept = run_tokenizer(asked, studies, tmp_path)
         assert kept.to_str() == plain.to_str()
-    other = load_recipe("convirt-small", [*TINY, "text.vocabulary=60"])
-    assert run_tokenizer(other, studies, tmp_path).get_vocab_size() < plain.get_vocab_size()
+
+
+@pytest.mark.parametrize("change", ["reports", "vocabulary"])
+def test_another_tokenizer_is_not_taken_for_this(
+    change: str, disc_set: Path, tmp_path: Path
+) -> None:
+    """As many reports as before, but other ones."""
+    studies, asked = StudySet.open(disc_set), load_recipe("convirt-small", TINY)
+    before = run_tokenizer(asked, studies, tmp_path).to_str()
+    if change == "reports":
+        studies.reports = [report.replace("disc", "orb") for report in studies.reports]
+    else:
+        asked = load_recipe("convirt-small", [*TINY, "text.vocabulary=60"])
+    found = run_tokenizer(asked, studies, tmp_path).to_str()
+    assert found == run_tokenizer(asked, studies).to_str() != before
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 def test_graphs_of_another_set_are_not_taken_for_these(

@@ -243,6 +243,35 @@ def test_other_texts_tokenizers_and_lengths_are_not_mixed_up(change: str, tmp_pa
     assert len(list(tmp_path.iterdir())) == 2
 
 
+@pytest.mark.parametrize("reports", [[*REPORTS[:-1], "FINDINGS: Unclear."], REPORTS[::-1]])
+def test_other_reports_have_contents_of_their_own(reports: list[str], tmp_path: Path) -> None:
+    """As many as before; else wrong pairs would count as positives."""
+    before = report_contents(REPORTS, tmp_path)["content"].tolist()
+    found = report_contents(reports, tmp_path)["content"].tolist()
+    assert found == report_contents(reports)["content"].tolist() != before
+
+
+@pytest.mark.parametrize("change", ["graphs", "tokenizer", "window", "context"])
+def test_other_graphs_tokenizers_and_windows_are_not_mixed_up(change: str, tmp_path: Path) -> None:
+    graphs, wordpiece, window, context = GRAPHS, WORDPIECE, 30, True
+    GraphStore(graphs, wordpiece, context=context, window=window, cache=(tmp_path, "a"))
+    if change == "graphs":
+        graphs = GRAPHS[::-1]
+    elif change == "tokenizer":
+        wordpiece = train_tokenizer(REPORTS, 60)
+    elif change == "window":
+        window = 40
+    else:
+        context = False
+    cache = tmp_path, "b" if change == "graphs" else "a"
+    kept = GraphStore(graphs, wordpiece, context=context, window=window, cache=cache)
+    plain = GraphStore(graphs, wordpiece, context=context, window=window)
+    every = np.arange(len(graphs))
+    same(kept.take(every), plain.take(every))
+    assert kept.content.tolist() == plain.content.tolist()
+    assert len(list(tmp_path.iterdir())) == 2
+
+
 @pytest.mark.parametrize("kind", ["sentences", "graphs", "reports"])
 def test_altered_texts_are_refused(kind: str, tmp_path: Path) -> None:
     def made() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from radpair.errors import StudySetError
 from radpair.studyset import kept as kept_module
-from radpair.studyset.kept import KeptArrays, folder_of
+from radpair.studyset.kept import KeptArrays
 from radpair.studyset.node_vectors import KIND, VectorTable, kept_vectors
 
 ENTITIES = np.random.default_rng(0).integers(0, 5, 700)
@@ -20,7 +20,8 @@ TABLE = VectorTable({"language": "a"}, len(ENTITIES), 6)
 
 
 def folder(parent: Path) -> Path:
-    return folder_of(parent, KIND, TABLE.described())
+    (only,) = parent.glob(f"{KIND}-*")
+    return only
 
 
 def compute(first: int, last: int) -> np.ndarray:
@@ -104,11 +105,20 @@ def test_a_lost_part_is_computed_anew(tmp_path: Path) -> None:
     assert np.array_equal(kept.take(np.arange(len(ROWS))), ROWS)
 
 
-def test_another_language_model_has_a_folder_of_its_own(tmp_path: Path) -> None:
-    other = VectorTable({"language": "b"}, len(ENTITIES), 6)
+@pytest.mark.parametrize("change", ["identity", "format", "version"])
+def test_another_identity_has_a_folder_of_its_own(
+    change: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     kept_vectors(tmp_path, TABLE, compute)
+    if change == "format":
+        monkeypatch.setattr(kept_module, "FORMAT", kept_module.FORMAT + 1)
+    if change == "version":
+        monkeypatch.setattr(kept_module, "__version__", "0.0.0")
+    language = "b" if change == "identity" else "a"
+    other = VectorTable({"language": language}, len(ENTITIES), 6)
     changed = kept_vectors(tmp_path, other, lambda first, last: -compute(first, last))
     assert np.array_equal(changed.take(np.array([3])), -ROWS[[3]])
+    monkeypatch.undo()
     assert np.array_equal(kept_vectors(tmp_path, TABLE, never).take(np.array([3])), ROWS[[3]])
 
 

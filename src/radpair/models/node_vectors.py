@@ -63,7 +63,6 @@ def node_vectors(
         return vectors[chosen]
 
     identity = {
-        "format": 1,
         "graphs": graphs_hash,
         "language": language_hash(nodes, tokenizer),
         "window": tower.window,

@@ -87,11 +87,9 @@ def kept_arrays(
 ) -> KeptArrays:
     """What ``compute`` gives, from below ``parent`` or computed and kept there.
 
-    ``identity`` (JSON values) names all that decides the arrays but this version of radpair.
-    Raises ``StudySetError`` as ``kept`` does.
+    ``identity`` is as in ``kept``, and so is what is raised.
     """
-    made_by = {"format": FORMAT, "radpair": __version__, **identity}
-    return kept(parent, kind, made_by, lambda path: _write(path / ARRAYS, compute()))
+    return kept(parent, kind, identity, lambda path: _write(path / ARRAYS, compute()))
 
 
 def kept(
@@ -99,11 +97,13 @@ def kept(
 ) -> KeptArrays:
     """The arrays that ``identity`` decides, in a folder of their own below ``parent``.
 
+    ``identity`` (JSON values) names all that decides the arrays but this version of radpair.
     Where they are missing, ``fill`` writes ``arrays.bin`` into the folder and says what it holds.
     Only one process does so at a time, and another waits for it; one that comes later compares
     hashes. Raises ``StudySetError`` where the disk fails or the arrays were altered.
     """
-    path = folder_of(parent, kind, identity)
+    made_by = {"format": FORMAT, "radpair": __version__, **identity}
+    path = folder_of(parent, kind, made_by)
     with writing_to(parent):
         path.mkdir(parents=True, exist_ok=True)
         with _alone(path):
@@ -112,7 +112,7 @@ def kept(
                 remove_drafts(path)
                 table = fill(path)
                 file = measure(path / ARRAYS).as_json()
-                record = {"identity": dict(identity), "arrays": table, "file": file}
+                record = {"identity": made_by, "arrays": table, "file": file}
                 write_json(path / RECORD, _sealed(record))
     arrays = KeptArrays(path)
     if found:
