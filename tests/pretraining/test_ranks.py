@@ -35,7 +35,6 @@ from radpair.studyset import StudySet
 from radpair.studyset.batch import PairBatch, with_pixels
 from runs import gone_on, same_run
 
-"""The models of these tests have no frozen language model behind their graphs."""
 SINGLE = "training.precision=32-true"
 BY_ITSELF = ("image.name=test_vit", "text.dropout=0", "graph.dropout=0", "training.clip=0")
 """Neither dropout nor statistics of a batch: a study is encoded as if it were alone."""
