@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
+
+if TYPE_CHECKING:
+    from radpair.evaluation.fine_tune.settings import FineTuneConfig
 
 Many = Annotated[tuple[str, ...], Parameter(consume_multiple=True)]
 Shares = Annotated[tuple[float, ...], Parameter(consume_multiple=True)]
@@ -69,22 +72,31 @@ def compare(
     from radpair.comparison.compare_files import compare_to_files
     from radpair.comparison.protocols import Plan
     from radpair.errors import EvaluationError
-    from radpair.evaluation.fine_tune.settings import asked_settings
 
-    if overrides and not fine_tune:
-        raise EvaluationError(
-            f"--set {overrides[0]} is a setting of fine-tuning, which was not asked for; give "
-            "--fine-tune too, or leave --set out"
-        )
     if (lists is None) != (images is None):
         raise EvaluationError("give --lists and --images together: the lists name images there")
     both = None if lists is None or images is None else (lists, images)
-    config = asked_settings(overrides, views, operating_point) if fine_tune else None
     plan = Plan(
         *(fractions, shots, draws, seed, resamples),
         uncertain=uncertain,
         views=views,
         operating_point=operating_point,
-        fine_tune=config,
+        fine_tune=_fine_tuning(overrides, views, operating_point, asked=fine_tune),
     )
     print(compare_to_files(run, data, out, labels, plan, prompts, no_images, device, both))
+
+
+def _fine_tuning(
+    overrides: tuple[str, ...], views: str, operating_point: str, *, asked: bool
+) -> FineTuneConfig | None:
+    from radpair.errors import EvaluationError
+    from radpair.evaluation.fine_tune.settings import asked_settings
+
+    if asked:
+        return asked_settings(overrides, views, operating_point)
+    if overrides:
+        raise EvaluationError(
+            f"--set {overrides[0]} is a setting of fine-tuning, which was not asked for; give "
+            "--fine-tune too, or leave --set out"
+        )
+    return None
