@@ -9,6 +9,8 @@ from statistics import median
 
 import torch
 
+from radpair.tensors import wait_for
+
 TURNS = 3
 """Measured ones; one more goes before."""
 HOST = torch.device("cpu")
@@ -59,6 +61,5 @@ def fastest(*works: Callable[[], object]) -> list[float]:
 
 def now(device: torch.device) -> float:
     """Seconds, once all work given to the device is done."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
+    wait_for(device)
     return time.perf_counter()

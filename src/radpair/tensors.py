@@ -1,4 +1,4 @@
-"""Floor 0: groups of tensors that travel together, from the loader to a device."""
+"""Floor 0: groups of tensors that travel from the loader to a device, and waiting for one."""
 
 from __future__ import annotations
 
@@ -25,6 +25,12 @@ Group = TypeVar("Group", bound=TensorGroup)
 def to_device(group: Group, device: torch.device) -> Group:
     """The same group with every tensor on ``device``."""
     return mapped(group, lambda tensor: tensor.to(device, non_blocking=True))
+
+
+def wait_for(device: torch.device) -> None:
+    """Until all work given to the device is done."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
 
 
 def mapped(group: Group, change: Callable[[Tensor], Tensor]) -> Group:

@@ -16,6 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop_count, 
 from radpair.pretraining.step import rehearse
 from radpair.pretraining.trainer import Trainer
 from radpair.studyset.batch import PairBatch
+from radpair.tensors import wait_for
 
 Shape = Sequence[int]
 HOST_SIDE, DEVICE_SIDE = 2048, 8192
@@ -77,17 +78,12 @@ def matrix_peak(device: torch.device, dtype: torch.dtype) -> float:
 
 def _products(left: Tensor, right: Tensor, count: int) -> float:
     """Seconds of ``count`` products."""
-    _finish(left.device)
+    wait_for(left.device)
     begun = time.perf_counter()
     for _ in range(count):
         torch.mm(left, right)
-    _finish(left.device)
+    wait_for(left.device)
     return time.perf_counter() - begun
-
-
-def _finish(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
 
 
 def peak_memory(device: torch.device) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from radpair.pretraining.recipe import Recipe, TrainingConfig
 from radpair.pretraining.schedule import scheduler
 from radpair.processes import start_others
 from radpair.studyset.batch import PairBatch
+from radpair.tensors import wait_for
 
 
 class Parcel:
@@ -86,9 +87,9 @@ class Trainer:
         if self.wrapped is None or (frozen is not self.wrapped_frozen and not self.ranks.sharded):
             self.wrapped = None  # one at a time
             self.model.image.requires_grad_(not frozen)
-            _finish(self.fabric.device)  # it is made on another stream, which sends the weights
+            wait_for(self.fabric.device)  # it is made on another stream, which sends the weights
             self.wrapped = self.fabric.setup_module(Towers(self.model))
-            _finish(self.fabric.device)
+            wait_for(self.fabric.device)
             self.wrapped_frozen = frozen
         return self.wrapped
 
@@ -169,11 +170,6 @@ class Trainer:
         self.scheduler.load_state_dict(state["scheduler"])
         if self.mean is not None:
             self.mean.model.load_state_dict(state["mean"])
-
-
-def _finish(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
 
 
 def start_processes(
