@@ -155,6 +155,7 @@ def together(*, several: bool) -> Iterator[None]:
 
 
 def _leave_after(shown: Callable[..., None], *problem: Any) -> None:
+    """The hook of one of several processes; it stays, for there is no run left to work for."""
     shown(*problem)
     leave(1)
 
