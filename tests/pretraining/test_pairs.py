@@ -129,17 +129,18 @@ def test_another_tokenizer_is_not_taken_for_this(
     assert len(list(tmp_path.iterdir())) == 2
 
 
+@pytest.mark.parametrize("changed", ["content_hash", "graphs_hash"])
 def test_graphs_of_another_set_are_not_taken_for_these(
-    disc_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    changed: str, disc_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The same table of graphs beside other studies, as after ingesting anew."""
+    """The same table of graphs beside other studies, as after ingesting anew, or another one."""
     asked = load_recipe("igc-small", TINY)
     studies = StudySet.open(disc_set)
     tokenizer = run_tokenizer(asked, studies)
     torch.manual_seed(0)
     model = PairModel(asked.model, tokenizer.get_vocab_size())
     first = prepare_pairs(asked, studies, tokenizer, model, tmp_path)
-    monkeypatch.setattr(StudySet, "content_hash", "other")
+    monkeypatch.setattr(StudySet, changed, "other")
     graphs = studies.graphs()
     monkeypatch.setattr(StudySet, "graphs", lambda _: graphs[::-1])
     second = prepare_pairs(asked, StudySet.open(disc_set), tokenizer, model, tmp_path)

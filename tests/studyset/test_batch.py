@@ -21,7 +21,7 @@ from radpair.phantom.report import write
 from radpair.phantom.truth import exams
 from radpair.records import Graph
 from radpair.reports.tokenizer import train_tokenizer
-from radpair.studyset import StudySet
+from radpair.studyset import StudySet, batch
 from radpair.studyset.batch import (
     GraphStore,
     PairData,
@@ -224,8 +224,12 @@ def test_kept_graphs_are_those_in_memory(graphs: list[Graph], context: bool, win
             assert kept.entities.tolist() == plain.entities.tolist()
 
 
-@pytest.mark.parametrize("change", ["reports", "tokenizer", "max_tokens", "order"])
-def test_other_texts_tokenizers_and_lengths_are_not_mixed_up(change: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "change", ["reports", "order", "tokenizer", "tokenizers", "max_tokens", "shortest"]
+)
+def test_other_texts_tokenizers_and_lengths_are_not_mixed_up(
+    change: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     reports, wordpiece, longest = REPORTS, WORDPIECE, 40
     SentenceStore(reports, wordpiece, longest, 1, tmp_path)
     if change == "reports":
@@ -234,8 +238,12 @@ def test_other_texts_tokenizers_and_lengths_are_not_mixed_up(change: str, tmp_pa
         reports = REPORTS[::-1]
     elif change == "tokenizer":
         wordpiece = train_tokenizer(REPORTS, 60)
-    else:
+    elif change == "tokenizers":
+        monkeypatch.setattr("tokenizers.__version__", "0.0.0")
+    elif change == "max_tokens":
         longest = 9
+    else:
+        monkeypatch.setattr(batch, "SHORTEST_SENTENCE", 1)
     kept = SentenceStore(reports, wordpiece, longest, 1, tmp_path)
     plain = SentenceStore(reports, wordpiece, longest)
     every = [np.array([number]) for number in range(int(plain.start[-1]))]
