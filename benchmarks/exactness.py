@@ -8,7 +8,7 @@ in four shards, and compares the loss of every step, the validation losses and t
 the last step. Killed runs die by SIGKILL, before random steps or in the midst of a checkpoint, are
 given again, and are compared bit by bit: every loss, the model, and the last checkpoint, which
 holds the optimiser and the schedule too. The exit code is 1 where anything is further apart than
-allowed.
+allowed, or where a run begins at step 0 in place of going on.
 """
 
 from __future__ import annotations
@@ -119,6 +119,8 @@ class Runs:
         for death in deaths:
             if self._start(out, before, death) != -signal.SIGKILL:
                 raise SystemExit(f"{name}: the run did not die at {death}")
+        if not reached(out):
+            raise SystemExit(f"{name}: no checkpoint was left to go on from")
         self._end(out, after)
         return out
 
@@ -134,8 +136,12 @@ class Runs:
             f"training.epochs={self.epochs}", f"training.learning_rate={self.rate}",
         ]  # fmt: skip
         env = {**os.environ, "OMP_NUM_THREADS": "1", "DIES": death}
+        step = reached(out)
         with self._log.open("w") as log:
-            return subprocess.run(words, env=env, stdout=log, stderr=log).returncode
+            code = subprocess.run(words, env=env, stdout=log, stderr=log).returncode
+        if step and f"goes on after step {step:,} of" not in self._log.read_text():
+            raise SystemExit(f"{out.name}: the run did not go on after step {step}")
+        return code
 
     @property
     def _log(self) -> Path:
@@ -220,6 +226,12 @@ def largest(one: list[tuple[int, float]], other: list[tuple[int, float]]) -> flo
     if not one or [step for step, _ in one] != [step for step, _ in other]:
         return float("inf")
     return max(abs(a - b) / abs(a) for (_, a), (_, b) in zip(one, other, strict=True))
+
+
+def reached(run: Path) -> int:
+    """The step of the newest checkpoint, 0 where there is none."""
+    state = newest_checkpoint(run / CHECKPOINTS)
+    return state["step"] if state else 0
 
 
 def flat_weights(run: Path) -> torch.Tensor:
