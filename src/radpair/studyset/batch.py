@@ -99,13 +99,16 @@ class SentenceStore:
                 "shortest_sentence": SHORTEST_SENTENCE,
             }
             found = kept_arrays(cache, "sentences", identity, compute)
-        self.__setstate__((found, max_tokens, together))
+        self._open(found, max_tokens, together)
 
     def __getstate__(self) -> tuple[Arrays, int, int]:
         return self._arrays, self._max_tokens, self._together
 
     def __setstate__(self, state: tuple[Arrays, int, int]) -> None:
-        self._arrays, self._max_tokens, self._together = found, _, _ = state
+        self._open(*state)
+
+    def _open(self, found: Arrays, max_tokens: int, together: int) -> None:
+        self._arrays, self._max_tokens, self._together = found, max_tokens, together
         self.start, self.content = found["start"], found["content"]
         self._tokens, self._token_start = found["tokens"], found["token_start"]
 

@@ -60,13 +60,16 @@ class GraphStore:
             parent, content = cache
             identity = {"graphs": content, "tokenizer": tokenizer_hash(tokenizer), "window": length}
             found = kept_arrays(parent, "graphs", identity, compute)
-        self.__setstate__((found, vectors))
+        self._open(found, vectors)
 
     def __getstate__(self) -> tuple[Arrays, Vectors | None]:
         return self._arrays, self._vectors
 
     def __setstate__(self, state: tuple[Arrays, Vectors | None]) -> None:
-        self._arrays, self._vectors = found, _ = state
+        self._open(*state)
+
+    def _open(self, found: Arrays, vectors: Vectors | None) -> None:
+        self._arrays, self._vectors = found, vectors
         self.structure = grouped(arrays.Structure, "structure", found)
         self.pieces, self.piece_start = found["pieces"], found["piece_start"]
         has_windows = any(name.startswith("windows.") for name in found)
