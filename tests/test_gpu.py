@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import subprocess
@@ -13,6 +12,8 @@ from typing import Any
 
 import pytest
 import torch
+
+from by_path import benchmark
 
 SCRIPT = Path(__file__).parents[1] / "benchmarks" / "gpu.py"
 SMALL = ("--batches", "4", "8", "--shard", "4", "--steps", "1", "--studies", "12")
@@ -35,12 +36,7 @@ def lines_of(path: Path) -> list[dict[str, Any]]:
 
 @pytest.fixture
 def figures() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("figures", SCRIPT.with_name("figures.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return benchmark("figures")
 
 
 def test_it_runs_on_the_processor(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import subprocess
 import sys
@@ -16,22 +15,12 @@ import pytest
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-FOLDER = Path(__file__).parents[1] / "benchmarks"
+from by_path import BENCHMARKS, benchmark
 
 
 @pytest.fixture(scope="module")
 def scaling() -> ModuleType:
-    sys.path.insert(0, str(FOLDER))
-    try:
-        spec = importlib.util.spec_from_file_location("scaling", FOLDER / "scaling.py")
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        sys.modules["scaling"] = module
-        spec.loader.exec_module(module)
-    finally:
-        sys.path.remove(str(FOLDER))
-    return module
+    return benchmark("scaling")
 
 
 @pytest.fixture
@@ -88,7 +77,7 @@ def test_what_is_prepared_is_a_step_of_a_whole_pass(scaling: ModuleType, tmp_pat
 
 def test_the_table_says_what_it_is() -> None:
     done = subprocess.run(
-        [sys.executable, FOLDER / "scaling.py", "--tiny", "--fraction", "0.4"],
+        [sys.executable, BENCHMARKS / "scaling.py", "--tiny", "--fraction", "0.4"],
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
