@@ -29,7 +29,7 @@ def pretrain(
     Args:
         recipe: A name (convirt, igc, convirt-small, igc-small) or a YAML file.
         data: The study set.
-        out: The folder of the run; the model comes to stand in its folder 'model'.
+        out: The folder of the run; the model is written to its folder 'model'.
         overrides: Values in place of the recipe's, as key=value, for instance image.size=160.
         device: 'auto', 'cpu' or 'cuda'; CUDA_VISIBLE_DEVICES=1 chooses the second GPU of several.
         devices: GPUs, or processes on a CPU, that share each batch on this machine.

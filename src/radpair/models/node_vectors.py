@@ -54,6 +54,7 @@ def node_vectors(
 
     @torch.no_grad()
     def compute(first: int, last: int) -> NDArray[np.float32]:
+        """``[entities, width]``: those of the graphs from ``first`` to ``last``, without it."""
         store = GraphStore(graphs[first:last], tokenizer, context=True, window=tower.window)
         batch = to_device(store.take(np.arange(last - first)), place)
         with torch.autocast(place.type, enabled=False):

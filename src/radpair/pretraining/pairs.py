@@ -72,6 +72,7 @@ def prepare_pairs(
     graphs = _graph_store(recipe, studies, tokenizer, model, cache, device)
 
     def pairs(split: str, augmentation: AugmentationConfig | None) -> PairData:
+        """Those of one split; ``augmentation`` None leaves films as they are."""
         settings = PairSettings(
             recipe.image.size,
             augmentation,
