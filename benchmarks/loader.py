@@ -82,7 +82,12 @@ def parsed() -> Asked:
 
 def study_set(path: Path, count: int) -> StudySet:
     """Synthetic studies with their graphs."""
-    write(Phantom(studies=count, seed=0, size=STORED), path, STORED, processes=1)
+    return with_graphs(Phantom(studies=count, seed=0, size=STORED), path, STORED)
+
+
+def with_graphs(source: Phantom, path: Path, size: int) -> StudySet:
+    """The studies of ``source``, with the graphs that it knows, films of ``size`` pixels."""
+    write(source, path, size, processes=1)
     studies = StudySet.open(path)
     graphs = dict(zip(studies.study_ids, studies.source_graphs(), strict=True))
     write_graphs(path, {key: graph for key, graph in graphs.items() if graph}, {"from": "source"})

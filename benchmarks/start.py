@@ -20,13 +20,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from loader import with_graphs
 from radpair.models.pair import PairModel
 from radpair.phantom import Phantom
 from radpair.pretraining import load_recipe
 from radpair.pretraining.pairs import prepare_pairs, run_tokenizer
 from radpair.pretraining.recipe import Recipe
 from radpair.records import Graph, Study
-from radpair.studyset import StudySet, write, write_graphs
+from radpair.studyset import StudySet
 from radpair.studyset.batch import GraphStore, PairData, PairSettings, SentenceStore
 from turns import fastest
 
@@ -52,20 +53,13 @@ def main() -> None:
     count = parser.parse_args().studies
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
-        studies = study_set(Path(folder) / "set", count)
+        source = Noise(studies=count, seed=0, size=SIZE)
+        studies = with_graphs(source, Path(folder) / "set", SIZE)
         for asked, what in RECIPES.items():
             name, *options = asked.split()
             options += [f"image.size={SIZE}", "image.name=resnet10t"]
             print(f"{asked}, {what} of {count:,} studies:")
             compare(load_recipe(name, options), studies, Path(folder))
-
-
-def study_set(path: Path, count: int) -> StudySet:
-    write(Noise(studies=count, seed=0, size=SIZE), path, SIZE, processes=1)
-    studies = StudySet.open(path)
-    graphs = dict(zip(studies.study_ids, studies.source_graphs(), strict=True))
-    write_graphs(path, {key: graph for key, graph in graphs.items() if graph}, {"from": "source"})
-    return StudySet.open(path)
 
 
 def compare(recipe: Recipe, studies: StudySet, folder: Path) -> None:
