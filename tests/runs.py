@@ -1,8 +1,11 @@
-"""Whether two runs of pretraining are one and the same, and whether one went on."""
+"""Runs of pretraining: that one ends well, whether it went on, whether two are one and the same."""
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -16,6 +19,14 @@ LOSS = 1e-5
 WEIGHT = 1e-4
 """Largest difference of a weight after twelve steps of AdamW at a rate of at most 1e-4. Both are
 about ten times what was seen where the run of one process had two threads, the others one."""
+
+
+def ended_well(words: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    """Gives the command ``words`` and shows what it said where it did not end with code 0."""
+    quiet = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(words, env=quiet, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, f"exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
+    return done
 
 
 def gone_on(said: str) -> list[int]:

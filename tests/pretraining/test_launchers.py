@@ -189,6 +189,25 @@ def test_a_process_that_dies_ends_all_and_the_same_command_goes_on(
     same_weights(run / "model", alone)
 
 
+ABORTING = """
+import atexit, os
+atexit.register(os.abort)
+from radpair.cli import main
+main()
+"""
+
+
+def test_processes_part_before_the_interpreter_ends_beneath_the_threads_of_torch(
+    disc_set: Path, alone: Path, tmp_path: Path
+) -> None:
+    """They abort then, now and again, a run whose model is written."""
+    script, run = tmp_path / "aborting.py", tmp_path / "run"
+    script.write_text(ABORTING)
+    [(code, said)] = ended([[str(script), *words_of_two(disc_set, run)]])
+    assert code == 0, said
+    same_weights(run / "model", alone)
+
+
 ROTTEN = """
 import os, sys, torch
 from radpair.errors import StudySetError

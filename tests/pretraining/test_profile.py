@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -28,6 +26,7 @@ from radpair.pretraining.ranks import Layout
 from radpair.pretraining.trainer import Trainer, build_trainer, start_processes
 from radpair.studyset import StudySet
 from radpair.studyset.batch import PairBatch
+from runs import ended_well
 
 SINGLE = "training.precision=32-true"
 
@@ -124,8 +123,7 @@ def test_two_processes_are_profiled_as_one(
         "--out", str(tmp_path), "--device", "cpu", "--devices", "2", "--strategy", strategy,
         "--profile", "--set", *SHARED,
     ]  # fmt: skip
-    quiet = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(words, env=quiet, check=True, capture_output=True, text=True)
+    done = ended_well(words)
     assert done.stderr.count("where the time of a step goes") == 1
     assert f"the first of 2 processes ({strategy})" in done.stderr
     facts = json.loads((tmp_path / "profile.json").read_text())

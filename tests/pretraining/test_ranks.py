@@ -33,7 +33,7 @@ from radpair.pretraining.trainer import Trainer, build_trainer, start_processes
 from radpair.pretraining.validation import losses
 from radpair.studyset import StudySet
 from radpair.studyset.batch import PairBatch, with_pixels
-from runs import gone_on, same_run
+from runs import ended_well, gone_on, same_run
 
 SINGLE = "training.precision=32-true"
 BY_ITSELF = ("image.name=test_vit", "text.dropout=0", "graph.dropout=0", "training.clip=0")
@@ -184,7 +184,7 @@ def test_several_processes_train_as_one(
     processes: int, disc_set: Path, alone: Path, tmp_path: Path
 ) -> None:
     words = [*command(disc_set, tmp_path, (*TINY, *OPTIONS)), "--devices", str(processes)]
-    done = subprocess.run(words, env=QUIET, check=True, capture_output=True, text=True)
+    done = ended_well(words)
     assert done.stdout.split() == [str(tmp_path / "model")]
     assert "Traceback" not in done.stderr
     same_run(tmp_path, alone)
@@ -206,8 +206,7 @@ def test_a_killed_run_goes_on_with_another_number_of_processes(
     assert not (tmp_path / "model").exists()
     without_orphans(str(tmp_path))
     words = command(disc_set, tmp_path, (*TINY, *OPTIONS), launcher=4)
-    done = subprocess.run(words, env=QUIET, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    done = ended_well(words)
     assert gone_on(done.stderr) >= [6]
     same_run(tmp_path, alone)
 
@@ -250,7 +249,7 @@ def test_processes_with_unequal_numbers_of_shards(disc_set: Path, tmp_path: Path
     )  # fmt: skip
     pretrain("igc-small", disc_set, tmp_path / "one", options, "cpu")
     words = [*command(disc_set, tmp_path / "two", options), "--devices", "2"]
-    subprocess.run(words, env=QUIET, check=True, stderr=subprocess.DEVNULL, timeout=300)
+    ended_well(words)
     one, two = (load_file(tmp_path / name / "model/model.safetensors") for name in ("one", "two"))
     for key, value in one.items():
         torch.testing.assert_close(two[key], value, rtol=1e-2, atol=1e-3)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
 import sys
 from collections import Counter
 from dataclasses import replace
@@ -24,9 +22,8 @@ from radpair.pretraining.run import read_metrics
 from radpair.pretraining.sharded import scalars, units
 from radpair.pretraining.trainer import Parcel, Towers
 from radpair.studyset import StudySet
-from runs import gone_on, same_run
+from runs import ended_well, gone_on, same_run
 
-QUIET = {**os.environ, "OMP_NUM_THREADS": "1"}
 OPTIONS = (
     *TINY, "training.epochs=3", "training.shards=4", "training.schedule=plateau",
     "training.keep=best", "training.learning_rate=2e-5", "training.freeze_image=5",
@@ -64,7 +61,7 @@ def test_two_processes_that_share_the_weights_train_as_one(
         "--out", str(tmp_path), "--device", "cpu", "--devices", "2", "--strategy", "fsdp",
         "--set", *OPTIONS,
     ]  # fmt: skip
-    done = subprocess.run(words, env=QUIET, check=True, capture_output=True, text=True)
+    done = ended_well(words)
     assert done.stdout.split() == [str(tmp_path / "model")]
     assert "Traceback" not in done.stderr
     same_run(tmp_path, alone)
@@ -77,6 +74,7 @@ def test_two_processes_that_share_the_weights_train_as_one(
 MEASURED = """
 import sys, pathlib
 from radpair.pretraining import loop
+from radpair.pretraining.ranks import part
 real = loop.build_trainer
 def noting(*words):
     trainer = real(*words)
@@ -87,6 +85,7 @@ def noting(*words):
 loop.build_trainer = noting
 data, out = map(pathlib.Path, sys.argv[1:3])
 loop.pretrain("igc-small", data, out, sys.argv[3:], "cpu", strategy="fsdp")
+part()
 """
 
 
@@ -99,7 +98,7 @@ def test_a_run_of_one_process_goes_on_under_torchrun_with_its_weights_cut(
     script.write_text(MEASURED)
     torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     words = [sys.executable, *torchrun, str(script), str(disc_set), str(run), *OPTIONS]
-    done = subprocess.run(words, env=QUIET, check=True, capture_output=True, text=True)
+    done = ended_well(words)
     assert gone_on(done.stderr) == [9]
     same_run(run, alone)
     parts = [float((run / f"part-{rank}").read_text()) for rank in (0, 1)]

@@ -42,6 +42,7 @@ def pretrain(
             tensorboard --logdir OUT.
     """
     from radpair.pretraining import pretrain as train
+    from radpair.pretraining.ranks import part
     from radpair.processes import place
 
     model = train(
@@ -50,3 +51,4 @@ def pretrain(
     )  # fmt: skip
     if not place():
         print(model)
+    part()
