@@ -30,10 +30,12 @@ NUMBERS = ("RANK", "SLURM_PROCID", "LOCAL_RANK")
 """Where launchers say which of a run's processes one is."""
 STARTER = "RADPAIR_STARTER"
 """The process that started this one for the same run."""
+ENDING = (signal.SIGINT, signal.SIGTERM)
+"""What asks a process to end."""
 GRACE = 2
 """Seconds for an interrupted process to end by itself."""
-SAID = (2, 128 + signal.SIGINT)
-"""Exit codes of a process that has said why: a user's mistake, an interrupt."""
+SAID = (2, 128 + signal.SIGINT, 128 + signal.SIGTERM)
+"""Exit codes of a process that has said why: a user's mistake, a signal."""
 
 
 def check_count(option: str, given: int | None) -> None:
@@ -121,11 +123,11 @@ def _say(message: str) -> None:
 
 
 @contextmanager
-def interruptible() -> Iterator[None]:
+def interruptible(noting: Callable[[], bool] = bool) -> Iterator[None]:
     """An interrupt, or SIGTERM where somebody handles it, ends this process also while it waits.
 
     Python acts on a signal between two of its instructions, and one of them may be half an hour's
-    wait for another process of the run.
+    wait for another process of the run. Where ``noting()``, it is the second signal that does.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -135,9 +137,12 @@ def interruptible() -> Iterator[None]:
     acted = threading.Event()
 
     def watch() -> None:
+        asked: list[int] = []
         with heard:
             while numbers := heard.recv(64):
-                if asked := {*numbers} & {signal.SIGINT, signal.SIGTERM}:
+                spared = len(asked) if asked else int(noting())
+                asked += [number for number in numbers if number in ENDING]
+                if len(asked) > spared:
                     break
         if numbers and not acted.wait(GRACE):
             stop(min(asked))

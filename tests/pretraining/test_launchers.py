@@ -20,6 +20,7 @@ from radpair.pretraining import load_recipe, pretrain
 from radpair.pretraining.checkpoint import save_checkpoint
 from radpair.pretraining.ranks import check_processes, leave_fabric_run
 from radpair.pretraining.run import asked_for, claim, record
+from radpair.pretraining.stopping import NOTED
 from radpair.studyset import StudySet
 from runs import gone_on
 
@@ -259,7 +260,7 @@ def test_an_interrupt_is_spoken_of_once_and_leaves_nobody(
     finally:
         process.kill()
     assert process.returncode == 130, said
-    assert said == "radpair: stopped; the same command again continues\n"
+    assert said == f"{NOTED.decode()}radpair: stopped; the same command again continues\n"
 
 
 def test_what_needs_no_other_process_is_refused_before_one_is_started(

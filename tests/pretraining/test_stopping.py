@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 from radpair.pretraining import loop, pretrain
 from radpair.pretraining.checkpoint import newest_checkpoint
-from radpair.pretraining.stopping import noted
+from radpair.pretraining.stopping import NOTED, Asked
 from runs import gone_on
 
 
@@ -62,7 +62,7 @@ def test_nothing_is_lost_by_the_first_signal(
     state = newest_checkpoint(run / "checkpoints")
     assert state is not None
     assert state["step"] == 3
-    assert capfd.readouterr().err.count("radpair: stopping after this step") == 2
+    assert capfd.readouterr().err.count(NOTED.decode()) == 2
     again = pretrain("igc-small", disc_set, run, options, "cpu")
     assert gone_on(capfd.readouterr().err) == [3]
     expected, found = (load_file(model / "model.safetensors") for model in (whole, again))
@@ -70,11 +70,11 @@ def test_nothing_is_lost_by_the_first_signal(
 
 
 def test_what_breaks_once_a_stop_was_asked_for_is_the_stop() -> None:
-    """Workers hear the signal too, and torch raises that they are gone."""
+    """Somebody ends a worker too, and torch raises that it is gone."""
     handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
 
     def breaks(signalled: bool) -> None:
-        with noted():
+        with Asked().noted():
             if signalled:
                 signal.raise_signal(signal.SIGTERM)
             raise RuntimeError("worker exited")

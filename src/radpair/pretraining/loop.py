@@ -41,7 +41,7 @@ from radpair.pretraining.ranks import Layout, Ranks, check_processes, together, 
 from radpair.pretraining.recipe import Recipe, load_recipe
 from radpair.pretraining.remarks import beforehand, came_to, goes_on, remark
 from radpair.pretraining.step import Done, take_step
-from radpair.pretraining.stopping import Asked, noted
+from radpair.pretraining.stopping import Asked
 from radpair.pretraining.trainer import Trainer, build_trainer, start_processes
 from radpair.pretraining.validation import validate
 from radpair.processes import end_with_starter, launched
@@ -90,8 +90,8 @@ def pretrain(
     world = world_size(devices, nodes)
     recipe = _settled(recipe, device, world, out)
     asked = runs.asked_for(recipe_name, recipe, studies)
-    begin = partial(_begin, out, asked, profile=profile)
-    with together(several=world > 1), ExitStack() as stack:
+    begin, stop = partial(_begin, out, asked, profile=profile), Asked()
+    with together(stop, several=world > 1), ExitStack() as stack:
         if not launched():  # it needs no other process to be refused
             layout = Layout(recipe.training.shards, world)
             _check_layout(layout, recipe.training.batch, sharded=strategy == "fsdp")
@@ -102,7 +102,7 @@ def pretrain(
         if not ranks.first_does(lambda: started and begin(stack)):
             decides = {**asked, "strategy": strategy, "profile": profile}
             ranks.agree(text_hash([json.dumps(decides)])[:8], "settings and data of the hash")
-            _train(Run(recipe, asked, studies, out, ranks, profile, tensorboard))
+            _train(Run(recipe, asked, studies, out, ranks, stop, profile, tensorboard))
             ranks.wait()
             ranks.first_does(lambda: runs.remove_cache(out))
     return out / runs.MODEL
@@ -117,6 +117,7 @@ class Run:
     studies: StudySet
     out: Path
     ranks: Ranks
+    stop: Asked
     profile: bool = False
     tensorboard: bool = False
 
@@ -194,10 +195,10 @@ def _train(run: Run) -> None:
         with (
             _journal(run, trainer.step) as journal,
             _shown(run, total) as show,
-            noted() if run.ranks.world == 1 else nullcontext(Asked()) as stop,
+            run.stop.noted(),
         ):
             beside = Beside(watched, clock, journal, show)
-            _steps(run, trainer, pairs, beside, epoch, total, stop)
+            _steps(run, trainer, pairs, beside, epoch, total)
         clock.close()
         ended = trainer.complete()
         if ended is not None and run.ranks.first:
@@ -309,7 +310,7 @@ def _has_bf16(gpu: bool) -> bool:
 
 
 def _steps(
-    run: Run, trainer: Trainer, pairs: Pairs, beside: Beside, epoch: int, total: int, stop: Asked
+    run: Run, trainer: Trainer, pairs: Pairs, beside: Beside, epoch: int, total: int
 ) -> None:
     device, clock = trainer.fabric.device, beside.clock
     part = Part(trainer.layout, run.ranks.rank)
@@ -323,7 +324,7 @@ def _steps(
         with clock("host to device"):
             shards = [with_pixels(to_device(shard, device)) for shard in batch]
         clock.before(shards)
-        done = take_step(trainer, shards, clock)
+        done = take_step(trainer, shards, clock, run.stop.number)
         if done.not_finite:
             run.ranks.first_does(partial(_stop_on_non_finite, run, trainer.step + 1, done))
         trainer.step += 1
@@ -336,11 +337,12 @@ def _steps(
             with clock("validation"):
                 _end_epoch(run, trainer, pairs, beside, trainer.step // epoch)
         beside.show(trainer.step, _note(done, speed) + beside.watched.note)
-        if ends_epoch or trainer.step % trainer.config.checkpoint == 0 or stop.number:
+        stop = run.stop.number if run.ranks.world == 1 else done.stop
+        if ends_epoch or trainer.step % trainer.config.checkpoint == 0 or stop:
             with clock("checkpoint"):
                 _save(run, trainer)
         clock.after()
-        stop.obey()
+        run.stop.obey(stop)
 
 
 def _save(run: Run, trainer: Trainer) -> None:

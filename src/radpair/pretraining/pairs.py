@@ -23,7 +23,7 @@ from radpair.models.node_vectors import node_vectors
 from radpair.models.pair import PairModel
 from radpair.pretraining.ranks import Layout
 from radpair.pretraining.recipe import Recipe
-from radpair.processes import follow_parent
+from radpair.pretraining.workers import worker_start
 from radpair.records import Graph
 from radpair.reports import body
 from radpair.reports.tokenizer import train_tokenizer
@@ -248,7 +248,7 @@ def training_batches(
             batch_size=None,
             num_workers=workers,
             pin_memory=pin,
-            worker_init_fn=_quiet_worker,
+            worker_init_fn=worker_start() if workers else None,
             prefetch_factor=4 if workers else None,
             multiprocessing_context="spawn" if workers else None,
         )
@@ -275,11 +275,3 @@ def validation_places(data: PairData, batch: int) -> list[Ints]:
     places = np.arange(len(data))
     cut = [places[start : start + batch] for start in range(0, len(data), batch)]
     return [chosen for chosen in cut if len(chosen) > 1]
-
-
-def _quiet_worker(_: int) -> None:
-    import cv2
-
-    cv2.setNumThreads(1)
-    torch.set_num_threads(1)
-    follow_parent()

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from radpair.errors import RunError
+from radpair.pretraining.stopping import Asked
 from radpair.processes import interruptible, leave, place
 
 Answer = TypeVar("Answer")
@@ -129,18 +130,23 @@ class Ranks:
 
 
 @contextmanager
-def together(*, several: bool) -> Iterator[None]:
+def together(stop: Asked, *, several: bool) -> Iterator[None]:
     """The processes of a run end together, whichever meets what: none waits for one that is gone.
 
-    Raises ``RunError`` where another ended while this one waited for it. What all meet, the first
-    says; it ends the others while they keep silent.
+    ``stop`` says whether a first signal is only noted. What all meet, the first says; it ends the
+    others while they keep silent. Raises ``RunError`` where another ended while this one waited
+    for it.
     """
     if not several:
         yield
         return
     try:
-        with interruptible():
+        with interruptible(lambda: stop.noting):
             yield
+    except KeyboardInterrupt:
+        if place():
+            time.sleep(YIELDING)
+        raise
     except Exception as problem:
         sys.excepthook = partial(_leave_after, sys.excepthook)
         if isinstance(problem, torch.distributed.DistError) or "gloo" in str(problem):
@@ -171,7 +177,7 @@ def part() -> None:
 
 
 YIELDING = 2
-"""Seconds in which the first process ends the others, where it has met what they have."""
+"""Seconds in which the first process speaks and ends the others, where all have met the same."""
 PATIENCE = 5
 """Seconds in which a launcher sees that a process has ended, and ends the others with it."""
 FABRIC_RUN = ("cli_used", "accelerator", "strategy", "devices", "num_nodes", "precision")

@@ -49,6 +49,8 @@ class Done:
     """Its norm, before it was clipped."""
     studies: Tensor
     """``[batch]``: the studies of the whole batch."""
+    stop: int
+    """The signal that asked one of the processes to stop, 0 where none did."""
 
     @property
     def not_finite(self) -> str:
@@ -59,14 +61,20 @@ class Done:
         return ("loss", self.values["loss"]), ("gradient", self.gradient)
 
 
-def take_step(trainer: Trainer, shards: Sequence[PairBatch], clock: Clock = no_clock) -> Done:
-    """Encodes this process's ``shards``, and moves the weights by the gradient of all."""
+def take_step(
+    trainer: Trainer, shards: Sequence[PairBatch], clock: Clock = no_clock, stop: int = 0
+) -> Done:
+    """Encodes this process's ``shards``, and moves the weights by the gradient of all.
+
+    ``stop`` is the signal that asked this process to stop, 0 for none; all learn of it.
+    """
     statistics = _ready(trainer)
-    values, studies = _find_gradient(trainer, shards, statistics, clock)
+    values, keys = _find_gradient(trainer, shards, statistics, clock, stop)
     with clock("optimiser"):
         norm = get_total_norm(_gradients(trainer))
-        facts = torch.stack([*values.values(), _whole(norm)]).tolist()
-        done = Done(dict(zip(values, facts, strict=False)), facts[-1], studies)
+        told = [_whole(norm), keys[:, STOP].max().float()]
+        *facts, gradient, asked = torch.stack([*values.values(), *told]).tolist()
+        done = Done(dict(zip(values, facts, strict=True)), gradient, keys[:, 0], int(asked))
         if not done.not_finite:
             statistics.finish()
             if 0 < trainer.config.clip < done.gradient:
@@ -95,17 +103,21 @@ def _ready(trainer: Trainer) -> RunningStatistics:
 
 
 def _find_gradient(
-    trainer: Trainer, shards: Sequence[PairBatch], statistics: RunningStatistics, clock: Clock
+    trainer: Trainer,
+    shards: Sequence[PairBatch],
+    statistics: RunningStatistics,
+    clock: Clock,
+    stop: int = 0,
 ) -> tuple[dict[str, Tensor], Tensor]:
     with clock("towers"):
         codes = _encode(trainer, shards, statistics)
     with clock("loss"):
-        values, gradient, studies = _objective(trainer, codes, shards)
+        values, gradient, keys = _objective(trainer, codes, shards, stop)
     with clock("backward"):
         _backward(trainer, shards, codes, gradient, statistics)
         if trainer.ranks.sharded:
             average_scalars(trainer.model, trainer.ranks)
-    return values, studies
+    return values, keys
 
 
 def _encode(
@@ -153,13 +165,13 @@ class _Gradient:
 
 
 def _objective(
-    trainer: Trainer, codes: Sequence[Codes], shards: Sequence[PairBatch]
+    trainer: Trainer, codes: Sequence[Codes], shards: Sequence[PairBatch], stop: int
 ) -> tuple[dict[str, Tensor], _Gradient, Tensor]:
-    """The values of the whole batch's loss, its gradient, and the studies of the batch."""
+    """The values of the whole batch's loss, its gradient, and the keys of the batch."""
     kinds = [kind for kind in range(MODALITIES) if codes[0][kind] is not None]
     own = torch.stack([_joined(codes, kind) for kind in kinds], dim=1)
     every = trainer.gather(own).requires_grad_()
-    keys = trainer.gather(torch.cat([_keys(shard, kinds) for shard in shards]))
+    keys = trainer.gather(torch.cat([_keys(shard, kinds, stop) for shard in shards]))
     scale, bias = _leaves(codes[0][MODALITIES:])
     assert scale is not None
     found = [
@@ -181,7 +193,7 @@ def _objective(
     by_code = {kind: slope[:, place] for place, kind in enumerate(kinds)}
     gradient = _Gradient(by_code, (*by_scalar, None)[:2])
     values = trainer.ranks.total(torch.stack([value.detach() for value in means.values()]))
-    return dict(zip(means, values, strict=True)), gradient, keys[:, 0]
+    return dict(zip(means, values, strict=True)), gradient, keys
 
 
 def _leaves(scalars: Sequence[Tensor | None]) -> list[Tensor | None]:
@@ -193,11 +205,15 @@ def _joined(codes: Sequence[Codes], kind: int) -> Tensor:
     return torch.cat([part.detach() for part in parts]).float()
 
 
-def _keys(shard: PairBatch, kinds: Sequence[int]) -> Tensor:
-    """``[studies, 2 + partners]``: the study, its report, and what each partner says."""
+STOP = -1
+"""The last of the keys."""
+
+
+def _keys(shard: PairBatch, kinds: Sequence[int], stop: int) -> Tensor:
+    """``[studies, 3 + partners]``: the study, its report, what each partner says, and ``stop``."""
     contents = [(None, shard.text_content, shard.graph_content)[kind] for kind in kinds]
     found = [shard.study, shard.report, *(key for key in contents if key is not None)]
-    return torch.stack(found, dim=1)
+    return torch.stack([*found, torch.full_like(shard.study, stop)], dim=1)
 
 
 def _backward(

@@ -1,4 +1,4 @@
-"""An interrupt waits for the end of the present step, so that a stopped run loses nothing."""
+"""An interrupt waits for the end of a step, so that a stopped run loses nothing."""
 
 from __future__ import annotations
 
@@ -7,51 +7,69 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
+
+from radpair.processes import ENDING, Terminated, place
+
+NOTED = b"radpair: stopping at the end of a step; a second time stops at once\n"
 
 
 class Asked:
     """Whether a signal has asked this process to stop."""
 
-    number = 0
-    """Of the signal."""
+    def __init__(self) -> None:
+        """Nobody has."""
+        self.number = 0
+        """Of the signal."""
+        self.noting = False
+        """Whether a first signal is noted only."""
+        self._before: dict[int, Any] = {}
 
-    def obey(self) -> None:
-        """Does what the signal would have done at once."""
-        if self.number:
-            signal.raise_signal(self.number)
+    @contextmanager
+    def noted(self) -> Iterator[None]:
+        """Within it the first SIGINT or SIGTERM is noted only; a second one does what it always
+        does.
 
+        What goes wrong once a stop was asked for is no error but the stop.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        found = {number: signal.getsignal(number) for number in ENDING}
+        self._before = {
+            number: how for number, how in found.items() if how not in (signal.SIG_IGN, None)
+        }
+        self.noting = True
+        for number in self._before:
+            signal.signal(number, self._note)
+        try:
+            yield
+        except RuntimeError:
+            self.obey(self.number)
+            raise
+        finally:
+            self.noting = False
+            self._restore()
 
-@contextmanager
-def noted() -> Iterator[Asked]:
-    """Within it the first SIGINT or SIGTERM is noted only; a second one does what it always does.
+    def _note(self, number: int, _: object) -> None:
+        self.number = number
+        if not place():
+            os.write(2, NOTED)
+        self._restore()
 
-    What goes wrong once a stop was asked for, such as workers that heard the signal too, is no
-    error but the stop.
-    """
-    asked = Asked()
-    if threading.current_thread() is not threading.main_thread():
-        yield asked
-        return
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    taken = {
-        number: found for number, found in before.items() if found not in (signal.SIG_IGN, None)
-    }
+    def _restore(self) -> None:
+        while self._before:
+            signal.signal(*self._before.popitem())
 
-    def restore() -> None:
-        for number, found in taken.items():
-            signal.signal(number, found)
+    def obey(self, number: int) -> None:
+        """Does what signal ``number`` would have done at once; where that is 0, nothing.
 
-    def note(number: int, _: object) -> None:
-        asked.number = number
-        os.write(2, b"radpair: stopping after this step; a second time stops at once\n")
-        restore()
-
-    for number in taken:
-        signal.signal(number, note)
-    try:
-        yield asked
-    except RuntimeError:
-        asked.obey()
-        raise
-    finally:
-        restore()
+        Raises ``KeyboardInterrupt`` where it reached another process of the run and this one does
+        not hear it.
+        """
+        if not number:
+            return
+        self._restore()
+        if signal.getsignal(number) == signal.SIG_IGN:
+            raise Terminated if number == signal.SIGTERM else KeyboardInterrupt
+        signal.raise_signal(number)

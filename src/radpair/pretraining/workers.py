@@ -1,0 +1,41 @@
+"""The processes that prepare batches, which are at work until the process they serve has ended."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable
+from functools import partial
+from multiprocessing.util import Finalize
+from typing import Any
+
+import torch
+
+from radpair.processes import follow_parent
+
+
+def worker_start() -> Callable[[int], None]:
+    """What a spawned worker of a ``DataLoader`` does first.
+
+    It computes with one thread, and leaves to its parent an interrupt and a SIGTERM that a
+    scheduler sends to all: the parent needs its next batch still, to end a step. A SIGTERM by which
+    the parent itself ends its workers, at its own end, is obeyed.
+    """
+    ending = multiprocessing.get_context("spawn").RawValue("b", 0)
+    Finalize(None, setattr, (ending, "value", 1), exitpriority=1)
+    return partial(_start, ending)
+
+
+def _start(ending: Any, _: int) -> None:
+    import cv2
+
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)
+    follow_parent()
+
+    def leave_to_parent(*_: object) -> None:
+        if ending.value:
+            os._exit(0)
+
+    signal.signal(signal.SIGTERM, leave_to_parent)
