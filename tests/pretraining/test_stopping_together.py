@@ -113,7 +113,7 @@ def test_all_end_with_a_checkpoint_where_their_launcher_is_asked(
     code, said = struck(WHILE_NOTED, words, tmp_path, 0, TORCHRUN)
     assert code != 0
     assert said.count(NOTED.decode()) == said.count(STOPPED) == 1
-    assert step_of(tmp_path / "run") == 3
+    assert step_of(tmp_path / "run") in (2, 3)  # the other may hear of it before its second step
 
 
 INTERRUPTED_TWICE = """
