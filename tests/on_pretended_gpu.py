@@ -86,7 +86,7 @@ def built(disc_set: Path, device: str, folder: Path, options: tuple[str, ...]) -
 def steps(trainer: Trainer, pairs: Pairs, gpu: Pretended | None, count: int = 3) -> list[Any]:
     """The values of some steps, and what each waited for or may wait for."""
     found = []
-    assert trainer.towers is not None  # made when first asked for, which waits
+    trainer.wrap_towers()  # which waits
     parts = Part(trainer.layout).of(np.arange(16))
     for turn in range(count):
         batch = [pairs.train.batch(part, turn) for part in parts]

@@ -90,12 +90,14 @@ def rehearse(trainer: Trainer, shards: Sequence[PairBatch], clock: Clock) -> Non
     model is sharded they are summed, since ones kept for later would be added to the next step's.
     """
     sums = trainer.ranks.sharded
+    statistics = _ready(trainer)
     with trainer.fabric.no_backward_sync(trainer.towers, enabled=not sums):
-        _find_gradient(trainer, shards, _ready(trainer), clock)
+        _find_gradient(trainer, shards, statistics, clock)
     trainer.optimiser.zero_grad(set_to_none=True)
 
 
 def _ready(trainer: Trainer) -> RunningStatistics:
+    trainer.wrap_towers()
     trainer.towers.train()
     _freeze_image(trainer, frozen=trainer.step < trainer.config.freeze_image)
     trainer.optimiser.zero_grad(set_to_none=True)

@@ -71,27 +71,25 @@ class Trainer:
     best: float = math.inf
     best_weights: dict[str, Tensor] = field(default_factory=dict)
     """On the host of the first process, which writes them; the others have none."""
-    wrapped: Any = None
-    """``towers`` of the last step."""
-    wrapped_frozen: bool = False
-    """Whether the image tower did not learn in it."""
+    towers: Any = None
+    """``Towers`` as Fabric wrapped them for the last step."""
+    frozen: bool = False
+    """Whether the image tower did not learn when they were wrapped."""
 
-    @property
-    def towers(self) -> Any:
-        """``Towers`` as Fabric wraps them for the next step.
+    def wrap_towers(self) -> None:
+        """Has Fabric wrap them for the next step, where that differs from the last.
 
         DDP sums the gradients of what learns when it is made, and would have to search for those
         that do not come; it is made anew, by all processes, once the image tower learns.
         """
         frozen = self.step < self.config.freeze_image
-        if self.wrapped is None or (frozen is not self.wrapped_frozen and not self.ranks.sharded):
-            self.wrapped = None  # one at a time
+        if self.towers is None or (frozen is not self.frozen and not self.ranks.sharded):
+            self.towers = None  # one at a time
             self.model.image.requires_grad_(not frozen)
             wait_for(self.fabric.device)  # it is made on another stream, which sends the weights
-            self.wrapped = self.fabric.setup_module(Towers(self.model))
+            self.towers = self.fabric.setup_module(Towers(self.model))
             wait_for(self.fabric.device)
-            self.wrapped_frozen = frozen
-        return self.wrapped
+            self.frozen = frozen
 
     @property
     def fabric(self) -> Any:
@@ -242,7 +240,7 @@ def build_trainer(
     if config.compile:
         model.compile_towers()
     mean = RunningMean(model, config.average, device) if config.average else None
-    wrapped = ranks.fabric.setup_module(Towers(model)) if ranks.sharded else None
+    towers = ranks.fabric.setup_module(Towers(model)) if ranks.sharded else None
     ranks.fabric.to_device(model)
     trained = [p for p in model.parameters() if p.requires_grad]
     kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[config.optimiser]
@@ -261,5 +259,5 @@ def build_trainer(
         scheduler(config, optimiser, total),
         config,
         mean,
-        wrapped=wrapped,
+        towers=towers,
     )
