@@ -97,8 +97,9 @@ class _Batch:
                 break
             if moving.sum() <= 0.75 * len(moving):
                 result[places] = weights
-                places, weights, loss, gradient, direction, slope = (
-                    part[moving] for part in (places, weights, loss, gradient, direction, slope)
+                places = places[moving]
+                weights, loss, gradient, direction, slope = (
+                    part[moving] for part in (weights, loss, gradient, direction, slope)
                 )
                 self._keep(moving)
             moved, loss, fresh = self._line_search(weights, loss, gradient, direction, slope)
