@@ -68,7 +68,7 @@ def small_case(folder: Path) -> Case:
     rng = np.random.default_rng(1)
     readers = {
         name: np.where(rng.random(truth.shape) < wrong, 1 - truth, truth)
-        for name, wrong in (("anna", 0.15), ("ben", 0.3))
+        for name, wrong in (("careful", 0.15), ("hasty", 0.3))
     }
     write(folder / "truth.csv", ids, truth)
     write(folder / "synthetic.csv", ids, scores)

@@ -96,7 +96,9 @@ def test_defect_another_comparison_replaced_the_files_of_readers(
     others = {
         "of the label 'Edema'": [word for word in both if word not in ("Edema", "Edema=1")],
         f"of {case.folder / 'synthetic.csv'}": case.arguments(*where),
-        f"of {case.folder / 'anna.csv'}": [one for one in both if not one.endswith("anna.csv")],
+        f"of {case.folder / 'careful.csv'}": [
+            one for one in both if not one.endswith("careful.csv")
+        ],
         "with other thresholds": ["Edema=2" if word == "Edema=1" else word for word in both],
         "seed 0, not 1": [*both, "--seed", "1"],
         "resamples 200, not 300": ["300" if word == "200" else word for word in both],
@@ -111,13 +113,13 @@ def test_defect_another_comparison_replaced_the_files_of_readers(
 def test_readers_write_over_no_input_study_set_or_damaged_results(
     case: Case, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    reader = (case.folder / "ben.csv").rename(case.folder / "readers.csv")
+    reader = (case.folder / "hasty.csv").rename(case.folder / "readers.csv")
     before = reader.read_bytes()
     words = case.arguments("--out", str(case.folder))
-    told = refused([word.replace("ben.csv", reader.name) for word in words], capsys)
+    told = refused([word.replace("hasty.csv", reader.name) for word in words], capsys)
     assert f"{reader}: is what the command reads" in told
     assert reader.read_bytes() == before
-    reader.rename(case.folder / "ben.csv")
+    reader.rename(case.folder / "hasty.csv")
     (case.folder / "readers.json").write_text("[]")
     assert "damaged" in refused(words, capsys)
     (case.folder / "manifest.json").write_text("{}")

@@ -59,10 +59,18 @@ def test_every_figure_equals_scikit_learn(panel, case) -> None:
 def test_differences_are_paired_over_the_same_patients(panel, case) -> None:
     found = with_model(panel, case, seed=5)
     decided = (case.scores >= [0.5, 0.6, 0.7]).astype(float)
-    assert [one["reader"] for one in found["differences"]] == ["anna", "ben", "mean of readers"]
+    assert [one["reader"] for one in found["differences"]] == [
+        "careful",
+        "hasty",
+        "mean of readers",
+    ]
     for metric, function in (("f1", f1), ("mcc", mcc)):
         mine = resample(function, decided, panel.truth, case.patients, 200, 5)
-        answers = [panel.answers["anna"], panel.answers["ben"], np.stack([*panel.answers.values()])]
+        answers = [
+            panel.answers["careful"],
+            panel.answers["hasty"],
+            np.stack([*panel.answers.values()]),
+        ]
         for one, theirs in zip(found["differences"], answers, strict=True):
             other = resample(function, theirs, panel.truth, case.patients, 200, 5)
             expected = difference(mine, other, 0.95)
@@ -90,7 +98,7 @@ def test_the_mean_of_readers_is_taken_inside_each_resample(panel, case) -> None:
 
 
 def test_a_reader_against_a_copy_of_himself_differs_by_nothing(panel, case) -> None:
-    twin = Model("twin", case.readers["anna"].astype(float), np.full(3, 0.5), "its own answers")
+    twin = Model("twin", case.readers["careful"].astype(float), np.full(3, 0.5), "its own answers")
     found = compare(panel, twin, resamples=100)
     part = found["differences"][0]["metrics"]["mcc"]["macro"]
     assert (part["value"], part["low"], part["high"], part["p"]) == (0, 0, 0, 1)
@@ -125,10 +133,12 @@ def test_without_thresholds_nothing_of_the_model_is_decided(panel, case) -> None
 
 
 def test_open_answers_leave_a_study_out_for_everybody_and_are_counted(panel, case) -> None:
-    truth, ben = panel.truth.copy(), panel.answers["ben"].copy()
+    truth, hasty = panel.truth.copy(), panel.answers["hasty"].copy()
     truth[:4, 0], truth[4, 0] = np.nan, -1
-    ben[5:7, 0], ben[0, 0] = np.nan, -1
-    opened = Panel(panel.labels, panel.ids, panel.patients, truth, {**panel.answers, "ben": ben})
+    hasty[5:7, 0], hasty[0, 0] = np.nan, -1
+    opened = Panel(
+        panel.labels, panel.ids, panel.patients, truth, {**panel.answers, "hasty": hasty}
+    )
     found = with_model(opened, case)
     count = found["counts"]["Edema"]
     assert (count["studies"], count["open_in_truth"], count["open_in_readers"]) == (113, 5, 2)
@@ -193,7 +203,7 @@ def test_what_cannot_be_measured_is_refused(panel, case) -> None:
     with pytest.raises(EvaluationError, match="no reader was given"):
         compare(Panel(panel.labels, panel.ids, panel.patients, panel.truth, {}))
     with pytest.raises(EvaluationError, match="share a name"):
-        compare(panel, Model("anna", case.scores))
+        compare(panel, Model("careful", case.scores))
     with pytest.raises(EvaluationError, match="100 or more"):
         compare(panel, resamples=10)
     with pytest.raises(EvaluationError, match="seed"):

@@ -61,7 +61,7 @@ def test_files_and_table_hold_the_same_figures(case: Case, validation, capsys) -
     assert page.count('<svg class="chart"') == len(LABELS)
     assert not re.search(r"https?://|<script|<link|src=", page)
     assert {Path(file).name for file in found["files"]} == {
-        *("truth.csv", "anna.csv", "ben.csv", "synthetic.csv"),
+        *("truth.csv", "careful.csv", "hasty.csv", "synthetic.csv"),
         *("validation.csv", "validation-scores.csv"),
     }
 
@@ -70,7 +70,7 @@ def test_thresholds_are_the_best_on_validation_and_never_on_the_truth(
     case: Case, validation
 ) -> None:
     _, truth, scores = simulated(9, 9000)
-    readers = [case.folder / "anna.csv"]
+    readers = [case.folder / "careful.csv"]
     for objective, function in (("mcc", matthews_corrcoef), ("f1", f1_score)):
         cutoffs = Cutoffs((), Path(validation[1]), Path(validation[3]), objective)
         found = compare_readers(
@@ -119,8 +119,13 @@ def test_rows_and_columns_in_another_order_change_nothing(case: Case, capsys) ->
 def test_a_single_reader_and_ids_without_patients(case: Case, capsys) -> None:
     ids = [str(n) for n in range(120)]
     write(case.folder / "truth.csv", ids, case.truth, column="id")
-    write(case.folder / "anna.csv", ids, case.readers["anna"], column="image")
-    files = ["--truth", str(case.folder / "truth.csv"), "--reader", str(case.folder / "anna.csv")]
+    write(case.folder / "careful.csv", ids, case.readers["careful"], column="image")
+    files = [
+        "--truth",
+        str(case.folder / "truth.csv"),
+        "--reader",
+        str(case.folder / "careful.csv"),
+    ]
     main(["readers", *files, "--labels", "Edema", "--id-column", "id", "image"])
     printed = capsys.readouterr().out
     assert printed.startswith("! 120 of 120 ids name no patient")
@@ -226,15 +231,15 @@ def test_mistakes_end_with_code_2_and_the_remedy(case: Case, validation, capsys)
     both = case.with_model(*validation, "--thresholds", "Edema=1")
     assert "drop --thresholds" in refused(both, capsys)
     assert "--predictions" in refused(case.arguments("--thresholds", "Edema=1"), capsys)
-    twice = ["readers", "--truth", f"{folder}/truth.csv", "--reader", *[f"{folder}/ben.csv"] * 2]
-    assert "two readers are called 'ben'" in refused([*twice, "--labels", "Edema"], capsys)
+    twice = ["readers", "--truth", f"{folder}/truth.csv", "--reader", *[f"{folder}/hasty.csv"] * 2]
+    assert "two readers are called 'hasty'" in refused([*twice, "--labels", "Edema"], capsys)
     assert "no column 'Cardiomegaly'" in refused(twice[:5], capsys)
-    assert "is a file" in refused(case.arguments("--out", f"{folder}/ben.csv"), capsys)
+    assert "is a file" in refused(case.arguments("--out", f"{folder}/hasty.csv"), capsys)
     one_class = simulated(9, 9000)
     write(case.folder / "validation.csv", one_class[0], 0 * one_class[1])
     assert "one class only of 'Edema'" in refused(case.with_model(*validation), capsys)
-    (case.folder / "ben.csv").write_bytes(b"Study,Ed\xe9ma\n")
-    assert "ben.csv: is not UTF-8" in refused(case.arguments(), capsys)
+    (case.folder / "hasty.csv").write_bytes(b"Study,Ed\xe9ma\n")
+    assert "hasty.csv: is not UTF-8" in refused(case.arguments(), capsys)
 
 
 @real
@@ -307,7 +312,11 @@ def test_every_objective_of_evaluate_chooses_thresholds(case: Case, validation, 
     assert told in capsys.readouterr().out
     _, truth, scores = simulated(9, 9000)
     cutoffs = Cutoffs((), Path(validation[1]), Path(validation[3]), "sensitivity=0.9")
-    given = (case.folder / "truth.csv", [case.folder / "anna.csv"], case.folder / "synthetic.csv")
+    given = (
+        case.folder / "truth.csv",
+        [case.folder / "careful.csv"],
+        case.folder / "synthetic.csv",
+    )
     found = compare_readers(*given, cutoffs, LABELS, resamples=100)
     for place, label in enumerate(LABELS):
         cut = found["model"]["thresholds"][label]
