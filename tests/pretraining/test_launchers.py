@@ -116,10 +116,11 @@ def test_two_nodes_of_torchrun(disc_set: Path, alone: Path, tmp_path: Path) -> N
     same_weights(tmp_path / "model", alone)
 
 
-def tasks_of_slurm(asked: list[list[str]]) -> list[tuple[int, str]]:
-    """Two, with the variables as ``srun`` sets them on a machine."""
+def tasks_of_slurm(asked: list[list[str]], **more: list[str]) -> list[tuple[int, str]]:
+    """The first or both of two, with the variables as ``srun`` sets them on a machine."""
     return ended(
         asked,
+        **more,
         SLURM_JOB_NAME=["radpair"] * 2,
         SLURM_JOB_ID=[str(free_port())] * 2,
         SLURM_NTASKS=["2"] * 2,
@@ -135,6 +136,17 @@ def test_two_tasks_of_slurm(disc_set: Path, alone: Path, tmp_path: Path) -> None
     for code, said in tasks_of_slurm([["-m", "radpair", *words_of_two(disc_set, tmp_path)]] * 2):
         assert code == 0, said
     same_weights(tmp_path / "model", alone)
+
+
+def test_a_port_that_is_taken_is_named(disc_set: Path, tmp_path: Path) -> None:
+    """Two jobs on a machine may have been given the same."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+        asked = ["-m", "radpair", *words_of_two(disc_set, tmp_path)]
+        [(code, said)] = tasks_of_slurm([asked], MASTER_PORT=[port])
+    assert code == 2
+    assert f":{port}, where the processes of the run are to meet, is taken" in said
+    assert "Traceback" not in said
 
 
 def test_another_command_on_one_of_them_is_refused(disc_set: Path, tmp_path: Path) -> None:
@@ -204,6 +216,25 @@ def test_processes_part_before_the_interpreter_ends_beneath_the_threads_of_torch
     """They abort then, now and again, a run whose model is written."""
     script, run = tmp_path / "aborting.py", tmp_path / "run"
     script.write_text(ABORTING)
+    [(code, said)] = ended([[str(script), *words_of_two(disc_set, run)]])
+    assert code == 0, said
+    same_weights(run / "model", alone)
+
+
+TAKEN = """
+import socket
+import lightning.fabric.plugins.environments.lightning as environment
+taken = socket.create_server(("127.0.0.1", 0))
+environment.find_free_network_port = lambda: taken.getsockname()[1]
+from radpair.cli import main
+main()
+"""
+
+
+def test_processes_meet_where_nobody_else_can(disc_set: Path, alone: Path, tmp_path: Path) -> None:
+    """A port that was free a moment ago may be another's."""
+    script, run = tmp_path / "taken.py", tmp_path / "run"
+    script.write_text(f"from radpair.compat import mend_torchvision\nmend_torchvision()\n{TAKEN}")
     [(code, said)] = ended([[str(script), *words_of_two(disc_set, run)]])
     assert code == 0, said
     same_weights(run / "model", alone)

@@ -11,9 +11,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.distributed import TCPStore  # type: ignore[attr-defined]
 from torch.nn.parallel import DistributedDataParallel
 
 from radpair.compat import mend_torchvision
+from radpair.errors import RunError
 from radpair.models.pair import PairModel
 from radpair.pretraining import sharded
 from radpair.pretraining.mean import RunningMean
@@ -188,25 +190,40 @@ def start_processes(
         strategy=_strategy(strategy, devices * nodes),
         precision=recipe.training.precision,
     )
-    launcher = fabric.strategy.launcher
+    launcher, met = fabric.strategy.launcher, None
     if launcher is not None and not launcher.cluster_environment.creates_processes_externally:
-        _start_others(launcher.cluster_environment, devices)
-    fabric.launch()
+        met = _start_others(launcher.cluster_environment, devices)
+    _meet(fabric)
+    del met  # the processes have found each other there
     return Ranks(fabric, sharded=strategy == "fsdp")
 
 
-def _start_others(meeting: Any, devices: int) -> None:
+def _meet(fabric: Any) -> None:
+    try:
+        fabric.launch()
+    except torch.distributed.DistNetworkError as problem:
+        if "EADDRINUSE" not in str(problem):
+            raise
+        where = ":".join(os.environ.get(key, "?") for key in ("MASTER_ADDR", "MASTER_PORT"))
+        raise RunError(
+            f"{where}, where the processes of the run are to meet, is taken; set the variable "
+            "MASTER_PORT to a free port for all of them"
+        ) from problem
+
+
+def _start_others(environment: Any, devices: int) -> TCPStore:
     """Starts what Fabric would start, which then finds that a launcher has been at work.
 
-    Its own way of ending them together is to kill all without a word.
+    Its own way of ending them together is to kill all without a word, and the port that it finds
+    for them may be somebody else's a moment later. They meet in what is returned.
     """
+    address = environment.main_address
+    meeting = TCPStore(address, 0, is_master=True, wait_for_workers=False, multi_tenant=True)
     os.environ.update(
-        MASTER_ADDR=meeting.main_address,
-        MASTER_PORT=str(meeting.main_port),
-        WORLD_SIZE=str(devices),
-        NODE_RANK="0",
+        MASTER_ADDR=address, MASTER_PORT=str(meeting.port), WORLD_SIZE=str(devices), NODE_RANK="0"
     )
     start_others(devices - 1)
+    return meeting
 
 
 def _kind(device: str) -> str:
