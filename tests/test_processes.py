@@ -85,7 +85,8 @@ def test_a_command_that_is_stopped_says_that_it_continues(number: signal.Signals
 WAITS = """
 import hashlib, os, sys, threading, signal
 from radpair.processes import interruptible
-threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+for after in map(float, sys.argv[2:]):
+    threading.Timer(after, os.kill, (os.getpid(), signal.SIGINT)).start()
 with interruptible():
     if sys.argv[1] == "there":
         hashlib.pbkdf2_hmac("sha256", b"", b"", 2**31 - 1)
@@ -94,11 +95,11 @@ with interruptible():
 """
 
 
-@pytest.mark.parametrize("place", ["there", "here"])
-def test_an_interrupt_ends_a_wait_that_python_does_not_see(place: str) -> None:
+@pytest.mark.parametrize(("place", "when"), [("there", "0.5"), ("there", "0.5 1"), ("here", "0.5")])
+def test_an_interrupt_ends_a_wait_that_python_does_not_see(place: str, when: str) -> None:
     """Half an hour of arithmetic outside Python; within it, the interrupt is raised as ever."""
     done = subprocess.run(
-        [sys.executable, "-c", WAITS, place],
+        [sys.executable, "-c", WAITS, place, *when.split()],
         capture_output=True,
         text=True,
         timeout=60,

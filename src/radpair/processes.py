@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import os
 import signal
@@ -32,6 +33,9 @@ STARTER = "RADPAIR_STARTER"
 """The process that started this one for the same run."""
 ENDING = (signal.SIGINT, signal.SIGTERM)
 """What asks a process to end."""
+ECHO = 2
+"""Seconds in which a signal that comes again is the same one: a launcher sends it on to those who
+have heard it themselves."""
 GRACE = 2
 """Seconds for an interrupted process to end by itself."""
 SAID = (2, 128 + signal.SIGINT, 128 + signal.SIGTERM)
@@ -127,7 +131,8 @@ def interruptible(noting: Callable[[], bool] = bool) -> Iterator[None]:
     """An interrupt, or SIGTERM where somebody handles it, ends this process also while it waits.
 
     Python acts on a signal between two of its instructions, and one of them may be half an hour's
-    wait for another process of the run. Where ``noting()``, it is the second signal that does.
+    wait for another process of the run. Where ``noting()``, it is the second signal that does,
+    ``ECHO`` seconds after the first or later.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -137,23 +142,24 @@ def interruptible(noting: Callable[[], bool] = bool) -> Iterator[None]:
     acted = threading.Event()
 
     def watch() -> None:
-        asked: list[int] = []
+        first = math.inf
         with heard:
             while numbers := heard.recv(64):
-                spared = len(asked) if asked else int(noting())
-                asked += [number for number in numbers if number in ENDING]
-                if len(asked) > spared:
+                asked = [number for number in numbers if number in ENDING]
+                if asked and first == math.inf and noting():
+                    first = time.monotonic()
+                elif asked and not 0 <= time.monotonic() - first <= ECHO:
                     break
-        if numbers and not acted.wait(GRACE):
-            stop(min(asked))
+            if numbers and not acted.wait(GRACE):
+                stop(min(asked))
 
     before = signal.set_wakeup_fd(told.fileno(), warn_on_full_buffer=False)
     threading.Thread(target=watch, daemon=True).start()
     try:
         yield
     finally:
-        acted.set()
         signal.set_wakeup_fd(before)
+        acted.set()
         told.close()
 
 

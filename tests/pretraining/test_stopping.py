@@ -42,10 +42,10 @@ def test_nothing_is_lost_by_the_first_signal(
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    """It waits for the end of the step; a second one does not."""
+    """It waits for the end of the step, and so does its echo; a second one does not."""
     options = (*tiny, "training.epochs=1", "training.checkpoint=100")
     whole = pretrain("igc-small", disc_set, tmp_path / "whole", options, "cpu")
-    run, real, signals = tmp_path / "run", loop.take_step, [1, 2]
+    run, real, signals = tmp_path / "run", loop.take_step, [2, 2]
 
     def struck(trainer: Any, *given: Any) -> Any:
         if trainer.step == 2 and signals:
@@ -54,8 +54,10 @@ def test_nothing_is_lost_by_the_first_signal(
         return real(trainer, *given)
 
     monkeypatch.setattr(loop, "take_step", struck)
-    with pytest.raises(raised):
-        pretrain("igc-small", disc_set, run, options, "cpu")
+    with monkeypatch.context() as at_once:
+        at_once.setattr("radpair.pretraining.stopping.ECHO", 0)
+        with pytest.raises(raised):
+            pretrain("igc-small", disc_set, run, options, "cpu")
     assert newest_checkpoint(run / "checkpoints") is None
     with pytest.raises(raised):
         pretrain("igc-small", disc_set, run, options, "cpu")
@@ -84,3 +86,26 @@ def test_what_breaks_once_a_stop_was_asked_for_is_the_stop() -> None:
     with pytest.raises(RuntimeError, match="worker exited"):
         breaks(False)
     assert handlers == [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+
+
+def test_a_signal_after_the_last_step_stops_what_comes_then(
+    disc_set: Path,
+    tiny: tuple[str, ...],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    real, options = loop._steps, (*tiny, "training.epochs=1")
+
+    def struck(*given: Any) -> None:
+        real(*given)
+        signal.raise_signal(signal.SIGTERM)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(loop, "_steps", struck)
+        with pytest.raises(Ended):
+            pretrain("igc-small", disc_set, tmp_path, options, "cpu")
+    assert not (tmp_path / "model").exists()
+    pretrain("igc-small", disc_set, tmp_path, options, "cpu")
+    assert gone_on(capsys.readouterr().err) == [4]
+    assert (tmp_path / "model").exists()

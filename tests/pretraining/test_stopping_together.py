@@ -32,7 +32,8 @@ def struck(trainer, *words):
         exec(action)
     return real(trainer, *words)
 if __name__ == "__main__":
-    action, place = sys.argv.pop(1), int(sys.argv.pop(1))
+    action, place, before = sys.argv.pop(1), int(sys.argv.pop(1)), sys.argv.pop(1)
+    exec(before)
     loop.take_step = struck
     from radpair.cli import main
     main()
@@ -48,14 +49,20 @@ def asked(data: Path, run: Path, *options: str, devices: int = 1) -> list[str]:
 
 
 def struck(
-    action: str, words: list[str], folder: Path, place: int = 0, launcher: tuple[str, ...] = ()
+    action: str,
+    words: list[str],
+    folder: Path,
+    place: int = 0,
+    launcher: tuple[str, ...] = (),
+    before: str = "",
 ) -> tuple[int, str]:
     """Exit code and errors of the command ``words``, whose process ``place`` does ``action``
-    before its second step; its pipe is closed when the last process has ended."""
+    before its second step, and every one ``before`` at its start; its pipe is closed when the last
+    process has ended."""
     script = folder / "struck.py"
     script.write_text(STRUCK)
     with subprocess.Popen(
-        [sys.executable, *launcher, str(script), action, str(place), *words],
+        [sys.executable, *launcher, str(script), action, str(place), before, *words],
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         stderr=subprocess.PIPE,
         text=True,
@@ -98,19 +105,21 @@ def test_all_end_with_a_checkpoint_where_one_of_them_alone_is_asked(
     assert step_of(tmp_path / "run") == 3
 
 
-WHILE_NOTED = """
-noting = signal.getsignal(signal.SIGTERM)
+ALL_ARE_ASKED = """
+asked = sys._getframe(2).f_locals["run"].stop
+os.kill(os.getpid(), signal.SIGTERM)
 os.kill(os.getppid(), signal.SIGTERM)
-while signal.getsignal(signal.SIGTERM) == noting:
+while not asked.number or time.monotonic() < asked._since + 0.5:
     time.sleep(0.01)
 """
+"""A scheduler's signal reaches the launcher, which sends it on, and its processes too."""
 
 
 def test_all_end_with_a_checkpoint_where_their_launcher_is_asked(
     disc_set: Path, tmp_path: Path
 ) -> None:
     words = asked(disc_set, tmp_path / "run")
-    code, said = struck(WHILE_NOTED, words, tmp_path, 0, TORCHRUN)
+    code, said = struck(ALL_ARE_ASKED, words, tmp_path, 0, TORCHRUN)
     assert code != 0
     assert said.count(NOTED.decode()) == said.count(STOPPED) == 1
     assert step_of(tmp_path / "run") in (2, 3)  # the other may hear of it before its second step
@@ -119,7 +128,7 @@ def test_all_end_with_a_checkpoint_where_their_launcher_is_asked(
 INTERRUPTED_TWICE = """
 for _ in range(2):
     os.kill(os.getppid(), signal.SIGINT)
-    time.sleep(1)
+    time.sleep(2.5)
 time.sleep(1000)
 """
 
@@ -142,6 +151,23 @@ def test_workers_are_at_work_until_the_process_they_serve_has_ended(
     done = struck("os.killpg(0, signal.SIGTERM); time.sleep(1)", words, tmp_path)
     assert done == (143, f"{NOTED.decode()}{STOPPED}")
     assert step_of(tmp_path / "run") == 2
+
+
+WHILE_WORKERS_START = """
+begun = loop.training_batches
+def interrupted(*words, **more):
+    found = begun(*words, **more)
+    os.killpg(0, signal.SIGINT)
+    return found
+loop.training_batches = interrupted
+"""
+
+
+def test_workers_that_start_hear_nothing(disc_set: Path, tmp_path: Path) -> None:
+    words = asked(disc_set, tmp_path / "run", "training.workers=1")
+    done = struck("", words, tmp_path, before=WHILE_WORKERS_START)
+    assert done == (130, f"{NOTED.decode()}{STOPPED}")
+    assert step_of(tmp_path / "run") == 1
 
 
 def test_workers_end_with_a_process_that_fails(disc_set: Path, tmp_path: Path) -> None:

@@ -199,6 +199,7 @@ def _train(run: Run) -> None:
         ):
             beside = Beside(watched, clock, journal, show)
             _steps(run, trainer, pairs, beside, epoch, total)
+        run.stop.obey(run.stop.number)
         clock.close()
         ended = trainer.complete()
         if ended is not None and run.ranks.first:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from radpair.models.pair import PairModel
 from radpair.pretraining.ranks import Layout
 from radpair.pretraining.recipe import Recipe
 from radpair.pretraining.workers import worker_start
+from radpair.processes import deaf
 from radpair.records import Graph
 from radpair.reports import body
 from radpair.reports.tokenizer import train_tokenizer
@@ -242,18 +244,19 @@ def training_batches(
     """
     steps = Steps(data, batch_order(data, recipe), part, first, last)
     workers = recipe.training.workers
-    batches = iter(
-        DataLoader(
-            steps,
-            batch_size=None,
-            num_workers=workers,
-            pin_memory=pin,
-            worker_init_fn=worker_start() if workers else None,
-            prefetch_factor=4 if workers else None,
-            multiprocessing_context="spawn" if workers else None,
-        )
+    loader = DataLoader(
+        steps,
+        batch_size=None,
+        num_workers=workers,
+        pin_memory=pin,
+        worker_init_fn=worker_start() if workers else None,
+        prefetch_factor=4 if workers else None,
+        multiprocessing_context="spawn" if workers else None,
     )
-    return batches if workers else _ahead(batches)
+    if not workers:
+        return _ahead(iter(loader))
+    with deaf(), deaf(signal.SIGTERM):
+        return iter(loader)
 
 
 def _ahead(batches: Iterator[list[PairBatch]]) -> Iterator[list[PairBatch]]:

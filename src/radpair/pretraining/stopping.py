@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from radpair.processes import ENDING, Terminated, place
+from radpair.processes import ECHO, ENDING, Terminated, place
 
 NOTED = b"radpair: stopping at the end of a step; a second time stops at once\n"
 
@@ -23,26 +24,21 @@ class Asked:
         """Of the signal."""
         self.noting = False
         """Whether a first signal is noted only."""
+        self._since = 0.0
         self._before: dict[int, Any] = {}
 
     @contextmanager
     def noted(self) -> Iterator[None]:
-        """Within it the first SIGINT or SIGTERM is noted only; a second one does what it always
-        does.
+        """Within it the first SIGINT or SIGTERM is noted only; a second one, ``ECHO`` seconds
+        later, does what it always does.
 
         What goes wrong once a stop was asked for is no error but the stop.
         """
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        found = {number: signal.getsignal(number) for number in ENDING}
-        self._before = {
-            number: how for number, how in found.items() if how not in (signal.SIG_IGN, None)
-        }
-        self.noting = True
-        for number in self._before:
-            signal.signal(number, self._note)
         try:
+            self._take()
             yield
         except RuntimeError:
             self.obey(self.number)
@@ -51,15 +47,27 @@ class Asked:
             self.noting = False
             self._restore()
 
+    def _take(self) -> None:
+        found = {number: signal.getsignal(number) for number in ENDING}
+        self._before = {
+            number: how for number, how in found.items() if how not in (signal.SIG_IGN, None)
+        }
+        self.noting = True
+        for number in self._before:
+            signal.signal(number, self._note)
+
     def _note(self, number: int, _: object) -> None:
-        self.number = number
-        if not place():
-            os.write(2, NOTED)
-        self._restore()
+        if not self.number:
+            self.number, self._since = number, time.monotonic()
+            if not place():
+                os.write(2, NOTED)
+        elif time.monotonic() - self._since > ECHO:
+            self._restore()
+            signal.raise_signal(number)
 
     def _restore(self) -> None:
-        while self._before:
-            signal.signal(*self._before.popitem())
+        for number, how in self._before.items():
+            signal.signal(number, how)
 
     def obey(self, number: int) -> None:
         """Does what signal ``number`` would have done at once; where that is 0, nothing.

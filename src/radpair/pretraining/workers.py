@@ -20,7 +20,8 @@ def worker_start() -> Callable[[int], None]:
 
     It computes with one thread, and leaves to its parent an interrupt and a SIGTERM that a
     scheduler sends to all: the parent needs its next batch still, to end a step. A SIGTERM by which
-    the parent itself ends its workers, at its own end, is obeyed.
+    the parent itself ends its workers, at its own end, is obeyed. While they start they hear
+    neither, where the parent is ``deaf`` then.
     """
     ending = multiprocessing.get_context("spawn").RawValue("b", 0)
     Finalize(None, setattr, (ending, "value", 1), exitpriority=1)
@@ -39,3 +40,4 @@ def _start(ending: Any, _: int) -> None:
             os._exit(0)
 
     signal.signal(signal.SIGTERM, leave_to_parent)
+    Finalize(None, signal.signal, (signal.SIGTERM, signal.SIG_IGN), exitpriority=1)
