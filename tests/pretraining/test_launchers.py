@@ -177,7 +177,8 @@ import os, signal
 from radpair.pretraining import loop
 real = loop.take_step
 def dying(trainer, *words):
-    if trainer.step == 1 and trainer.ranks.rank == 1:
+    again = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") != "0"
+    if trainer.step == 1 and trainer.ranks.rank == 1 and not again:
         os.kill(os.getpid(), signal.SIGKILL)
     return real(trainer, *words)
 loop.take_step = dying
@@ -197,6 +198,19 @@ def test_a_process_that_dies_ends_all_and_the_same_command_goes_on(
     assert said.count("process 1 of the run was killed by signal 9") == 1
     assert [path.name for path in (run / "checkpoints").glob("*.pt")] == ["step-00000001.pt"]
     [(code, said)] = ended([["-m", "radpair", *words(disc_set, run), "--devices=2"]])
+    assert code == 0, said
+    assert gone_on(said) == [1]
+    same_weights(run / "model", alone)
+
+
+def test_torchrun_starts_all_again_where_one_dies(
+    disc_set: Path, alone: Path, tmp_path: Path
+) -> None:
+    script, run = tmp_path / "dying.py", tmp_path / "run"
+    script.write_text(DYING)
+    asked = [*TORCHRUN, "--standalone", "--nproc-per-node=2", "--max-restarts=1", str(script)]
+    own_store = {"TORCH_DISABLE_SHARE_RDZV_TCP_STORE": ["1"]}
+    [(code, said)] = ended([[*asked, *words(disc_set, run)]], **own_store)
     assert code == 0, said
     assert gone_on(said) == [1]
     same_weights(run / "model", alone)
