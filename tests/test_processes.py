@@ -58,19 +58,31 @@ def test_a_script_without_a_guard_is_told_so(tmp_path: Path) -> None:
 
 STOPPED = """
 import os, signal, sys, time, types
-def run_demo(*_):
+def strike(*_):
     os.kill(os.getpid(), int(sys.argv[1]))
     time.sleep(60)
+def run_demo(*_):
+    if sys.argv[2:]:
+        sys.path.insert(0, sys.argv[2])
+        import swallows
+    strike()
+sys.strike = strike
 sys.modules["radpair.demo"] = types.SimpleNamespace(run_demo=run_demo)
 from radpair.cli import main
 main(["demo"])
 """
 
 
+@pytest.mark.parametrize("imports", [False, True])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_command_that_is_stopped_says_that_it_continues(number: signal.Signals) -> None:
+def test_a_command_that_is_stopped_says_that_it_continues(
+    number: signal.Signals, imports: bool, tmp_path: Path
+) -> None:
+    """Also where a module would catch what is raised while it is imported."""
+    swallows = "import sys\ntry:\n    sys.strike()\nexcept BaseException:\n    pass\n"
+    (tmp_path / "swallows.py").write_text(swallows)
     done = subprocess.run(
-        [sys.executable, "-c", STOPPED, str(int(number))],
+        [sys.executable, "-c", STOPPED, str(int(number)), *([str(tmp_path)] if imports else [])],
         capture_output=True,
         text=True,
         timeout=60,

@@ -13,9 +13,10 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
+from types import FrameType
 from typing import Any, NoReturn, TypeVar
 
 from radpair.errors import WorkerError
@@ -66,16 +67,29 @@ class Terminated(KeyboardInterrupt):
 
 @contextmanager
 def terminable() -> Iterator[None]:
-    """SIGTERM raises ``Terminated``, unless it is handled or ignored already."""
+    """SIGTERM raises ``Terminated``, unless it is handled or ignored already.
 
-    def end(*_: object) -> None:
-        raise Terminated
+    While a module is imported, that and an interrupt end this process: nothing has begun then, and
+    modules catch or crash at what is raised in them.
+    """
 
-    if signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+    def end(number: int, frame: FrameType | None) -> None:
+        if _imports(frame):
+            stop(number)
+        raise Terminated if number == signal.SIGTERM else KeyboardInterrupt
+
+    usual = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+    with ExitStack() as stack:
+        for number, how in usual.items():
+            if signal.getsignal(number) is how:
+                stack.enter_context(_handling(number, end))
         yield
-        return
-    with _handling(signal.SIGTERM, end):
-        yield
+
+
+def _imports(frame: FrameType | None) -> bool:
+    while frame and not frame.f_code.co_filename.startswith("<frozen importlib"):
+        frame = frame.f_back
+    return frame is not None
 
 
 @contextmanager

@@ -58,9 +58,9 @@ def broken_off(monkeypatch: pytest.MonkeyPatch, steps: int, run: Any) -> None:
             run()
 
 
-@pytest.mark.parametrize("from_the_start", [True, False])
+@pytest.mark.parametrize("asked", ["from the start", "at the end", "afterwards"])
 def test_tensorboard_shows_the_lines_of_the_run_also_when_it_was_broken_off(
-    from_the_start: bool,
+    asked: str,
     disc_set: Path,
     tiny: tuple[str, ...],
     tmp_path: Path,
@@ -74,8 +74,9 @@ def test_tensorboard_shows_the_lines_of_the_run_also_when_it_was_broken_off(
             tensorboard=tensorboard,
         )  # fmt: skip
 
-    broken_off(monkeypatch, 2, lambda: run(from_the_start))
-    broken_off(monkeypatch, 6, lambda: run(from_the_start))
+    broken_off(monkeypatch, 2, lambda: run(asked == "from the start"))
+    broken_off(monkeypatch, 6, lambda: run(asked == "from the start"))
+    run(asked != "afterwards")
     run()
     found = points(tmp_path)
     assert [step for step, _ in found["train/loss"]] == list(range(1, 13))

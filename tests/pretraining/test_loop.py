@@ -335,6 +335,8 @@ def test_compiling_without_a_compiler_is_one_sentence(
 def test_one_gpu_of_several_is_chosen_by_the_variable(disc_set: Path, tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"'cuda:1' .*; choose it with CUDA_VISIBLE_DEVICES=1 and"):
         pretrain("igc-small", disc_set, tmp_path, device="cuda:1")
+    with pytest.raises(RunError, match="'gpu' is not known; did you mean 'cuda'"):
+        pretrain("igc-small", disc_set, tmp_path, device="gpu")
 
 
 def test_a_damaged_record_of_the_run_is_named(

@@ -23,7 +23,7 @@ OPTIONS = (
 )  # fmt: skip
 """Four steps; no checkpoint is due before the last."""
 STRUCK = """
-import os, signal, sys, time
+import multiprocessing, os, signal, sys, time
 from radpair.errors import StudySetError
 from radpair.pretraining import loop
 real = loop.take_step
@@ -174,3 +174,12 @@ def test_workers_end_with_a_process_that_fails(disc_set: Path, tmp_path: Path) -
     words = asked(disc_set, tmp_path / "run", "training.workers=1")
     done = struck("raise StudySetError('rotten')", words, tmp_path)
     assert done == (2, "radpair: rotten\n")
+
+
+def test_a_worker_that_is_killed_is_one_sentence(disc_set: Path, tmp_path: Path) -> None:
+    words = asked(disc_set, tmp_path / "run", "training.workers=1")
+    action = "multiprocessing.active_children()[0].kill(); time.sleep(60)"
+    code, said = struck(action, words, tmp_path)
+    assert code == 2
+    assert said.startswith("radpair: a worker that prepares batches has ended before its work was")
+    assert said.count("\n") == 1

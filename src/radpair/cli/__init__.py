@@ -16,17 +16,27 @@ def main(arguments: Sequence[str] | None = None) -> None:
     _quiet_libraries()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # as stderr: what it cannot show
+    from radpair.processes import Terminated, stop, terminable
+
+    try:
+        with terminable():
+            _run(arguments)
+    except Terminated:
+        stop(signal.SIGTERM)
+    except KeyboardInterrupt:
+        stop()  # workers follow; waiting for them would not be stopping
+
+
+def _run(arguments: Sequence[str] | None) -> None:
     from cyclopts import CycloptsError
 
     from radpair.cli.app import app
     from radpair.errors import RadpairError
-    from radpair.processes import Terminated, end_with_starter, stop, terminable
+    from radpair.processes import end_with_starter
 
     end_with_starter()
-
     try:
-        with terminable():
-            app(arguments, exit_on_error=False, result_action="return_value")
+        app(arguments, exit_on_error=False, result_action="return_value")
     except CycloptsError:
         sys.exit(USER_ERROR)
     except RadpairError as problem:
@@ -38,10 +48,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
             raise
         where = f"{problem.filename}: " if problem.filename else ""
         _fail(f"{where}{problem.strerror}; mend that and give the same command again")
-    except Terminated:
-        stop(signal.SIGTERM)
-    except KeyboardInterrupt:
-        stop()  # workers follow; waiting for them would not be stopping
 
 
 def _fail(message: str, *, told: bool = False) -> None:

@@ -54,6 +54,13 @@ def open_journal(folder: Path, step: int, *, tensorboard: bool) -> Iterator[Jour
         yield Journal(metrics, board)
 
 
+def show_finished(folder: Path) -> None:
+    """Writes to TensorBoard what a finished run wrote to its metrics, unless it is there."""
+    last = max(line["step"] for line in runs.read_metrics(folder / runs.METRICS))
+    with open_journal(folder, last, tensorboard=True):
+        pass
+
+
 def check_tensorboard() -> None:
     """Raises ``RunError`` where TensorBoard is not installed."""
     _writer()

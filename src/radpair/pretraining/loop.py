@@ -27,7 +27,7 @@ from radpair.models.pair import PairModel
 from radpair.pretraining import run as runs
 from radpair.pretraining.checkpoint import newest_checkpoint, save_checkpoint
 from radpair.pretraining.evaluators import Watch, watch
-from radpair.pretraining.journal import Journal, check_tensorboard, open_journal
+from radpair.pretraining.journal import Journal, check_tensorboard, open_journal, show_finished
 from radpair.pretraining.pairs import (
     Pairs,
     Part,
@@ -44,6 +44,7 @@ from radpair.pretraining.step import Done, take_step
 from radpair.pretraining.stopping import Asked
 from radpair.pretraining.trainer import Trainer, build_trainer, start_processes
 from radpair.pretraining.validation import validate
+from radpair.pretraining.workers import at_work
 from radpair.processes import end_with_starter, launched
 from radpair.progress import Track, track
 from radpair.studyset import StudySet
@@ -90,7 +91,8 @@ def pretrain(
     world = world_size(devices, nodes)
     recipe = _settled(recipe, device, world, out)
     asked = runs.asked_for(recipe_name, recipe, studies)
-    begin, stop = partial(_begin, out, asked, profile=profile), Asked()
+    begin = partial(_begin, out, asked, profile=profile, tensorboard=tensorboard)
+    stop = Asked()
     with together(stop, several=world > 1), ExitStack() as stack:
         if not launched():  # it needs no other process to be refused
             layout = Layout(recipe.training.shards, world)
@@ -133,7 +135,9 @@ class Beside:
     show: Track
 
 
-def _begin(out: Path, asked: dict[str, Any], stack: ExitStack, *, profile: bool) -> bool:
+def _begin(
+    out: Path, asked: dict[str, Any], stack: ExitStack, *, profile: bool, tensorboard: bool
+) -> bool:
     """Takes the run until ``stack`` is closed; whether it is finished already."""
     stack.enter_context(runs.claim(out))
     runs.refuse_other(out, asked)
@@ -141,6 +145,8 @@ def _begin(out: Path, asked: dict[str, Any], stack: ExitStack, *, profile: bool)
         return False
     runs.remove_cache(out)
     _refuse_profile(out, asked=profile)
+    if tensorboard:
+        show_finished(out)
     remark(asked["recipe"], f"finished already, {came_to(out)}")
     return True
 
@@ -195,6 +201,7 @@ def _train(run: Run) -> None:
         with (
             _journal(run, trainer.step) as journal,
             _shown(run, total) as show,
+            at_work(),
             run.stop.noted(),
         ):
             beside = Beside(watched, clock, journal, show)
@@ -250,7 +257,8 @@ def _check_device(device: str) -> None:
             f"{device.removeprefix('cuda:')} and --device cuda"
         )
     if device not in DEVICES:
-        raise RunError(f"--device '{device}' is not known{nearest(device, DEVICES)}")
+        meant = "cuda" if device.lower() == "gpu" else device.lower()
+        raise RunError(f"--device '{device}' is not known{nearest(meant, DEVICES)}")
     if device == "cuda" and not torch.cuda.is_available():
         raise RunError("--device cuda: torch sees no GPU here; use --device cpu")
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from multiprocessing.util import Finalize
 from typing import Any
 
 import torch
 
+from radpair.errors import RunError
 from radpair.processes import follow_parent
 
 
@@ -26,6 +28,20 @@ def worker_start() -> Callable[[int], None]:
     ending = multiprocessing.get_context("spawn").RawValue("b", 0)
     Finalize(None, setattr, (ending, "value", 1), exitpriority=1)
     return partial(_start, ending)
+
+
+@contextmanager
+def at_work() -> Iterator[None]:
+    """Raises ``RunError`` where a worker ends within it before its work is done."""
+    try:
+        yield
+    except RuntimeError as problem:
+        if not str(problem).startswith("DataLoader worker (pid"):
+            raise
+        raise RunError(
+            "a worker that prepares batches has ended before its work was done; free memory or set "
+            "fewer training.workers, and give the same command again, it continues"
+        ) from problem
 
 
 def _start(ending: Any, _: int) -> None:
