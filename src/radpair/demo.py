@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+import signal
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -77,7 +78,7 @@ def _pretrain_all(data: Path, out: Path, overrides: Sequence[str]) -> list[str]:
     context = get_context("spawn")
     pool = ProcessPoolExecutor(len(RECIPES), context, _start, (threads,))
     try:
-        with deaf():
+        with deaf(signal.SIGINT):
             runs = [
                 pool.submit(pretrain, name, data, out / name, with_warmup(name, overrides, studies))
                 for name in RECIPES

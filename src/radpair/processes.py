@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import multiprocessing
 import os
 import signal
@@ -55,9 +54,11 @@ def cpus() -> int:
 
 
 @contextmanager
-def deaf(number: int = signal.SIGINT) -> Iterator[None]:
-    """Workers started inside do not hear an interrupt, not even while they start."""
-    with _handling(number, signal.SIG_IGN):
+def deaf(*numbers: int) -> Iterator[None]:
+    """What is started inside does not hear the signals, not even while it starts."""
+    with ExitStack() as stack:
+        for number in numbers:
+            stack.enter_context(_handling(number, signal.SIG_IGN))
         yield
 
 
@@ -156,13 +157,16 @@ def interruptible(noting: Callable[[], bool] = bool) -> Iterator[None]:
     acted = threading.Event()
 
     def watch() -> None:
-        first = math.inf
+        noted: float | None = None
         with heard:
             while numbers := heard.recv(64):
                 asked = [number for number in numbers if number in ENDING]
-                if asked and first == math.inf and noting():
-                    first = time.monotonic()
-                elif asked and not 0 <= time.monotonic() - first <= ECHO:
+                if not asked:
+                    continue
+                now = time.monotonic()
+                if noted is None and noting():
+                    noted = now
+                elif noted is None or now - noted > ECHO:
                     break
             if numbers and not acted.wait(GRACE):
                 stop(min(asked))
@@ -187,7 +191,7 @@ def start_others(count: int) -> None:
     own = {**os.environ, STARTER: str(os.getpid())}
     children: list[subprocess.Popen[bytes]] = []
     try:
-        with deaf(), deaf(signal.SIGTERM):
+        with deaf(*ENDING):
             for number in range(1, count + 1):
                 children.append(subprocess.Popen(command, env={**own, "LOCAL_RANK": str(number)}))
     except OSError as problem:
@@ -288,7 +292,7 @@ class _Worker:
             target=_serve, args=(theirs, work, start, arguments), daemon=True
         )
         try:
-            with deaf():
+            with deaf(signal.SIGINT):
                 self._process.start()
         except (OSError, RuntimeError) as problem:
             raise self._lost(f"cannot start ({problem})") from problem

@@ -35,12 +35,14 @@ def relation_products(rows: Tensor, weight: Tensor, bounds: tuple[int, ...]) -> 
 class _SparseProduct(Function):
     @staticmethod
     def forward(ctx: Any, dense: Tensor, matrix: Sparse) -> Tensor:
+        """``matrix @ dense``."""
         ctx.transposed = matrix.transposed
         return _times(matrix.rows, dense)
 
     @staticmethod
     @once_differentiable  # type: ignore[untyped-decorator]
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        """By ``dense``: the transposed matrix times the gradient."""
         return _times(ctx.transposed, gradient), None
 
 
@@ -58,6 +60,7 @@ def _times(matrix: SparseRows, dense: Tensor) -> Tensor:
 class _RelationProducts(Function):
     @staticmethod
     def forward(ctx: Any, rows: Tensor, weight: Tensor, bounds: tuple[int, ...]) -> Tensor:
+        """Each relation's run of rows by that relation's weights."""
         ctx.save_for_backward(rows, weight)
         ctx.bounds = bounds
         out = rows.new_empty(len(rows), weight.shape[2])
@@ -68,6 +71,7 @@ class _RelationProducts(Function):
     @staticmethod
     @once_differentiable  # type: ignore[untyped-decorator]
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
+        """By the rows and by the weights, relation by relation."""
         rows, weight = ctx.saved_tensors
         gradient = gradient.contiguous()
         to_rows, to_weight = torch.empty_like(rows), torch.empty_like(weight)

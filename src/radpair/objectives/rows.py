@@ -110,6 +110,7 @@ class _RowLosses(torch.autograd.Function):
         chunk: int,
         wanted: bool,
     ) -> tuple[Tensor, Tensor]:
+        """The sum of the losses of all rows, and how many rows have their own nearest."""
         given = (queries, candidates, bias)
         slopes = [
             torch.zeros_like(value) if wanted and needed and value is not None else None
@@ -138,5 +139,6 @@ class _RowLosses(torch.autograd.Function):
     @staticmethod
     @once_differentiable  # type: ignore[untyped-decorator]
     def backward(ctx: Any, slope: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
+        """By the queries, the candidates and the bias."""
         found = [None if kept is None else slope * kept for kept in ctx.saved_tensors]
         return *found, None, None, None, None, None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -25,7 +24,7 @@ from radpair.models.pair import PairModel
 from radpair.pretraining.ranks import Layout
 from radpair.pretraining.recipe import Recipe
 from radpair.pretraining.workers import worker_start
-from radpair.processes import deaf
+from radpair.processes import ENDING, deaf
 from radpair.records import Graph
 from radpair.reports import body
 from radpair.reports.tokenizer import train_tokenizer
@@ -255,7 +254,7 @@ def training_batches(
     )
     if not workers:
         return _ahead(iter(loader))
-    with deaf(), deaf(signal.SIGTERM):
+    with deaf(*ENDING):
         return iter(loader)
 
 
