@@ -54,7 +54,7 @@ class _BothWays(torch.autograd.Function):
     def forward(
         ctx: Any, images: Tensor, partners: Tensor, keys: tuple[Tensor, ...], chunk: int
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """The sums of the losses of rows and of columns, and how many rows have their own nearest."""
+        """The sums of the losses of rows and of columns; how many rows have their own nearest."""
         top = (images * partners).sum(1)  # finite, so a column left out of a chunk changes nothing
         own, rows, sums = torch.empty_like(top), torch.empty_like(top), torch.zeros_like(top)
         hits = torch.zeros((), dtype=torch.long, device=images.device)
